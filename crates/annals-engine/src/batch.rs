@@ -1,0 +1,277 @@
+//! A batch under construction: records and the terms of their keyword fields in one buffer.
+
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+use crate::codec::len_u32;
+use crate::error::{Error, Result};
+use crate::event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event};
+use crate::field::{Field, VALUES_MAX, Values};
+use crate::frame::{FRAME_EVENTS_MAX, FRAME_HEADER_SIZE, FRAME_PAYLOAD_MAX};
+use crate::id::EventId;
+use crate::record::{self, TermRef};
+
+/// The most events of one batch, inclusive.
+pub const BATCH_EVENTS_MAX: usize = FRAME_EVENTS_MAX;
+/// The most bytes of one batch, as records, inclusive.
+pub const BATCH_SIZE_MAX: usize = FRAME_PAYLOAD_MAX;
+/// The most bytes of one event, all its values together, inclusive.
+pub const EVENT_SIZE_MAX: usize = 1 << 20;
+/// The longest message in bytes, inclusive.
+pub const MESSAGE_SIZE_MAX: usize = 8 << 10;
+/// The longest content in bytes, inclusive.
+pub const CONTENT_SIZE_MAX: usize = 512 << 10;
+
+/// Seeded per process, so that nobody can prepare keys that collide. Never stored.
+static TERM_HASH: LazyLock<foldhash::fast::RandomState> = LazyLock::new(foldhash::fast::RandomState::default);
+
+/// The in-memory hash of a keyword value.
+pub(crate) fn term_hash(value: &[u8]) -> u64 {
+    TERM_HASH.hash_one(value)
+}
+
+/// Events on their way into the store: appended whole or not at all.
+///
+/// Each event is checked and encoded when it is pushed, in the caller's thread; nothing of it stays
+/// borrowed.
+///
+/// ```
+/// use annals_engine::{Batch, Event};
+/// let mut batch = Batch::new();
+/// batch.push(&Event::new("user.login"))?;
+/// assert_eq!(batch.len(), 1);
+/// assert!(batch.push(&Event::new("")).is_err());
+/// assert_eq!(batch.len(), 1);
+/// # Ok::<(), annals_engine::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Room for the frame's header, then the records.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: Vec<RecordRef>,
+    pub(crate) terms: Vec<TermRef>,
+}
+
+/// Where one record of a batch lies and what the writer must know of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordRef {
+    pub(crate) id: Option<EventId>,
+    /// Absent: the writer fills in the present.
+    pub(crate) created_at_us: Option<i64>,
+    pub(crate) offset: u32,
+    /// The record's terms end here in [`Batch::terms`]; they start where the previous one's end.
+    pub(crate) terms_end: u32,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self { bytes: vec![0; FRAME_HEADER_SIZE], records: Vec::new(), terms: Vec::new() }
+    }
+
+    /// Events in the batch.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of the records.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len() - FRAME_HEADER_SIZE
+    }
+
+    /// Forgets the events and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(FRAME_HEADER_SIZE);
+        self.records.clear();
+        self.terms.clear();
+    }
+
+    /// Checks an event against the limits and adds it.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the limit; the batch is as it was.
+    pub fn push(&mut self, event: &Event<'_>) -> Result<()> {
+        check(event)?;
+        if self.records.len() >= BATCH_EVENTS_MAX {
+            return Err(Error::invalid_input(format!("a batch holds at most {BATCH_EVENTS_MAX} events")));
+        }
+        let (bytes_before, terms_before) = (self.bytes.len(), self.terms.len());
+        let terms = &mut self.terms;
+        record::encode(event, &mut self.bytes, |term, value| {
+            terms.push(TermRef { hash: term_hash(value), ..term });
+        });
+        if self.size_bytes() > BATCH_SIZE_MAX {
+            self.bytes.truncate(bytes_before);
+            self.terms.truncate(terms_before);
+            return Err(Error::invalid_input(format!("a batch holds at most {BATCH_SIZE_MAX} bytes of events")));
+        }
+        self.records.push(RecordRef {
+            id: event.id,
+            created_at_us: event.created_at_us,
+            offset: len_u32(bytes_before),
+            terms_end: len_u32(self.terms.len()),
+        });
+        Ok(())
+    }
+
+    /// Adds the events of another batch behind those of this one.
+    ///
+    /// # Errors
+    /// `InvalidInput` if both together exceed a limit; this batch is as it was.
+    pub fn extend(&mut self, other: &Batch) -> Result<()> {
+        let events = self.len() + other.len();
+        let size_bytes = self.size_bytes() + other.size_bytes();
+        if events > BATCH_EVENTS_MAX || size_bytes > BATCH_SIZE_MAX {
+            return Err(Error::invalid_input(format!(
+                "a batch holds at most {BATCH_EVENTS_MAX} events and {BATCH_SIZE_MAX} bytes, \
+                 these would be {events} and {size_bytes}"
+            )));
+        }
+        let shift = len_u32(self.size_bytes());
+        let terms_before = len_u32(self.terms.len());
+        self.bytes.extend_from_slice(other.bytes.get(FRAME_HEADER_SIZE..).unwrap_or_default());
+        self.terms.extend(other.terms.iter().map(|term| TermRef { offset: term.offset + shift, ..*term }));
+        self.records.extend(other.records.iter().map(|record| RecordRef {
+            offset: record.offset + shift,
+            terms_end: record.terms_end + terms_before,
+            ..*record
+        }));
+        Ok(())
+    }
+
+    /// The bytes of a term of this batch.
+    pub(crate) fn term_bytes(&self, term: &TermRef) -> &[u8] {
+        let start = crate::codec::row_usize(term.offset);
+        self.bytes.get(start..start + usize::from(term.len)).unwrap_or_default()
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The limits of `model.md`, section 1, in one place.
+fn check(event: &Event<'_>) -> Result<()> {
+    if event.get(Field::EventType).is_none() {
+        return Err(Error::invalid_input("event_type is required and must not be empty"));
+    }
+    let mut size = 0;
+    for field in Field::ALL {
+        match field.values() {
+            Values::Single => {
+                if let Some(value) = event.get(*field) {
+                    size += check_size(field.name(), value, field.value_size_max())?;
+                }
+            }
+            Values::Multiple => {
+                let values = event.values(*field);
+                if values.len() > VALUES_MAX {
+                    let message = format!("{field} has {} values, the limit is {VALUES_MAX}", values.len());
+                    return Err(Error::invalid_input(message));
+                }
+                for value in values.iter() {
+                    size += check_size(field.name(), value, field.value_size_max())?;
+                }
+            }
+        }
+    }
+    size += check_size("message", event.message.unwrap_or_default(), MESSAGE_SIZE_MAX)?;
+    size += check_size("content", event.content.unwrap_or_default(), CONTENT_SIZE_MAX)?;
+    for text in [event.payload, event.error_message, event.user_agent] {
+        size += text.map_or(0, str::len);
+    }
+    if size > EVENT_SIZE_MAX {
+        return Err(Error::invalid_input(format!("the event has {size} bytes, the limit is {EVENT_SIZE_MAX}")));
+    }
+    check_scalars(event)
+}
+
+fn check_size(name: &str, value: &str, size_max: usize) -> Result<usize> {
+    if value.len() > size_max {
+        return Err(Error::invalid_input(format!("{name} has {} bytes, the limit is {size_max}", value.len())));
+    }
+    Ok(value.len())
+}
+
+fn check_scalars(event: &Event<'_>) -> Result<()> {
+    let times =
+        [("created_at", event.created_at_us), ("expires_at", event.expires_at_us), ("updated_at", event.updated_at_us)];
+    for (name, time) in times {
+        if time.is_some_and(|time| !(CREATED_AT_US_MIN..=CREATED_AT_US_MAX).contains(&time)) {
+            let message = format!("{name} lies outside 1970-01-01 to 9999-12-31 ({} us)", time.unwrap_or_default());
+            return Err(Error::invalid_input(message));
+        }
+    }
+    if event.latency_ms.is_some_and(|latency| !latency.is_finite()) {
+        return Err(Error::invalid_input("latency_ms must be a finite number"));
+    }
+    Ok(())
+}
+
+const _: () = assert!(len_fits_u32(BATCH_SIZE_MAX + FRAME_HEADER_SIZE + record::RECORD_SIZE_MAX));
+
+/// Offsets inside a batch are 32 bits wide.
+const fn len_fits_u32(len: usize) -> bool {
+    len <= 0xffff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_inclusive_and_named() {
+        let mut batch = Batch::new();
+        let text = "x".repeat(CONTENT_SIZE_MAX + 1);
+        let mut event = Event::new(&text[..200]);
+        event.message = Some(&text[..MESSAGE_SIZE_MAX]);
+        event.content = Some(&text[..CONTENT_SIZE_MAX]);
+        event.set(Field::UserId, &text[..1024]);
+        batch.push(&event).unwrap();
+        let mut long = event.clone();
+        long.set(Field::EventType, &text[..201]);
+        assert_eq!(batch.push(&long).unwrap_err().message(), "event_type has 201 bytes, the limit is 200");
+        let mut long = event.clone();
+        long.message = Some(&text[..MESSAGE_SIZE_MAX + 1]);
+        assert!(batch.push(&long).unwrap_err().message().starts_with("message has 8193 bytes"));
+        let mut long = event.clone();
+        long.content = Some(&text);
+        assert!(batch.push(&long).is_err());
+        let realms = vec!["r"; 17];
+        let mut many = event.clone();
+        many.realm_ids = realms.as_slice().into();
+        assert!(batch.push(&many).unwrap_err().message().contains("17 values"));
+        assert_eq!(batch.len(), 1);
+    }
+
+    #[test]
+    fn times_outside_the_calendar_are_refused() {
+        let mut batch = Batch::new();
+        for time in [-1, CREATED_AT_US_MAX + 1] {
+            let mut event = Event::new("t");
+            event.created_at_us = Some(time);
+            assert!(batch.push(&event).is_err());
+        }
+        let mut event = Event::new("t");
+        event.latency_ms = Some(f64::NAN);
+        assert!(batch.push(&event).is_err());
+    }
+
+    #[test]
+    fn extending_moves_records_and_terms() {
+        let (mut first, mut second) = (Batch::new(), Batch::new());
+        first.push(&Event::new("one")).unwrap();
+        second.push(&Event::new("two")).unwrap();
+        first.extend(&second).unwrap();
+        assert_eq!(first.len(), 2);
+        assert_eq!(first.term_bytes(&first.terms[1]), b"two");
+        assert_eq!(first.size_bytes(), second.size_bytes() * 2);
+    }
+}

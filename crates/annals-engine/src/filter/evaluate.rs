@@ -1,0 +1,94 @@
+//! A filter over one part: leaves come from the part's index, the tree is walked here once for all.
+
+use super::{Filter, TextField, text::Needle};
+use crate::error::Result;
+use crate::field::Field;
+use crate::rows::RowSet;
+
+/// What a part's index can answer about one predicate. Rows are the part's own, tombstones included.
+pub(crate) trait Leaves {
+    fn row_count(&self) -> u32;
+    fn term(&self, field: Field, value: &str) -> Result<RowSet>;
+    fn prefix(&self, field: Field, prefix: &str) -> Result<RowSet>;
+    fn within(&self, field: Field, values: &[String]) -> Result<RowSet>;
+    fn created_between(&self, from_us: i64, to_us: i64) -> Result<RowSet>;
+    fn sequence_between(&self, from: u64, to: u64) -> Result<RowSet>;
+    fn acknowledged(&self) -> Result<RowSet>;
+    /// The candidates whose text passes `test`; an absent text is passed as no call at all.
+    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet>;
+}
+
+/// The rows that match, tombstones included.
+pub(crate) fn evaluate(filter: &Filter, leaves: &dyn Leaves) -> Result<RowSet> {
+    let all = RowSet::from_range(0..leaves.row_count());
+    among(filter, leaves, &all)
+}
+
+/// The rows of `candidates` that match.
+fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<RowSet> {
+    if candidates.is_empty() {
+        return Ok(RowSet::empty());
+    }
+    let rows = match filter {
+        Filter::All => return Ok(candidates.clone()),
+        Filter::Term(field, value) => leaves.term(*field, value)?,
+        Filter::AnyOf(field, values) => {
+            let mut rows = RowSet::empty();
+            for value in values {
+                rows = rows.union(&leaves.term(*field, value)?);
+            }
+            rows
+        }
+        Filter::Prefix(field, prefix) => leaves.prefix(*field, prefix)?,
+        Filter::Within(field, values) => leaves.within(*field, values)?,
+        Filter::CreatedBetween { from_us, to_us } => leaves.created_between(*from_us, *to_us)?,
+        Filter::SequenceBetween { from, to } => leaves.sequence_between(*from, *to)?,
+        Filter::Acknowledged(true) => leaves.acknowledged()?,
+        Filter::Acknowledged(false) => return Ok(candidates.minus(&leaves.acknowledged()?)),
+        Filter::Contains(field, needle) => {
+            let needle = Needle::new(needle);
+            let mut scratch = Vec::new();
+            return leaves.text(*field, candidates, &mut |text| needle.is_in(text, &mut scratch));
+        }
+        Filter::TextEquals(field, value) => {
+            return leaves.text(*field, candidates, &mut |text| text == value.as_bytes());
+        }
+        Filter::And(parts) => return all_of(parts, leaves, candidates),
+        Filter::Or(parts) => {
+            let mut rows = RowSet::empty();
+            for part in parts {
+                rows = rows.union(&among(part, leaves, candidates)?);
+            }
+            return Ok(rows);
+        }
+        Filter::Not(part) => return Ok(candidates.minus(&among(part, leaves, candidates)?)),
+    };
+    Ok(candidates.intersect(&rows))
+}
+
+/// Cheap predicates first, so that texts are read for few rows only.
+fn all_of(parts: &[Filter], leaves: &dyn Leaves, candidates: &RowSet) -> Result<RowSet> {
+    let mut ordered: Vec<&Filter> = parts.iter().collect();
+    ordered.sort_by_key(|part| rank(part));
+    let mut rows = candidates.clone();
+    for part in ordered {
+        rows = among(part, leaves, &rows)?;
+        if rows.is_empty() {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// What a predicate costs, coarsely.
+fn rank(filter: &Filter) -> u8 {
+    match filter {
+        Filter::All | Filter::CreatedBetween { .. } => 0,
+        Filter::Term(..) | Filter::SequenceBetween { .. } => 1,
+        Filter::AnyOf(..) | Filter::Acknowledged(_) => 2,
+        Filter::Prefix(..) | Filter::Within(..) => 3,
+        Filter::Contains(..) | Filter::TextEquals(..) => 9,
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(rank).max().unwrap_or(0).max(4),
+        Filter::Not(part) => rank(part).max(4),
+    }
+}

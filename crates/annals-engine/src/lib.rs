@@ -1,0 +1,46 @@
+//! An append-only, log-structured event store.
+//!
+//! The engine takes batches of events, acknowledges them at a stated level of durability, answers
+//! filters over immutable snapshots, deletes at once and forgets by time at the cost of an unlink.
+//! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
+
+mod batch;
+mod clock;
+mod codec;
+mod engine;
+mod error;
+mod event;
+mod field;
+mod filter;
+mod frame;
+mod id;
+#[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
+mod map;
+mod options;
+mod overlay;
+mod part;
+mod partition;
+mod record;
+mod rows;
+mod storage;
+
+pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
+pub use clock::{Clock, ManualClock, OsClock};
+pub use engine::{
+    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats, Snapshot,
+    VerifyReport,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};
+pub use field::{Field, FieldSet, VALUES_MAX, Values};
+pub use filter::{FILTER_DEPTH_MAX, Filter, TenantScope, TextField};
+pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
+pub use id::EventId;
+pub use options::{
+    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options, SYNC_INTERVAL_BYTES_DEFAULT,
+    SYNC_INTERVAL_MS_DEFAULT,
+};
+pub use part::{OrderKey, Part};
+pub use partition::PartitionSpan;
+pub use rows::{RowIter, RowSet};
+pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

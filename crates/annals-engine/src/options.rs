@@ -1,0 +1,141 @@
+//! Options, validated once.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::{Clock, OsClock};
+use crate::error::{Error, Result};
+use crate::partition::PartitionSpan;
+use crate::storage::{OsStorage, Storage};
+
+/// What an acknowledgement means. See `docs/operations.md`, "Durability".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// Written to the operating system; synced at seal, flush and close only.
+    Buffered,
+    /// Written to the operating system; synced every [`Options::sync_interval_ms`] or
+    /// [`Options::sync_interval_bytes`], whichever comes first. A crash of the process loses nothing,
+    /// a power cut at most the last interval.
+    Interval,
+    /// Synced to the device before the acknowledgement: nothing acknowledged is lost.
+    Sync,
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Durability::Buffered => "buffered",
+            Durability::Interval => "interval",
+            Durability::Sync => "sync",
+        })
+    }
+}
+
+/// The smallest log file, inclusive.
+pub const LOG_SIZE_BYTES_MIN: u64 = 1 << 20;
+/// The largest log file, inclusive: offsets of records in it are 32 bits wide.
+pub const LOG_SIZE_BYTES_MAX: u64 = 2 << 30;
+/// Log files are 256 MiB unless told otherwise: about a million events, a good size of segment.
+pub const LOG_SIZE_BYTES_DEFAULT: u64 = 256 << 20;
+/// Unsynced bytes after which the level `interval` syncs.
+pub const SYNC_INTERVAL_BYTES_DEFAULT: u64 = 16 << 20;
+/// Time after which the level `interval` syncs.
+pub const SYNC_INTERVAL_MS_DEFAULT: u64 = 200;
+/// Idle time after a sync before the sync marker is written.
+pub const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
+/// Bytes of batches waiting for the writer.
+pub const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
+/// Full log files waiting to be sealed before appends wait.
+pub const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
+/// How far in the future `created_at` may lie.
+pub const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
+
+/// How a store is opened.
+///
+/// The engine's default level is [`Durability::Interval`]; the server's is [`Durability::Sync`].
+#[derive(Clone)]
+pub struct Options {
+    /// The store's directory; made if missing.
+    pub directory: PathBuf,
+    /// What an acknowledgement means; a single append may ask for more, never for less.
+    pub durability: Durability,
+    /// Bytes of one log file, [`LOG_SIZE_BYTES_MIN`] to [`LOG_SIZE_BYTES_MAX`].
+    pub log_size_bytes: u64,
+    /// Level `interval`: the longest time without a sync, 1 to 60,000 ms.
+    pub sync_interval_ms: u64,
+    /// Level `interval`: the most unsynced bytes.
+    pub sync_interval_bytes: u64,
+    /// Idle time after a sync before a sync marker is written.
+    pub sync_marker_idle_ms: u64,
+    /// The time slice of a sealed segment.
+    pub partition: PartitionSpan,
+    /// Bytes of batches that may wait for the writer; beyond, `append` waits.
+    pub queue_size_bytes: usize,
+    /// Full log files that may wait to be sealed, 1 to 64; beyond, `append` waits.
+    pub unsealed_logs_max: usize,
+    /// How far in the future an event's `created_at` may lie, in milliseconds.
+    pub future_ms_max: u64,
+    /// Whether a store whose last writer left damage behind is opened read-only all the same.
+    pub degraded: bool,
+    /// Whether sealing and compaction run by themselves in a thread of the engine. Off, they run only
+    /// when asked for, which makes a run repeatable.
+    pub background: bool,
+    /// The disk.
+    pub storage: Arc<dyn Storage>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The defaults, for a store in `directory`.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            durability: Durability::Interval,
+            log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
+            sync_interval_ms: SYNC_INTERVAL_MS_DEFAULT,
+            sync_interval_bytes: SYNC_INTERVAL_BYTES_DEFAULT,
+            sync_marker_idle_ms: SYNC_MARKER_IDLE_MS_DEFAULT,
+            partition: PartitionSpan::Day,
+            queue_size_bytes: QUEUE_SIZE_BYTES_DEFAULT,
+            unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,
+            future_ms_max: FUTURE_MS_MAX_DEFAULT,
+            degraded: false,
+            background: true,
+            storage: Arc::new(OsStorage::new()),
+            clock: Arc::new(OsClock::new()),
+        }
+    }
+
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the option, its value and the range.
+    pub fn validate(&self) -> Result<()> {
+        check("log_size_bytes", self.log_size_bytes, LOG_SIZE_BYTES_MIN, LOG_SIZE_BYTES_MAX)?;
+        check("sync_interval_ms", self.sync_interval_ms, 1, 60_000)?;
+        check("sync_interval_bytes", self.sync_interval_bytes, 4096, 1 << 30)?;
+        check("sync_marker_idle_ms", self.sync_marker_idle_ms, 1, 60_000)?;
+        check("queue_size_bytes", crate::codec::len_u64(self.queue_size_bytes), 1 << 20, 4 << 30)?;
+        check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)
+    }
+}
+
+fn check(name: &str, value: u64, min: u64, max: u64) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid_input(format!("{name} is {value}, the range is {min} to {max}")))
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("directory", &self.directory)
+            .field("durability", &self.durability)
+            .field("log_size_bytes", &self.log_size_bytes)
+            .field("partition", &self.partition)
+            .finish_non_exhaustive()
+    }
+}

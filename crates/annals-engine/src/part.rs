@@ -1,0 +1,76 @@
+//! A part: a run of rows in (`created_at`, sequence) order that answers filters on its own.
+//!
+//! Sealed segments and blocks of the live segment are parts; queries know nothing else.
+
+use crate::error::Result;
+use crate::event::StoredEvent;
+use crate::field::Field;
+use crate::filter::Filter;
+use crate::id::EventId;
+use crate::rows::RowSet;
+
+/// The position of an event in `created_at` order: ties are broken by the sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// UTC microseconds.
+    pub created_at_us: i64,
+    /// The place in the append order.
+    pub sequence: u64,
+}
+
+/// One run of rows, ascending by [`OrderKey`], as one snapshot sees it: row numbers and tombstones
+/// do not change while the part is held.
+pub trait Part: Send + Sync {
+    /// Rows, deleted ones included. Rows are numbered from 0.
+    fn row_count(&self) -> u32;
+
+    /// The smallest and the largest `created_at`, both inclusive; deleted rows may widen it.
+    fn time_bounds_us(&self) -> (i64, i64);
+
+    /// The smallest and the largest sequence, both inclusive.
+    fn sequence_bounds(&self) -> (u64, u64);
+
+    /// The order key of a row below [`Part::row_count`]. O(1).
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored column is damaged or the row is out of range.
+    fn key(&self, row: u32) -> Result<OrderKey>;
+
+    /// The first row whose key is at least `key`; the row count if there is none. O(log rows).
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored column is damaged.
+    fn lower_bound(&self, key: OrderKey) -> Result<u32>;
+
+    /// The rows that match and are not deleted.
+    ///
+    /// # Errors
+    /// `Corrupt` if an index and the column behind it are damaged.
+    fn select(&self, filter: &Filter) -> Result<RowSet>;
+
+    /// Calls `visit` with each value of `field` among `rows` and how many of the rows hold it, in
+    /// byte order of the values. Rows without a value are in no call. `rows` must hold no deleted row.
+    /// Costs O(values) if `rows` is everything that is not deleted, O(rows) otherwise.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored column is damaged.
+    fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()>;
+
+    /// The event of a row.
+    ///
+    /// # Errors
+    /// `Corrupt` if its bytes are damaged or the row is out of range.
+    fn event(&self, row: u32) -> Result<StoredEvent>;
+
+    /// The rows with this id, deleted ones excluded, ascending.
+    ///
+    /// # Errors
+    /// `Corrupt` if the id table is damaged.
+    fn find_id(&self, id: EventId) -> Result<Vec<u32>>;
+
+    /// The row with this sequence, unless it is deleted or elsewhere.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored column is damaged.
+    fn find_sequence(&self, sequence: u64) -> Result<Option<u32>>;
+}

@@ -1,0 +1,266 @@
+//! Event <-> record bytes. `docs/format.md`, "Record".
+
+use crate::codec::{Reader, len_u32, len_u64, put_bytes, put_varint, row_usize};
+use crate::error::{Error, Result};
+use crate::event::{Event, RecordValues, StoredEvent, tag};
+use crate::field::{Field, Values};
+use crate::id::EventId;
+
+/// Bytes before a record's own fields: its size.
+pub(crate) const SIZE_PREFIX: usize = 4;
+const FLAG_ID_GIVEN: u8 = 1;
+/// Offset of `created_at` from the record's start, so that the writer can fill it in.
+pub(crate) const CREATED_AT_OFFSET: usize = SIZE_PREFIX + 1;
+const FIXED_SIZE: usize = 1 + 8;
+/// A record's largest size: an event of 1 MiB and its tags.
+pub(crate) const RECORD_SIZE_MAX: usize = (1 << 20) + 64 * 1024;
+
+/// Where one keyword value lies in the buffer it was encoded into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TermRef {
+    pub(crate) hash: u64,
+    pub(crate) offset: u32,
+    pub(crate) len: u16,
+    pub(crate) field: u8,
+}
+
+/// Appends the record of an event whose limits were checked, and tells of each keyword value.
+pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(TermRef, &[u8])) {
+    let start = out.len();
+    out.extend_from_slice(&[0; SIZE_PREFIX]);
+    out.push(if event.id.is_some() { FLAG_ID_GIVEN } else { 0 });
+    out.extend_from_slice(&event.created_at_us.unwrap_or(0).to_le_bytes());
+    if let Some(id) = event.id {
+        out.extend_from_slice(&id.as_u128().to_le_bytes());
+    }
+    let mut keyword = |out: &mut Vec<u8>, field: Field, value: &str| {
+        out.push(field.number());
+        put_varint(out, len_u64(value.len()));
+        let offset = len_u32(out.len());
+        out.extend_from_slice(value.as_bytes());
+        let len = u16::try_from(value.len()).expect("keyword values are at most 1,024 bytes");
+        term(TermRef { hash: 0, offset, len, field: field.number() }, value.as_bytes());
+    };
+    for field in Field::ALL {
+        match field.values() {
+            Values::Single => {
+                if let Some(value) = event.get(*field) {
+                    keyword(out, *field, value);
+                }
+            }
+            Values::Multiple => {
+                let values = event.values(*field);
+                for (index, value) in values.iter().enumerate() {
+                    // A set: repeats and empty texts are left out. At most 16 values, so a scan is cheapest.
+                    if !value.is_empty() && !values.iter().take(index).any(|earlier| earlier == value) {
+                        keyword(out, *field, value);
+                    }
+                }
+            }
+        }
+    }
+    encode_others(event, out);
+    let size = len_u32(out.len() - start - SIZE_PREFIX);
+    if let Some(prefix) = out.get_mut(start..start + SIZE_PREFIX) {
+        prefix.copy_from_slice(&size.to_le_bytes());
+    }
+}
+
+fn encode_others(event: &Event<'_>, out: &mut Vec<u8>) {
+    let texts = [
+        (tag::MESSAGE, event.message),
+        (tag::CONTENT, event.content),
+        (tag::PAYLOAD, event.payload),
+        (tag::ERROR_MESSAGE, event.error_message),
+        (tag::USER_AGENT, event.user_agent),
+    ];
+    for (tag, text) in texts {
+        if let Some(text) = text {
+            out.push(tag);
+            put_bytes(out, text.as_bytes());
+        }
+    }
+    let numbers = (!event.numbers.is_empty()).then_some(event.numbers.bits());
+    let scalars = [
+        (tag::LATENCY_MS, event.latency_ms.map(f64::to_bits)),
+        (tag::EXPIRES_AT, event.expires_at_us.map(i64::cast_unsigned)),
+        (tag::UPDATED_AT, event.updated_at_us.map(i64::cast_unsigned)),
+        (tag::NUMBERS, numbers),
+    ];
+    for (tag, scalar) in scalars {
+        if let Some(bits) = scalar {
+            out.push(tag);
+            put_bytes(out, &bits.to_le_bytes());
+        }
+    }
+}
+
+/// A record as it lies in a log, checked in its structure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) created_at_us: i64,
+    pub(crate) id: Option<EventId>,
+    fields: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Takes the next record off `reader`.
+    pub(crate) fn take(reader: &mut Reader<'a>) -> Result<Self> {
+        let size = row_usize(reader.u32()?);
+        if !(FIXED_SIZE..=RECORD_SIZE_MAX).contains(&size) {
+            return Err(Error::corrupt(format!("a record claims {size} bytes")));
+        }
+        let mut body = Reader::new(reader.take(size)?);
+        let flags = body.u8()?;
+        if flags & !FLAG_ID_GIVEN != 0 {
+            return Err(Error::corrupt(format!("a record has unknown flags {flags:#04x}")));
+        }
+        let created_at_us = body.i64()?;
+        let id = if flags & FLAG_ID_GIVEN == 0 { None } else { Some(EventId::from_u128(body.u128()?)) };
+        let rest = body.remaining();
+        Ok(Self { created_at_us, id, fields: body.take(rest)? })
+    }
+
+    /// The tagged values in order. A malformed one ends the walk with an error.
+    pub(crate) fn values(&self) -> RecordWalk<'a> {
+        RecordWalk { reader: Reader::new(self.fields), last_tag: 0 }
+    }
+
+    /// The identity this record has as the event of that sequence.
+    pub(crate) fn id_at(&self, sequence: u64) -> EventId {
+        self.id.unwrap_or_else(|| EventId::made(self.created_at_us, sequence))
+    }
+
+    /// Copies the record into an owned event.
+    pub(crate) fn to_stored(self, sequence: u64) -> Result<StoredEvent> {
+        let mut values = RecordValues { bytes: Vec::with_capacity(self.fields.len()), spans: Vec::with_capacity(16) };
+        for value in self.values() {
+            let (tag, bytes) = value?;
+            values.push(tag, bytes);
+        }
+        Ok(StoredEvent {
+            sequence,
+            id: self.id_at(sequence),
+            created_at_us: self.created_at_us,
+            marks: crate::event::Marks::default(),
+            values,
+        })
+    }
+}
+
+/// The walk over a record's values.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordWalk<'a> {
+    reader: Reader<'a>,
+    last_tag: u8,
+}
+
+impl<'a> RecordWalk<'a> {
+    fn step(&mut self) -> Result<(u8, &'a [u8])> {
+        let tag = self.reader.u8()?;
+        let known = Field::from_number(tag).is_some() || (tag::MESSAGE..tag::END).contains(&tag);
+        if !known || tag < self.last_tag {
+            return Err(Error::corrupt(format!("a record has tag {tag} behind {}", self.last_tag)));
+        }
+        self.last_tag = tag;
+        let bytes = crate::codec::take_bytes(&mut self.reader)?;
+        Ok((tag, bytes))
+    }
+}
+
+impl<'a> Iterator for RecordWalk<'a> {
+    type Item = Result<(u8, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        Some(step)
+    }
+}
+
+impl StoredEvent {
+    /// An event as a caller would hand it in again: an export followed by an import gives the same.
+    pub fn to_event<'a>(&'a self, realm_ids: &'a mut Vec<&'a str>, target_user_ids: &'a mut Vec<&'a str>) -> Event<'a> {
+        let mut event = Event::default();
+        for (field, value) in self.keywords() {
+            match field {
+                Field::RealmIds => realm_ids.push(value),
+                Field::TargetUserIds => target_user_ids.push(value),
+                _ => _ = event.set(field, value),
+            }
+        }
+        event.realm_ids = realm_ids.as_slice().into();
+        event.target_user_ids = target_user_ids.as_slice().into();
+        event.id = Some(self.id);
+        event.created_at_us = Some(self.created_at_us);
+        event.message = self.message();
+        event.content = self.content();
+        event.payload = self.payload();
+        event.error_message = self.error_message();
+        event.user_agent = self.user_agent();
+        event.latency_ms = self.latency_ms();
+        event.expires_at_us = self.expires_at_us();
+        event.updated_at_us = self.updated_at_us();
+        event.numbers = self.numbers();
+        event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Event<'static> {
+        let mut event = Event::new("a.b");
+        event.created_at_us = Some(7);
+        event.id = Some(EventId::from_u128(9));
+        event.set(Field::HttpStatus, "404");
+        event.numbers.insert(Field::HttpStatus);
+        event.realm_ids = (&["r1", "r2", "r1", ""]).into();
+        event.message = Some("m");
+        event.payload = Some("{}");
+        event.latency_ms = Some(1.5);
+        event
+    }
+
+    #[test]
+    fn a_record_comes_back() {
+        let mut bytes = Vec::new();
+        let mut terms = Vec::new();
+        encode(&sample(), &mut bytes, |term, value| terms.push((term.field, value.to_vec())));
+        let mut reader = Reader::new(&bytes);
+        let stored = Record::take(&mut reader).unwrap().to_stored(3).unwrap();
+        assert!(reader.is_empty());
+        assert_eq!((stored.id, stored.created_at_us, stored.sequence), (EventId::from_u128(9), 7, 3));
+        assert_eq!(stored.realm_ids().collect::<Vec<_>>(), ["r1", "r2"]);
+        assert_eq!(stored.get(Field::HttpStatus), Some("404"));
+        assert!(stored.numbers().contains(Field::HttpStatus));
+        assert_eq!((stored.message(), stored.latency_ms()), (Some("m"), Some(1.5)));
+        assert_eq!(terms.len(), 4);
+        let (mut realms, mut targets) = (Vec::new(), Vec::new());
+        let again = stored.to_event(&mut realms, &mut targets);
+        assert_eq!(again.get(Field::EventType), Some("a.b"));
+        assert_eq!(again.realm_ids.len(), 2);
+    }
+
+    #[test]
+    fn every_cut_and_flip_is_an_error_or_a_record() {
+        let mut bytes = Vec::new();
+        encode(&sample(), &mut bytes, |_, _| {});
+        for cut in 0..bytes.len() {
+            assert!(Record::take(&mut Reader::new(&bytes[..cut])).is_err());
+        }
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[position] ^= 1 << bit;
+                let _ = Record::take(&mut Reader::new(&flipped)).and_then(|record| record.to_stored(1));
+            }
+        }
+    }
+}
