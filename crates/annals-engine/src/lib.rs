@@ -5,19 +5,28 @@
 //! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
 
 mod batch;
+mod blob;
 mod clock;
 mod codec;
+mod control;
 mod engine;
+mod envelope;
 mod error;
 mod event;
 mod field;
 mod filter;
 mod frame;
+mod housekeeping;
 mod id;
+mod layout;
+mod log;
+mod manifest;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
 mod map;
+mod metadata;
 mod options;
 mod overlay;
+mod overlay_file;
 mod part;
 mod partition;
 mod record;
