@@ -16,12 +16,14 @@ mod frame;
 mod id;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
 mod map;
+mod metadata;
 mod options;
 mod overlay;
 mod part;
 mod partition;
 mod record;
 mod rows;
+mod segment;
 mod storage;
 
 pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
