@@ -241,7 +241,11 @@ impl Manifest {
     fn contradiction(&self) -> Option<&'static str> {
         let mut ids = HashSet::new();
         let fresh = |id: u64, ids: &mut HashSet<u64>| id < self.next_file_id && ids.insert(id);
-        if !self.live_files().chain(self.dropping.iter().chain(&self.announced).copied()).all(|file| fresh(file.id, &mut ids)) {
+        if !self
+            .live_files()
+            .chain(self.dropping.iter().chain(&self.announced).copied())
+            .all(|file| fresh(file.id, &mut ids))
+        {
             return Some("names a file twice or one with an id not yet given");
         }
         if !self.segments.iter().all(SegmentEntry::is_plausible) {
