@@ -75,7 +75,7 @@ impl CheckedFile {
         for chunk in first..=last {
             let word = self.verified.get(chunk / WORD_BITS);
             let bit = 1_u64 << (chunk % WORD_BITS);
-            if !word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
+            if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
                 self.check_chunk(chunk)?;
                 if let Some(word) = word {
                     word.fetch_or(bit, Ordering::Relaxed);

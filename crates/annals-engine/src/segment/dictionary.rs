@@ -15,7 +15,7 @@ pub(crate) fn write(writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> R
     let mut ends = Vec::with_capacity(terms.len() + 1);
     let mut end = 0_i64;
     ends.push(end);
-    let offset = writer.begin()?;
+    let offset = writer.begin();
     for term in terms {
         writer.write(term)?;
         end += i64::try_from(term.len()).unwrap_or_default();

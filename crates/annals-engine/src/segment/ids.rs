@@ -38,7 +38,7 @@ fn bucket(id: EventId, store: u128, bits: u32) -> u32 {
 /// Writes the ids and their table.
 pub(crate) fn write(writer: &mut SegmentWriter, store: u128, ids: &[EventId]) -> Result<()> {
     let rows = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let offset = writer.begin()?;
+    let offset = writer.begin();
     for id in ids {
         writer.write(&id.as_u128().to_le_bytes())?;
     }

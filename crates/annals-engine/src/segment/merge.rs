@@ -81,6 +81,9 @@ impl Place {
     }
 }
 
+/// Key, row and input of the next row of one input; the smallest is the greatest of its heap.
+type NextRow = Reverse<((i64, u64, u32), u32)>;
+
 /// The new order and its keys.
 struct Plan {
     order: Vec<Place>,
@@ -111,7 +114,7 @@ impl Plan {
             sequences: Vec::with_capacity(total),
         };
         // One entry per input: the next row of each, the smallest on top.
-        let mut next: BinaryHeap<Reverse<((i64, u64, u32), u32)>> = BinaryHeap::with_capacity(live.len());
+        let mut next: BinaryHeap<NextRow> = BinaryHeap::with_capacity(live.len());
         for (input, rows) in (0..).zip(&mut live) {
             next.extend(rows.next().map(|key| Reverse((key, input))));
         }

@@ -85,7 +85,9 @@ fn counts_of(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> 
     } else {
         for row in rows.iter() {
             column.codes_of(&segment.file, row, &mut codes)?;
-            codes.iter().for_each(|code| add(*code));
+            for code in &codes {
+                add(*code);
+            }
         }
     }
     Ok((0..).zip(counts).skip(1).collect())

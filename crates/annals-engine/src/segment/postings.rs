@@ -45,7 +45,7 @@ pub(crate) fn write<'a>(
     let mut ends = vec![0_i64];
     let mut end = 0_u64;
     let mut bytes = Vec::new();
-    let offset = writer.begin()?;
+    let offset = writer.begin();
     for term_rows in by_term {
         let cardinality = len_u32(term_rows.len());
         cardinalities.push(cardinality);

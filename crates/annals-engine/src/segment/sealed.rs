@@ -228,13 +228,11 @@ impl SealedSegment {
 
     /// The identity of a row.
     pub(crate) fn id(&self, row: u32) -> Result<EventId> {
-        match &self.ids {
-            Some(table) => table.get(&self.file, row),
-            None => {
-                let key = self.key(row)?;
-                Ok(EventId::made(key.created_at_us, key.sequence))
-            }
+        if let Some(table) = &self.ids {
+            return table.get(&self.file, row);
         }
+        let key = self.key(row)?;
+        Ok(EventId::made(key.created_at_us, key.sequence))
     }
 
     /// The rows with this id, ascending.

@@ -90,7 +90,7 @@ impl BlockWriter {
             rows: 0,
             first_row: 0,
             directory: Vec::new(),
-            start: writer.begin()?,
+            start: writer.begin(),
             size: 0,
             blocks: 0,
             raw: Vec::new(),

@@ -49,11 +49,11 @@ impl SegmentWriter {
     }
 
     /// Starts a section and returns its offset.
-    pub(crate) fn begin(&mut self) -> Result<u64> {
+    pub(crate) fn begin(&mut self) -> u64 {
         let position = self.position();
         let padding = position.next_multiple_of(SECTION_ALIGN) - position;
-        self.write(&[0; 8][..crate::codec::to_usize(padding)])?;
-        Ok(self.position())
+        self.buffer.resize(self.buffer.len() + crate::codec::to_usize(padding), 0);
+        self.position()
     }
 
     /// Adds bytes to the section that was begun.
@@ -73,7 +73,7 @@ impl SegmentWriter {
 
     /// Writes a whole section.
     pub(crate) fn section(&mut self, section: Section, bytes: &[u8]) -> Result<()> {
-        let offset = self.begin()?;
+        let offset = self.begin();
         self.write(bytes)?;
         self.end(offset, section);
         Ok(())
@@ -92,7 +92,7 @@ impl SegmentWriter {
     /// footer's checksum.
     pub(crate) fn finish(mut self, mut footer: Footer) -> Result<(u64, u32)> {
         // The chunk table starts aligned; the padding is covered by the last chunk's checksum.
-        footer.data_end = self.begin()?;
+        footer.data_end = self.begin();
         self.flush(self.buffer.len())?;
         let mut tail: Vec<u8> = self.crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
         footer.chunk_table_crc = crc32fast::hash(&tail);

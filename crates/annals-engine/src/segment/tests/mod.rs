@@ -1,5 +1,7 @@
 //! Random segments and a naive model of what they must answer.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers of a test are small")]
+
 mod damage;
 mod model;
 mod sizes;
@@ -19,7 +21,7 @@ use crate::storage::OsStorage;
 
 pub(super) const STORE: u128 = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
 
-/// SplitMix64: one seed, one segment, on every machine.
+/// `SplitMix64`: one seed, one segment, on every machine.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {

@@ -22,12 +22,12 @@ fn constant_rows_cost_next_to_nothing() {
             event.created_at_us = Some(1_700_000_000_000_000 + number * 250_000);
             let mut bytes = Vec::new();
             record::encode(&event, &mut bytes, |_, _| {});
-            Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(number as u64 + 1).unwrap()
+            Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(number.cast_unsigned() + 1).unwrap()
         })
         .collect();
     let built = written(events);
     let beyond_header = built.summary.size_bytes - layout::HEADER_SIZE as u64;
-    assert!(beyond_header < rows as u64, "{beyond_header} bytes for {rows} rows");
+    assert!(beyond_header < rows.cast_unsigned(), "{beyond_header} bytes for {rows} rows");
 }
 
 #[test]
