@@ -15,6 +15,8 @@ mod error;
 mod event;
 mod field;
 mod filter;
+#[cfg(test)]
+mod format_examples;
 mod frame;
 mod housekeeping;
 mod id;

@@ -9,4 +9,4 @@ mod tests;
 
 pub(crate) use file::LogFile;
 pub(crate) use header::LOG_HEADER_SIZE;
-pub(crate) use recover::{Gap, RecoverContext, RecoveredLog, recover_log};
+pub(crate) use recover::{Gap, OnFrame, RecoverContext, RecoveredLog, recover_log};

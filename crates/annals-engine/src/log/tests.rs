@@ -5,6 +5,7 @@ use super::*;
 use crate::codec::{len_u32, len_u64};
 use crate::error::{ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind};
+use crate::storage::failing::FailingStorage;
 use crate::storage::{OsStorage, Storage};
 
 const STORE: u128 = 0xabcd;
@@ -193,12 +194,54 @@ fn a_log_is_made_whole_and_only_once() {
 }
 
 #[test]
-fn no_room_for_a_log_is_a_full_disk_and_leaves_nothing_behind() {
-    let disk = Disk::new();
-    // No file system has room for 2^60 bytes; some say that the file is too large for them.
-    let error = LogFile::create(&disk.storage, &disk.dir(), STORE, LOG_ID, 1 << 60, 7).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Io), "{error}");
-    assert_eq!(std::fs::read_dir(disk.dir()).unwrap().count(), 0);
+fn a_failure_at_any_step_of_making_a_log_leaves_nothing_half_made() {
+    // create, preallocate, write, sync, rename, sync of the folder.
+    const STEPS: usize = 6;
+    for fails_at in 0..=STEPS {
+        let disk = Disk::new();
+        let storage = FailingStorage::at(fails_at);
+        let made = LogFile::create(&storage, &disk.dir(), STORE, LOG_ID, SIZE, 7);
+        let left = std::fs::read_dir(disk.dir()).unwrap().count();
+        match made {
+            Ok(_) => assert_eq!((fails_at, left), (STEPS, 1)),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::DiskFull, "step {fails_at}");
+                // With its name but not synced, it is whole: a sweep sets it aside.
+                assert_eq!(left, usize::from(fails_at == STEPS - 1), "step {fails_at}");
+            }
+        }
+        assert!(left == 0 || disk.open().is_ok());
+    }
+}
+
+#[test]
+fn a_failure_at_any_step_of_recovery_ends_in_the_same_state_the_next_time() {
+    let mut fails_at = 0;
+    loop {
+        let mut disk = Disk::new();
+        let (writer, _) = sample(&disk);
+        let mut bytes = disk.bytes();
+        let last = writer.seen.last().unwrap().0;
+        let kept = usize::try_from(last).unwrap();
+        bytes[kept + 8] ^= 1;
+        disk.put(&bytes);
+        disk.storage = FailingStorage::at(fails_at);
+        let failed = disk.recover(|_| {}).0;
+        let passed = failed.as_ref().is_ok_and(|recovered| recovered.notes[0].contains("saved as"));
+        disk.storage = Arc::new(OsStorage::new());
+        let again = disk.recover(|_| {}).0.unwrap();
+        assert_eq!(again.end_offset, last, "step {fails_at}");
+        assert!(disk.bytes()[kept..].iter().all(|byte| *byte == 0), "step {fails_at}");
+        let saved = disk.quarantined();
+        assert!(saved.iter().all(|saved| bytes[kept..].starts_with(saved)), "step {fails_at}");
+        if passed {
+            assert_eq!(saved.len(), 1);
+            break;
+        }
+        fails_at += 1;
+    }
+    // create, write, sync, rename, sync of the folder; then the zeroes and their sync.
+    assert_eq!(fails_at, 7);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::error::ErrorKind;
 use crate::layout::{MANIFEST_FILE, MANIFEST_PREVIOUS_FILE};
-use crate::storage::{DirEntry, LockMode, OsStorage, Storage, StorageFile};
+use crate::storage::failing::FailingStorage;
+use crate::storage::{OsStorage, Storage};
 
 const STORE: u128 = 0xfeed;
 
@@ -205,54 +205,6 @@ fn a_manifest_that_contradicts_itself_is_neither_written_nor_read() {
     store.commit(&full()).unwrap();
 }
 
-/// The disk with one call, counted from 0, that fails.
-struct Failing {
-    calls: AtomicUsize,
-    fails_at: usize,
-}
-
-struct FailingFile(Arc<dyn StorageFile>, Arc<Failing>);
-
-impl Failing {
-    fn step(&self) -> std::io::Result<()> {
-        match self.calls.fetch_add(1, Ordering::Relaxed) == self.fails_at {
-            true => Err(std::io::ErrorKind::StorageFull.into()),
-            false => Ok(()),
-        }
-    }
-}
-
-struct FailingStorage(Arc<Failing>);
-
-#[rustfmt::skip]
-impl Storage for FailingStorage {
-    fn create_dir(&self, path: &Path) -> std::io::Result<()> { OsStorage.create_dir(path) }
-    fn list(&self, path: &Path) -> std::io::Result<Vec<DirEntry>> { OsStorage.list(path) }
-    fn create(&self, path: &Path) -> std::io::Result<Arc<dyn StorageFile>> {
-        self.0.step()?;
-        Ok(Arc::new(FailingFile(OsStorage.create(path)?, Arc::clone(&self.0))))
-    }
-    fn open(&self, path: &Path, writable: bool) -> std::io::Result<Arc<dyn StorageFile>> { OsStorage.open(path, writable) }
-    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> { self.0.step()?; OsStorage.rename(from, to) }
-    fn remove(&self, path: &Path) -> std::io::Result<()> { OsStorage.remove(path) }
-    fn sync_dir(&self, path: &Path) -> std::io::Result<()> { self.0.step()?; OsStorage.sync_dir(path) }
-    fn lock(&self, path: &Path, mode: LockMode) -> std::io::Result<Box<dyn Send + Sync>> { OsStorage.lock(path, mode) }
-    fn free_space(&self, path: &Path) -> std::io::Result<u64> { OsStorage.free_space(path) }
-}
-
-#[rustfmt::skip]
-impl StorageFile for FailingFile {
-    fn len(&self) -> std::io::Result<u64> { self.0.len() }
-    fn preallocate(&self, len: u64) -> std::io::Result<()> { self.0.preallocate(len) }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> { self.1.step()?; self.0.write_at(bytes, offset) }
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> { self.0.read_at(bytes, offset) }
-    fn sync_data(&self) -> std::io::Result<()> { self.1.step()?; self.0.sync_data() }
-    fn sync_all(&self) -> std::io::Result<()> { self.1.step()?; self.0.sync_all() }
-    fn drop_cache(&self) -> std::io::Result<()> { self.0.drop_cache() }
-    fn map_growing(&self) -> std::io::Result<Arc<dyn crate::storage::GrowingMap>> { self.0.map_growing() }
-    fn map_sealed(&self) -> std::io::Result<Arc<dyn crate::storage::SealedMap>> { self.0.map_sealed() }
-}
-
 #[test]
 fn a_failure_at_any_step_of_a_commit_keeps_the_old_one_or_ends_all_commits() {
     // create, write, sync, rename of the copy; the same of the manifest; then the folder.
@@ -260,8 +212,7 @@ fn a_failure_at_any_step_of_a_commit_keeps_the_old_one_or_ends_all_commits() {
     for fails_at in 0..=STEPS {
         let dir = tempfile::tempdir().unwrap();
         committed(dir.path(), 1..=1);
-        let failing = Arc::new(Failing { calls: AtomicUsize::new(0), fails_at });
-        let storage: Arc<dyn Storage> = Arc::new(FailingStorage(Arc::clone(&failing)));
+        let storage = FailingStorage::at(fails_at);
         let mut store = ManifestStore::load(&storage, dir.path()).unwrap().unwrap();
         let result = store.commit(&full());
         assert_eq!(result.is_ok(), fails_at == STEPS, "step {fails_at}");
