@@ -33,7 +33,7 @@ fn dump(bytes: &[u8]) -> String {
     out
 }
 
-/// Compares with the block behind "```hex <name>".
+/// Compares with the page's block of the language `hex <name>`.
 fn check(name: &str, bytes: &[u8]) {
     let page = std::fs::read_to_string(PAGE).unwrap();
     let start = format!("```hex {name}\n");

@@ -91,7 +91,7 @@ impl LogFile {
     /// already written.
     ///
     /// # Errors
-    /// `Corrupt` if the file is shorter than it was made; `Io`.
+    /// `Io`.
     pub(crate) fn map(&self) -> Result<&Arc<dyn GrowingMap>> {
         if let Some(map) = self.map.get() {
             return Ok(map);

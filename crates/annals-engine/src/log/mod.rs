@@ -1,5 +1,7 @@
 //! Log files: preallocated, append-only files of frames.
 
+#[cfg(test)]
+mod crash_tests;
 mod file;
 mod header;
 mod recover;

@@ -119,7 +119,8 @@ pub(crate) fn recover_log(
         synced_upto: 0,
     };
     let stop = walk_frames(file, ctx, &mut window, &mut walk, on_frame)?;
-    let rest = scan_rest(&mut window, walk.offset)?;
+    // A clean close was the last thing that happened to the log: there is nothing to look for.
+    let rest = if ctx.clean_end == Some(walk.offset) { Rest::default() } else { scan_rest(&mut window, walk.offset)? };
     let short = (len < file.size_bytes())
         .then(|| Error::corrupt(format!("the log has {len} of its {} bytes", file.size_bytes())));
     let mut recovered = RecoveredLog {

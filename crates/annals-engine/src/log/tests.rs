@@ -10,24 +10,30 @@ use crate::storage::{OsStorage, Storage};
 
 const STORE: u128 = 0xabcd;
 const LOG_ID: u64 = 3;
-const EPOCH: u32 = 2;
+pub(super) const EPOCH: u32 = 2;
 const FIRST: u64 = 100;
 const SIZE: u64 = LOG_HEADER_SIZE + 2048;
 
 /// A store's folders in a temporary place.
-struct Disk {
+pub(super) struct Disk {
     root: tempfile::TempDir,
     storage: Arc<dyn Storage>,
+    log_size_bytes: u64,
 }
 
 /// A frame as the log shows it: where, which kind, its sequence, its payload.
-type Seen = (u64, FrameKind, u64, Vec<u8>);
+pub(super) type Seen = (u64, FrameKind, u64, Vec<u8>);
 
 impl Disk {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::sized(SIZE)
+    }
+
+    pub(super) fn sized(log_size_bytes: u64) -> Self {
+        // In memory where there is such a place: thousands of syncs say nothing about recovery.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         std::fs::create_dir(root.path().join("log")).unwrap();
-        Self { root, storage: Arc::new(OsStorage::new()) }
+        Self { root, storage: Arc::new(OsStorage::new()), log_size_bytes }
     }
 
     fn dir(&self) -> PathBuf {
@@ -42,19 +48,19 @@ impl Disk {
         self.dir().join("00000000000000000003.log")
     }
 
-    fn create(&self) -> LogFile {
-        LogFile::create(&self.storage, &self.dir(), STORE, LOG_ID, SIZE, 7).unwrap()
+    pub(super) fn create(&self) -> LogFile {
+        LogFile::create(&self.storage, &self.dir(), STORE, LOG_ID, self.log_size_bytes, 7).unwrap()
     }
 
-    fn open(&self) -> Result<LogFile> {
+    pub(super) fn open(&self) -> Result<LogFile> {
         LogFile::open(&self.storage, &self.dir(), STORE, LOG_ID, true)
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         std::fs::read(self.path()).unwrap()
     }
 
-    fn put(&self, bytes: &[u8]) {
+    pub(super) fn put(&self, bytes: &[u8]) {
         std::fs::write(self.path(), bytes).unwrap();
     }
 
@@ -66,7 +72,7 @@ impl Disk {
     }
 
     /// Opens and recovers; `change` sets what differs from a crashed store open for writing.
-    fn recover(&self, change: impl Fn(&mut RecoverContext<'_>)) -> (Result<RecoveredLog>, Vec<Seen>) {
+    pub(super) fn recover(&self, change: impl Fn(&mut RecoverContext<'_>)) -> (Result<RecoveredLog>, Vec<Seen>) {
         let quarantine = self.quarantine();
         let mut context = context(&self.storage, &quarantine);
         change(&mut context);
@@ -97,22 +103,22 @@ fn context<'a>(storage: &'a Arc<dyn Storage>, quarantine_dir: &'a Path) -> Recov
 }
 
 /// Appends frames to a log, one behind the other.
-struct Writer {
+pub(super) struct Writer {
     file: LogFile,
-    offset: u64,
-    sequence: u64,
+    pub(super) offset: u64,
+    pub(super) sequence: u64,
     control_ordinal: u64,
-    epoch: u32,
-    seen: Vec<Seen>,
+    pub(super) epoch: u32,
+    pub(super) seen: Vec<Seen>,
 }
 
 impl Writer {
-    fn new(file: LogFile) -> Self {
+    pub(super) fn new(file: LogFile) -> Self {
         let offset = file.first_frame_offset();
         Self { file, offset, sequence: FIRST, control_ordinal: 0, epoch: EPOCH, seen: Vec::new() }
     }
 
-    fn append(&mut self, kind: FrameKind, count: u32, synced_upto: u64, payload: &[u8]) {
+    pub(super) fn append(&mut self, kind: FrameKind, count: u32, synced_upto: u64, payload: &[u8]) {
         if kind == FrameKind::Control {
             self.control_ordinal += u64::from(count);
         }
@@ -154,7 +160,7 @@ fn sample(disk: &Disk) -> (Writer, u64) {
     (writer, durable)
 }
 
-fn is_prefix(seen: &[Seen], all: &[Seen]) -> bool {
+pub(super) fn is_prefix(seen: &[Seen], all: &[Seen]) -> bool {
     all.starts_with(seen)
 }
 

@@ -139,6 +139,25 @@ fn files_without_a_manifest_are_no_new_store() {
     assert_eq!(load(dir.path()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_body_under_a_good_checksum_is_read_without_panic(
+        position in 0_usize..400,
+        value: u8,
+        tail: Vec<u8>,
+    ) {
+        let mut payload = metadata::encode(&full()).unwrap();
+        let position = position % payload.len();
+        payload[position] = value;
+        for payload in [&payload[..], &[&payload[..position], &tail[..]].concat(), &tail[..]] {
+            let (bytes, _) = wrap(&FORMAT, EnvelopePlace { store: STORE, id: 0 }, payload);
+            if let Ok(manifest) = Manifest::decode(&bytes) {
+                proptest::prop_assert_eq!(manifest.encode().unwrap(), bytes);
+            }
+        }
+    }
+}
+
 /// What each file of the commit may hold after a crash: unsynced renames come in any order.
 #[test]
 fn every_state_between_the_steps_of_a_commit_loads_one_of_both_versions() {
