@@ -20,6 +20,8 @@ mod event;
 mod field;
 mod filter;
 mod fold;
+#[cfg(test)]
+mod format_examples;
 mod frame;
 mod housekeeping;
 mod id;

@@ -20,6 +20,9 @@ const QUARANTINE_SIZE_MAX: u64 = 64 << 20;
 /// Bytes copied or overwritten at once.
 const CHUNK_SIZE: u64 = 1 << 20;
 
+/// Called with offset, header and payload of each good frame, in order.
+pub(crate) type OnFrame<'a> = dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()> + 'a;
+
 /// What recovery must know besides the log itself.
 #[derive(Clone)]
 pub(crate) struct RecoverContext<'a> {
@@ -101,7 +104,7 @@ enum Stop {
 pub(crate) fn recover_log(
     file: &LogFile,
     ctx: &RecoverContext<'_>,
-    on_frame: &mut dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()>,
+    on_frame: &mut OnFrame<'_>,
 ) -> Result<RecoveredLog> {
     if ctx.clean_end.is_none() {
         file.storage_file().drop_cache().map_err(|source| file.io("drop cached pages of the log", source))?;
@@ -116,7 +119,8 @@ pub(crate) fn recover_log(
         synced_upto: 0,
     };
     let stop = walk_frames(file, ctx, &mut window, &mut walk, on_frame)?;
-    let rest = scan_rest(&mut window, walk.offset)?;
+    // A clean close was the last thing that happened to the log: there is nothing to look for.
+    let rest = if ctx.clean_end == Some(walk.offset) { Rest::default() } else { scan_rest(&mut window, walk.offset)? };
     let short = (len < file.size_bytes())
         .then(|| Error::corrupt(format!("the log has {len} of its {} bytes", file.size_bytes())));
     let mut recovered = RecoveredLog {
@@ -152,7 +156,7 @@ fn walk_frames(
     ctx: &RecoverContext<'_>,
     window: &mut Window<'_>,
     walk: &mut Walk,
-    on_frame: &mut dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()>,
+    on_frame: &mut OnFrame<'_>,
 ) -> Result<Stop> {
     loop {
         let place = file.place(walk.offset);
