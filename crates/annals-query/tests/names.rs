@@ -106,7 +106,7 @@ fn a_derived_id_needs_the_second_of_its_event() {
     let store = common::Store { rows: vec![row] };
     let parts = parts_of(&store);
     let event = &store.events()[0];
-    let seconds = 5_000_000_000_u64 & 0xffff_ffff;
+    let seconds = 5_000_000_000_u64 % (1 << 32);
     assert_eq!(hoody_id(event), format!("{seconds:08x}{:016x}", 1));
     for wrong in [format!("{:08x}{:016x}", seconds + 1, 1), format!("{seconds:08x}{:016x}", 2)] {
         let error = get(&parts, &TenantScope::Unlimited, &wrong.parse().unwrap()).unwrap_err();
