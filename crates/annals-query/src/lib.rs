@@ -54,4 +54,4 @@ pub use lookup::{EventRef, get, hoody_id};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
-pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, stats};
+pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, count_in_buckets, stats};

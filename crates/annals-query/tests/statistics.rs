@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_engine::{EventId, Field, Filter, OrderKey, Part, Result, RowSet, StoredEvent, TenantScope};
-use annals_query::{BUCKETS_MAX, DISTINCT_MAX, ErrorKind, Query, StatsRequest, stats};
+use annals_query::{BUCKETS_MAX, DISTINCT_MAX, ErrorKind, Query, StatsRequest, count_in_buckets, stats};
 use common::{Calls, expires_at, filters, never, scopes, stores};
 use proptest::prelude::*;
 
@@ -76,6 +76,12 @@ fn too_many_buckets_and_intervals_that_are_none_are_refused() {
         let error = stats(&two_events(apart_us), &query, &request(interval_us), &never).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
+    // Buckets of the caller's own, of unlike widths, empty ones left out.
+    let own = |time: i64| if time < 3 { 0..3 } else { 3..1000 };
+    assert_eq!(count_in_buckets(&two_events(7), &query, &own, &never).unwrap(), [(0, 1), (3, 1)]);
+    assert_eq!(count_in_buckets(&two_events(2), &query, &own, &never).unwrap(), [(0, 2)]);
+    let wrong = count_in_buckets(&two_events(7), &query, &|_| 0..3, &never).unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::InvalidInput);
     // The widest interval there is: one bucket, no overflow.
     let found = stats(&two_events(7), &query, &request(i64::MAX), &never).unwrap();
     assert_eq!(found.histogram, [(0, 2)]);
