@@ -40,9 +40,10 @@ pub(crate) struct RecoverContext<'a> {
     pub(crate) clean_end: Option<u64>,
     /// The manifest's epoch: no frame has a later one. `u32::MAX` if the manifest is a stand-in.
     pub(crate) epoch: u32,
-    /// Whether damage gives the good prefix and a [`Gap`] instead of an error. Nothing is changed then.
+    /// Whether damage gives the good prefix and a [`Gap`] instead of an error. Nothing is ever changed
+    /// then, torn tails included: other logs may hold what puts this one in another light.
     pub(crate) degraded: bool,
-    /// Whether a torn tail may be cut off. Otherwise it is only reported.
+    /// Whether a torn tail may be cut off, unless `degraded`. Otherwise it is only reported.
     pub(crate) writable: bool,
     pub(crate) quarantine_dir: &'a Path,
 }
@@ -59,6 +60,12 @@ pub(crate) struct Gap {
     pub(crate) known_end: Option<u64>,
     /// What is wrong, one sentence.
     pub(crate) reason: String,
+}
+
+impl RecoverContext<'_> {
+    fn may_change(&self) -> bool {
+        self.writable && !self.degraded
+    }
 }
 
 /// What recovery found. If it was writable, everything up to `end_offset` is durable.
@@ -144,7 +151,7 @@ pub(crate) fn recover_log(
     if let Some(end) = rest.nonzero_end {
         recovered.torn_bytes = end.saturating_sub(walk.offset);
         recovered.notes.push(cut_tail(file, ctx, walk.offset, end)?);
-    } else if ctx.writable && ctx.clean_end.is_none() {
+    } else if ctx.may_change() && ctx.clean_end.is_none() {
         // Frames of a killed process may so far exist in the page cache only.
         file.sync()?;
     }
@@ -265,7 +272,7 @@ fn refuse(file: &LogFile, gap: &Gap, damage: Error) -> Error {
 /// Saves the bytes from `start` to `end`, overwrites them with zeroes and makes that durable.
 fn cut_tail(file: &LogFile, ctx: &RecoverContext<'_>, start: u64, end: u64) -> Result<String> {
     let (path, bytes) = (file.path().display(), end.saturating_sub(start));
-    if !ctx.writable {
+    if !ctx.may_change() {
         return Ok(format!("{bytes} bytes of an unfinished write end {path} at byte {start}; left as they are"));
     }
     let saved = match save_tail(file, ctx, start, end) {

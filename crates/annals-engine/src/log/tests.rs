@@ -405,6 +405,30 @@ fn a_header_whose_payload_is_torn_still_tells_what_was_synced() {
 }
 
 #[test]
+fn a_header_across_two_chunks_of_the_search_is_found() {
+    let disk = Disk::sized(3 << 20);
+    let mut writer = Writer::new(disk.create());
+    // The search starts at the first frame and reads 1 MiB at once: the second header lies across.
+    let size = (1 << 20) - FRAME_HEADER_SIZE / 2;
+    writer.append(FrameKind::Events, 1, 0, &vec![7; size - FRAME_HEADER_SIZE]);
+    let durable = writer.offset;
+    writer.append(FrameKind::SyncMarker, 0, durable, b"");
+    assert_eq!(durable - LOG_HEADER_SIZE, len_u64(size));
+    let mut bytes = disk.bytes();
+    bytes[usize::try_from(LOG_HEADER_SIZE).unwrap() + 5000] ^= 1;
+    disk.put(&bytes);
+    assert_eq!(disk.recover(|_| {}).0.unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_frame_that_knows_more_to_be_durable_than_there_is_is_damage() {
+    let disk = Disk::new();
+    let mut writer = Writer::new(disk.create());
+    writer.append(FrameKind::Events, 1, SIZE, b"first");
+    assert_eq!(disk.recover(|_| {}).0.unwrap_err().offset(), Some(writer.offset));
+}
+
+#[test]
 fn each_source_of_the_watermark_makes_a_lost_end_damage() {
     type Change = fn(&mut RecoverContext<'_>, u64);
     let changes: [Change; 3] = [
@@ -446,6 +470,14 @@ fn degraded_gives_the_good_prefix_and_a_gap_and_changes_nothing() {
     let gap = recovered.gap.unwrap();
     assert_eq!((gap.log_id, gap.offset, gap.first_sequence, gap.known_end), (LOG_ID, bad, FIRST + 2, Some(FIRST + 7)));
     assert!(gap.reason.contains("102 to 106"), "{}", gap.reason);
+    assert!(disk.bytes() == bytes && disk.quarantined().is_empty());
+
+    let mut bytes = disk.bytes();
+    bytes[usize::try_from(bad).unwrap()..].fill(0);
+    bytes[usize::try_from(bad).unwrap() + 1] = 1;
+    disk.put(&bytes);
+    let recovered = disk.recover(|context| context.degraded = true).0.unwrap();
+    assert_eq!((recovered.torn_bytes, recovered.gap), (2, None), "a torn tail is no gap");
     assert!(disk.bytes() == bytes && disk.quarantined().is_empty());
 }
 
