@@ -36,7 +36,7 @@ pub fn map_severity(word: &str) -> &'static str {
     WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map_or("info", |(_, severity)| severity)
 }
 
-impl<'a> IncomingEvent<'a> {
+impl IncomingEvent<'_> {
     /// Fills in what was left out, so that a filter finds what the output shows: group, severity,
     /// status, resource type, the ids a payload carries, the message. Doing it twice changes nothing.
     pub fn fill_in(&mut self) {
@@ -83,19 +83,16 @@ impl<'a> IncomingEvent<'a> {
     }
 
     fn fill_severity_and_status(&mut self) {
-        match self.get(Field::Severity) {
-            Some(word) => {
-                let severity = map_severity(word);
-                if word != severity {
-                    self.keep_severity_word();
-                    self.set(Field::Severity, severity);
-                }
+        if let Some(word) = self.get(Field::Severity) {
+            let severity = map_severity(word);
+            if word != severity {
+                self.keep_severity_word();
+                self.set(Field::Severity, severity);
             }
-            None => {
-                let failed = self.get(Field::Status).is_some_and(is_failure_word)
-                    || self.get(Field::EventType).is_some_and(|event_type| event_type.eq_ignore_ascii_case("fail"));
-                self.set(Field::Severity, if failed { "error" } else { "info" });
-            }
+        } else {
+            let failed = self.get(Field::Status).is_some_and(is_failure_word)
+                || self.get(Field::EventType).is_some_and(|event_type| event_type.eq_ignore_ascii_case("fail"));
+            self.set(Field::Severity, if failed { "error" } else { "info" });
         }
         let status = if self.get(Field::Severity) == Some("error") { "failure" } else { "success" };
         self.set_default(Field::Status, status);
@@ -119,10 +116,12 @@ impl<'a> IncomingEvent<'a> {
     }
 
     fn fill_from_payload(&mut self) {
-        if self.get(Field::ResourceType) == Some("container") && !self.has(Field::ContainerId) {
-            if let Some(id) = self.get_cow(Field::ResourceId).cloned() {
-                self.set(Field::ContainerId, id);
-            }
+        if self.get(Field::ResourceType) == Some("container")
+            && !self.has(Field::ContainerId)
+            && let Some(id) = self.get_cow(Field::ResourceId).cloned()
+        {
+            let is_number = self.numbers.contains(Field::ResourceId);
+            _ = if is_number { self.set_number(Field::ContainerId, id) } else { self.set(Field::ContainerId, id) };
         }
         let found = match &self.payload {
             None => return,

@@ -128,10 +128,6 @@ pub trait Hook: for<'a> Fn(&mut IncomingEvent<'a>, Line<'a>) -> Result<(), Event
 
 impl<F: for<'a> Fn(&mut IncomingEvent<'a>, Line<'a>) -> Result<(), EventError> + Sync> Hook for F {}
 
-fn no_hook(_: &mut IncomingEvent<'_>, _: Line<'_>) -> Result<(), EventError> {
-    Ok(())
-}
-
 fn prepare<'a>(event: &mut IncomingEvent<'a>, line: Line<'a>, hook: &impl Hook) -> Result<(), EventError> {
     if line.bytes.len() > LINE_SIZE_MAX {
         return Err(EventError::new(line_too_long()));
@@ -153,16 +149,16 @@ pub(crate) fn line_too_long() -> String {
 /// assert_eq!(parsed.errors[0].line, 4);
 /// ```
 pub fn parse_ndjson(body: &[u8], threads: usize) -> Parsed {
-    parse_ndjson_with(body, threads, &no_hook)
+    parse_ndjson_with(body, threads, &|_: &mut IncomingEvent<'_>, _: Line<'_>| Ok(()))
 }
 
 /// Like [`parse_ndjson`], with a step of the caller's for each event after it was filled in. An error
 /// of the step rejects the line.
 pub fn parse_ndjson_with(body: &[u8], threads: usize, hook: &impl Hook) -> Parsed {
-    parse_lines(lines(body), threads, hook)
+    parse_lines(&lines(body), threads, hook)
 }
 
-pub(crate) fn parse_lines(all: Lines<'_>, threads: usize, hook: &impl Hook) -> Parsed {
+pub(crate) fn parse_lines(all: &Lines<'_>, threads: usize, hook: &impl Hook) -> Parsed {
     let chunks = threads.clamp(1, THREADS_MAX).min(all.rest.len() / CHUNK_SIZE_MIN).max(1);
     let mut parts = split(all, chunks).into_iter();
     let Some(first) = parts.next() else { return Parsed::default() };
@@ -180,10 +176,10 @@ pub(crate) fn parse_lines(all: Lines<'_>, threads: usize, hook: &impl Hook) -> P
 }
 
 /// Cuts at ends of lines into about equal parts.
-fn split(all: Lines<'_>, chunks: usize) -> Vec<Lines<'_>> {
+fn split<'a>(all: &Lines<'a>, chunks: usize) -> Vec<Lines<'a>> {
     let chunk_size = all.rest.len() / chunks;
     let mut parts = Vec::with_capacity(chunks);
-    let Lines { mut rest, mut number } = all;
+    let (mut rest, mut number) = (all.rest, all.number);
     while parts.len() + 1 < chunks {
         let end_of_line = rest.get(chunk_size..).and_then(|tail| memchr(b'\n', tail));
         let Some((part, tail)) = end_of_line.and_then(|end| rest.split_at_checked(chunk_size + end + 1)) else { break };
@@ -213,7 +209,7 @@ fn parse_chunk(lines: Lines<'_>, hook: &impl Hook) -> Parsed {
 
 /// Reads a body that is one JSON array of events or one event; each is filled in.
 pub fn parse_json(body: &[u8]) -> Parsed {
-    parse_json_with(body, &no_hook)
+    parse_json_with(body, &|_: &mut IncomingEvent<'_>, _: Line<'_>| Ok(()))
 }
 
 /// Like [`parse_json`], with a step of the caller's for each event; an element's number stands for

@@ -273,12 +273,11 @@ impl<'a> EventVisitor<'_, 'a> {
 
 fn set_keyword<'a>(event: &mut IncomingEvent<'a>, field: Field, value: Scalar<'a>) -> Result<(), EventError> {
     match value {
-        Scalar::Null => _ = event.unset(field),
         Scalar::Text(text) => _ = event.set(field, text),
         Scalar::Unsigned(number) => _ = event.set_number(field, number.to_string()),
         Scalar::Signed(number) => _ = event.set_number(field, number.to_string()),
-        // Its digits are taken from the text when the object is complete.
-        Scalar::Float(_) => _ = event.unset(field),
+        // A float's digits are taken from the text when the object is complete.
+        Scalar::Null | Scalar::Float(_) => _ = event.unset(field),
         other => return Err(ill_typed(field.name(), "a string or a number", &other)),
     }
     Ok(())

@@ -100,7 +100,7 @@ impl<R: Read> BatchReader<R> {
             let block = self.held().get(..size).unwrap_or_default();
             let newlines = count_u64(memchr_iter(b'\n', block).count());
             let rest = if self.line == 0 { block.strip_prefix(BYTE_ORDER_MARK).unwrap_or(block) } else { block };
-            let parsed = parse_lines(Lines { rest, number: self.line }, self.threads, hook);
+            let parsed = parse_lines(&Lines { rest, number: self.line }, self.threads, hook);
             self.line += newlines;
             self.consume(size);
             return Ok(Some(parsed));
@@ -150,16 +150,12 @@ impl<R: Read> BatchReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EventError, IncomingEvent, Line};
-
-    fn no_hook(_: &mut IncomingEvent<'_>, _: Line<'_>) -> Result<(), EventError> {
-        Ok(())
-    }
+    use crate::{IncomingEvent, Line};
 
     fn read_all(body: &[u8]) -> (usize, Vec<u64>) {
         let mut reader = BatchReader::new(body).with_threads(2).with_block_size(0);
         let (mut events, mut bad_lines) = (0, Vec::new());
-        while let Some(parsed) = reader.next_batch(&no_hook).unwrap() {
+        while let Some(parsed) = reader.next_batch(&|_: &mut IncomingEvent<'_>, _: Line<'_>| Ok(())).unwrap() {
             assert!(!parsed.too_large);
             events += parsed.batch.len();
             bad_lines.extend(parsed.errors.iter().map(|error| error.line));
@@ -202,7 +198,9 @@ mod tests {
         let body = b"{\"event_type\":\"a\"}\n".repeat(BATCH_EVENTS_MAX + 5);
         let mut reader = BatchReader::new(body.as_slice());
         let sizes: Vec<usize> =
-            std::iter::from_fn(|| reader.next_batch(&no_hook).unwrap()).map(|parsed| parsed.batch.len()).collect();
+            std::iter::from_fn(|| reader.next_batch(&|_: &mut IncomingEvent<'_>, _: Line<'_>| Ok(())).unwrap())
+                .map(|parsed| parsed.batch.len())
+                .collect();
         assert_eq!(sizes, [BATCH_EVENTS_MAX, 5]);
     }
 

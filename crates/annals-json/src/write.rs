@@ -70,7 +70,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &StoredEvent, fields: Option<&Selec
     }
     if has("sequence") {
         object.key("sequence");
-        write_integer(object.out, event.sequence);
+        write_json(object.out, &event.sequence);
     }
     if has("created_at") {
         object.time("created_at", Some(event.created_at_us));
@@ -89,7 +89,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &StoredEvent, fields: Option<&Selec
     }
     if let (Some(latency), true) = (event.latency_ms().filter(|latency| latency.is_finite()), has("latency_ms")) {
         object.key("latency_ms");
-        serde_json::to_writer(&mut *object.out, &latency).expect("a finite number always has a JSON form");
+        write_json(object.out, &latency);
     }
     for (name, time_us) in [("expires_at", event.expires_at_us()), ("updated_at", event.updated_at_us())] {
         if has(name) {
@@ -172,7 +172,7 @@ impl Object<'_> {
 
 /// Appends `text` as a JSON string.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a text always has a JSON form, and memory takes it");
+    write_json(out, text);
 }
 
 /// Appends JSON as it was sent, on one line: outside of strings a line's end is white space, inside
@@ -199,8 +199,8 @@ fn write_id(out: &mut Vec<u8>, id: annals_engine::EventId) {
     }
 }
 
-fn write_integer(out: &mut Vec<u8>, value: u64) {
-    serde_json::to_writer(out, &value).expect("an integer always has a JSON form");
+fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("texts and finite numbers have a JSON form, and memory takes it");
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl<'p, const N: usize> serde::de::DeserializeSeed<'p> for NestedSeed<N> {
     fn deserialize<D: Deserializer<'p>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let raw: &'p serde_json::value::RawValue = serde::Deserialize::deserialize(deserializer)?;
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-        Ok((&mut deserializer).deserialize_map(self).unwrap_or_else(|_| [const { None }; N]))
+        Ok((&mut deserializer).deserialize_map(self).unwrap_or([const { None }; N]))
     }
 }
 
