@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-use crate::codec::len_u32;
+use crate::codec::{Reader, len_u32};
 use crate::error::{Error, Result};
 use crate::event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, StoredEvent};
 use crate::field::{Field, VALUES_MAX, Values};
@@ -172,6 +172,23 @@ impl Default for Batch {
     }
 }
 
+impl StoredEvent {
+    /// The event as a store would give it back had it been appended with that sequence: for tests and
+    /// for embedders that hold events elsewhere. Nothing is stored.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the event breaks a limit or has no `created_at`.
+    pub fn from_event(event: &Event<'_>, sequence: u64) -> Result<StoredEvent> {
+        check(event)?;
+        if event.created_at_us.is_none() {
+            return Err(Error::invalid_input("created_at is required of an event that no store gives a time"));
+        }
+        let mut bytes = Vec::new();
+        record::encode(event, &mut bytes, |_, _| {});
+        record::Record::take(&mut Reader::new(&bytes))?.to_stored(sequence)
+    }
+}
+
 /// The limits of `model.md`, section 1, in one place.
 fn check(event: &Event<'_>) -> Result<()> {
     if event.get(Field::EventType).is_none() {
@@ -277,6 +294,19 @@ mod tests {
         let mut event = Event::new("t");
         event.latency_ms = Some(f64::NAN);
         assert!(batch.push(&event).is_err());
+    }
+
+    #[test]
+    fn an_event_becomes_a_stored_one_without_a_store() {
+        let mut event = Event::new("t");
+        assert!(StoredEvent::from_event(&event, 3).is_err());
+        event.created_at_us = Some(7);
+        event.message = Some("m");
+        let stored = StoredEvent::from_event(&event, 3).unwrap();
+        assert_eq!((stored.sequence, stored.created_at_us, stored.id), (3, 7, EventId::made(7, 3)));
+        assert_eq!((stored.event_type(), stored.message()), ("t", Some("m")));
+        event.set(Field::EventType, "");
+        assert!(StoredEvent::from_event(&event, 3).is_err());
     }
 
     #[test]

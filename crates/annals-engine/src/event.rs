@@ -338,6 +338,11 @@ impl StoredEvent {
         FieldSet::from_bits(self.values.integer(tag::NUMBERS).unwrap_or(0).cast_unsigned())
     }
 
+    /// Bytes of its values together: what a page is measured by.
+    pub fn size_bytes(&self) -> usize {
+        self.values.bytes.len()
+    }
+
     /// Whether the store made the id.
     pub fn id_is_made(&self) -> bool {
         self.id == EventId::made(self.created_at_us, self.sequence)

@@ -103,6 +103,27 @@ impl RowSet {
         }
     }
 
+    /// The rows from the one with `ranks.start` rows below it up to the one with `ranks.end`, exclusive.
+    /// Costs no more than finding the two ends.
+    pub fn iter_ranks(&self, ranks: Range<u32>) -> RowIter<'_> {
+        let nothing = RowIter::Range(0..0);
+        let ranks = ranks.start..ranks.end.min(self.len());
+        let Some(last) = ranks.end.checked_sub(1).filter(|last| *last >= ranks.start) else {
+            return nothing;
+        };
+        match self {
+            RowSet::Range(range) => RowIter::Range(range.start + ranks.start..range.start + ranks.end),
+            RowSet::List(rows) => {
+                let slice = rows.get(row_usize(ranks.start)..row_usize(ranks.end)).unwrap_or_default();
+                RowIter::List(slice.iter())
+            }
+            RowSet::Bitmap(bitmap) => match (bitmap.select(ranks.start), bitmap.select(last)) {
+                (Some(first), Some(last)) => RowIter::Bitmap(Box::new(bitmap.range(first..=last))),
+                _ => nothing,
+            },
+        }
+    }
+
     /// The rows that lie in `range` as well.
     #[must_use]
     pub fn in_range(&self, range: Range<u32>) -> RowSet {
@@ -275,6 +296,10 @@ mod tests {
             let all: BTreeSet<u32> = (0..200).collect();
             prop_assert_eq!(model(&a.complement(200)), &all - &ma);
             prop_assert_eq!(model(&a.in_range(from..to)), ma.iter().copied().filter(|row| (from..to).contains(row)).collect());
+            let held: Vec<u32> = ma.iter().copied().collect();
+            let cut = held.get(row_usize(from)..held.len().min(row_usize(to))).unwrap_or_default();
+            prop_assert_eq!(a.iter_ranks(from..to).collect::<Vec<_>>(), cut);
+            prop_assert_eq!(a.iter_ranks(from..to).rev().count(), cut.len());
             prop_assert_eq!(a.rank(from), len_u32(ma.iter().filter(|row| **row < from).count()));
             prop_assert_eq!(a.nth(from), ma.iter().nth(row_usize(from)).copied());
             prop_assert_eq!(a.len(), len_u32(ma.len()));

@@ -1,0 +1,172 @@
+//! Runs a query over a view.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use annals_engine::{Field, OrderKey, Part, RowSet};
+
+use crate::cursor::CursorPosition;
+use crate::error::{Error, ErrorKind, Result};
+use crate::page::{Page, PageBuilder};
+use crate::plan::{Expired, View, check_time, resume, select_all, select_first};
+use crate::query::{LIMIT_MAX, Order, Query, Total};
+use crate::run::Run;
+use crate::sort::{Direction, merge, skip};
+
+/// Runs a query.
+///
+/// Costs O(parts + page), whatever the offset and however many events match; the order by event type
+/// also counts the types of the events that match. `expired` is asked once per part.
+///
+/// # Errors
+/// `InvalidInput` if the limit or the filter's nesting is too large; `InvalidCursor` if the position is
+/// one of another order; `TooExpensive` once `expired` says so; `Engine`.
+pub fn execute(view: &impl View, query: &Query, expired: Expired<'_>) -> Result<Page> {
+    if query.limit > LIMIT_MAX {
+        let message = format!("limit is {}, the range is 0 to {LIMIT_MAX}", query.limit);
+        return Err(Error::invalid_input(message));
+    }
+    match query.order {
+        Order::CreatedAtAsc => by_time(view.parts(), query, Direction::OldestFirst, expired),
+        Order::CreatedAtDesc => by_time(view.parts(), query, Direction::NewestFirst, expired),
+        Order::EventTypeAsc | Order::EventTypeDesc => by_type(view.parts(), query, expired),
+    }
+}
+
+fn by_time(parts: &[Arc<dyn Part>], query: &Query, direction: Direction, expired: Expired<'_>) -> Result<Page> {
+    let filter = query.scoped_filter()?;
+    let after = match &query.after {
+        None => None,
+        Some(CursorPosition { key, event_type: None }) => Some(*key),
+        Some(_) => return Err(foreign_position()),
+    };
+    let (mut runs, total) = match query.total {
+        Total::Exact => {
+            let mut total = 0_u64;
+            let mut runs = Vec::new();
+            for (part, rows) in select_all(parts, &filter, expired)? {
+                total += u64::from(rows.len());
+                let mut run = Run::new(part, rows);
+                if let Some(after) = after {
+                    resume(&mut run, direction, after)?;
+                }
+                runs.push(run);
+            }
+            (runs, Some(total))
+        }
+        Total::None => {
+            // One more than the page holds, so as to know whether another page follows.
+            let wanted = query.offset.saturating_add(u64::from(query.limit)).saturating_add(1);
+            (select_first(parts, &filter, direction, after, wanted, expired)?, None)
+        }
+    };
+    skip(&mut runs, direction, query.offset)?;
+    let mut page = PageBuilder::new(query.limit, query.size_max_bytes, expired);
+    page.fill(&runs, &merge(&runs, direction, page.room())?)?;
+    let left: u64 = runs.iter().map(Run::window_len).sum();
+    Ok(finish(page, total, left, None))
+}
+
+/// The page, with the position of its last event if `left`, the events the page could have held, are more.
+fn finish(page: PageBuilder<'_>, total: Option<u64>, left: u64, event_type: Option<String>) -> Page {
+    let shown = u64::try_from(page.events.len()).unwrap_or(u64::MAX);
+    let last = page.events.last().filter(|_| shown < left);
+    let next = last.map(|event| CursorPosition {
+        key: OrderKey { created_at_us: event.created_at_us, sequence: event.sequence },
+        event_type,
+    });
+    Page { events: page.events, total, next }
+}
+
+fn foreign_position() -> Error {
+    Error::new(ErrorKind::InvalidCursor, "the position is one of another order")
+}
+
+/// The events of one type: how many of which of the selected parts.
+type TypeCounts = Vec<(usize, u32)>;
+
+/// Counts the event types of the selected rows, in byte order.
+fn count_types(selected: &[(&dyn Part, RowSet)], expired: Expired<'_>) -> Result<BTreeMap<String, TypeCounts>> {
+    let mut types: BTreeMap<String, TypeCounts> = BTreeMap::new();
+    for (index, (part, rows)) in selected.iter().enumerate() {
+        check_time(expired)?;
+        part.count_by(Field::EventType, rows, &mut |event_type, count| {
+            if let Some(counts) = types.get_mut(event_type) {
+                counts.push((index, count));
+            } else if let Entry::Vacant(entry) = types.entry(event_type.to_owned()) {
+                entry.insert(vec![(index, count)]);
+            }
+        })?;
+    }
+    Ok(types)
+}
+
+fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Result<Page> {
+    let filter = query.scoped_filter()?;
+    let after = match &query.after {
+        None => None,
+        Some(CursorPosition { key, event_type: Some(event_type) }) => Some((event_type.as_str(), *key)),
+        Some(_) => return Err(foreign_position()),
+    };
+    let selected = select_all(parts, &filter, expired)?;
+    let total = selected.iter().map(|(_, rows)| u64::from(rows.len())).sum();
+    let types = count_types(&selected, expired)?;
+    let descending = query.order == Order::EventTypeDesc;
+    let ordered: Box<dyn Iterator<Item = (&String, &TypeCounts)>> =
+        if descending { Box::new(types.iter().rev()) } else { Box::new(types.iter()) };
+    let mut page = PageBuilder::new(query.limit, query.size_max_bytes, expired);
+    let mut offset = query.offset;
+    let mut left = 0_u64;
+    for (event_type, counts) in ordered {
+        let from = match after {
+            None => None,
+            Some((last_type, key)) => match (event_type.as_str().cmp(last_type), descending) {
+                (Ordering::Equal, _) => Some(key),
+                (Ordering::Less, false) | (Ordering::Greater, true) => continue,
+                _ => None,
+            },
+        };
+        // A type that lies wholly before the page is skipped by its count, without touching a part.
+        let all: u64 = counts.iter().map(|(_, count)| u64::from(*count)).sum();
+        if from.is_none() && offset >= all {
+            offset -= all;
+            continue;
+        }
+        let mut runs = type_runs(&selected, event_type, counts, from)?;
+        let count: u64 = runs.iter().map(Run::window_len).sum();
+        if offset >= count {
+            offset -= count;
+            continue;
+        }
+        left += count - offset;
+        if page.room() == 0 {
+            break;
+        }
+        skip(&mut runs, Direction::NewestFirst, offset)?;
+        offset = 0;
+        page.fill(&runs, &merge(&runs, Direction::NewestFirst, page.room())?)?;
+    }
+    let event_type = page.events.last().map(|event| event.event_type().to_owned());
+    Ok(finish(page, (query.total == Total::Exact).then_some(total), left, event_type))
+}
+
+/// The runs of one event type, newest first, behind `after`.
+fn type_runs<'s>(
+    selected: &'s [(&'s dyn Part, RowSet)],
+    event_type: &'s str,
+    counts: &TypeCounts,
+    after: Option<OrderKey>,
+) -> Result<Vec<Run<'s>>> {
+    let mut runs = Vec::with_capacity(counts.len());
+    for (index, count) in counts {
+        let Some((part, rows)) = selected.get(*index) else { continue };
+        let mut run = Run::of_type(*part, rows, event_type, *count);
+        if let Some(after) = after {
+            resume(&mut run, Direction::NewestFirst, after)?;
+        }
+        runs.push(run);
+    }
+    Ok(runs)
+}

@@ -1,0 +1,137 @@
+//! Which parts can answer, in which order, and which of their rows match.
+
+use std::sync::Arc;
+
+use annals_engine::{Filter, OrderKey, Part, Snapshot};
+
+use crate::error::{Error, Result};
+use crate::run::{Run, start_of, successor};
+use crate::sort::Direction;
+
+/// What can be queried: the parts of one immutable view.
+pub trait View {
+    /// The parts, in no order. No two hold the same sequence.
+    fn parts(&self) -> &[Arc<dyn Part>];
+}
+
+impl View for Snapshot {
+    fn parts(&self) -> &[Arc<dyn Part>] {
+        Snapshot::parts(self)
+    }
+}
+
+impl View for Vec<Arc<dyn Part>> {
+    fn parts(&self) -> &[Arc<dyn Part>] {
+        self
+    }
+}
+
+/// Says whether the time allowed for a query is over. Asked once per part and now and then in between.
+pub type Expired<'a> = &'a dyn Fn() -> bool;
+
+/// `TooExpensive` if the time is over.
+pub(crate) fn check_time(expired: Expired<'_>) -> Result<()> {
+    if expired() { Err(Error::too_expensive("the query ran out of the time allowed")) } else { Ok(()) }
+}
+
+/// The parts whose time range meets the filter's.
+pub(crate) fn candidates<'v>(parts: &'v [Arc<dyn Part>], filter: &Filter) -> Vec<&'v dyn Part> {
+    let (from_us, to_us) = filter.time_bounds_us();
+    let meets = |part: &&dyn Part| {
+        let (first_us, last_us) = part.time_bounds_us();
+        // An unbounded filter ends at the largest number, which the half-open range would leave out.
+        part.row_count() > 0 && last_us >= from_us && (first_us < to_us || to_us == i64::MAX)
+    };
+    parts.iter().map(AsRef::as_ref).filter(meets).collect()
+}
+
+/// Every part's matching rows; parts without any are left out.
+pub(crate) fn select_all<'v>(
+    parts: &'v [Arc<dyn Part>],
+    filter: &Filter,
+    expired: Expired<'_>,
+) -> Result<Vec<(&'v dyn Part, annals_engine::RowSet)>> {
+    let mut selected = Vec::new();
+    for part in candidates(parts, filter) {
+        check_time(expired)?;
+        let rows = part.select(filter)?;
+        if !rows.is_empty() {
+            selected.push((part, rows));
+        }
+    }
+    Ok(selected)
+}
+
+/// Leaves in each window only what comes behind `after` in the given direction.
+pub(crate) fn resume(run: &mut Run<'_>, direction: Direction, after: OrderKey) -> Result<()> {
+    match direction {
+        Direction::NewestFirst => run.window.end = run.rank_of(after)?,
+        Direction::OldestFirst => {
+            run.window.start = match successor(after) {
+                Some(next) => run.rank_of(next)?,
+                None => run.window.end,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Runs that hold at least the first `wanted` rows behind `after`, or all there are. Parts that lie
+/// wholly before or behind those rows are not asked.
+pub(crate) fn select_first<'v>(
+    parts: &'v [Arc<dyn Part>],
+    filter: &Filter,
+    direction: Direction,
+    after: Option<OrderKey>,
+    wanted: u64,
+    expired: Expired<'_>,
+) -> Result<Vec<Run<'v>>> {
+    let mut parts = candidates(parts, filter);
+    if let Some(after) = after {
+        parts.retain(|part| match direction {
+            Direction::OldestFirst => part.time_bounds_us().1 >= after.created_at_us,
+            Direction::NewestFirst => part.time_bounds_us().0 <= after.created_at_us,
+        });
+    }
+    match direction {
+        Direction::OldestFirst => parts.sort_by_key(|part| part.time_bounds_us().0),
+        Direction::NewestFirst => parts.sort_by_key(|part| std::cmp::Reverse(part.time_bounds_us().1)),
+    }
+    let mut runs: Vec<Run<'v>> = Vec::new();
+    // Counting what is certain asks every run so far, so it is done after 1, 2, 4, 8... parts.
+    let mut count_at = 1;
+    for (index, part) in parts.into_iter().enumerate() {
+        if index >= count_at {
+            if certain(&runs, direction, part)? >= wanted {
+                break;
+            }
+            count_at = index * 2;
+        }
+        check_time(expired)?;
+        let mut run = Run::new(part, part.select(filter)?);
+        if let Some(after) = after {
+            resume(&mut run, direction, after)?;
+        }
+        if !run.window.is_empty() {
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
+/// How many rows come before every row of `next` and of all parts behind it.
+fn certain(runs: &[Run<'_>], direction: Direction, next: &dyn Part) -> Result<u64> {
+    let (first_us, last_us) = next.time_bounds_us();
+    let mut rows = 0_u64;
+    for run in runs {
+        let certain = match direction {
+            Direction::OldestFirst => run.window.start..run.rank_of(start_of(first_us))?,
+            Direction::NewestFirst => match last_us.checked_add(1) {
+                Some(behind_us) => run.rank_of(start_of(behind_us))?..run.window.end,
+                None => 0..0,
+            },
+        };
+        rows += u64::from(certain.end.saturating_sub(certain.start));
+    }
+    Ok(rows)
+}

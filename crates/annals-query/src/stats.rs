@@ -1,0 +1,183 @@
+//! Exact statistics: counts by field, oldest and newest, a histogram over time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use annals_engine::{Field, OrderKey, Part, RowSet};
+
+use crate::error::{Error, Result};
+use crate::plan::{Expired, View, check_time, select_all};
+use crate::query::Query;
+use crate::run::{contradiction, start_of};
+
+/// The most buckets of a histogram, inclusive: more than any chart can show, less than a megabyte of JSON.
+pub const BUCKETS_MAX: u64 = 10_000;
+/// The most different values of one field that are counted, inclusive: about 100 MB at 100 bytes each.
+pub const DISTINCT_MAX: usize = 1_000_000;
+
+/// What to count besides the total.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsRequest {
+    /// The fields whose values are counted.
+    pub by: Vec<Field>,
+    /// Keeps only so many of the most frequent values of each field.
+    pub top: Option<usize>,
+    /// The width of a histogram's buckets, in microseconds; buckets start at multiples of it since 1970.
+    pub interval_us: Option<i64>,
+}
+
+/// Statistics of the events that match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// How many match.
+    pub total: u64,
+    /// `created_at` of the oldest, UTC microseconds; absent if nothing matches.
+    pub oldest_us: Option<i64>,
+    /// `created_at` of the newest, UTC microseconds; absent if nothing matches.
+    pub newest_us: Option<i64>,
+    /// For each field asked for how many events hold which value: most frequent first, then in byte order.
+    /// Events without a value are in none; an event with several values counts for each.
+    pub by: Vec<(Field, Vec<(String, u64)>)>,
+    /// Start of the bucket in UTC microseconds, and events in it: every bucket from the oldest event's to
+    /// the newest's, empty ones included. Empty if it was not asked for or nothing matches.
+    pub histogram: Vec<(i64, u64)>,
+}
+
+/// Counts what matches the query; its order, page and cursor play no part.
+///
+/// Costs O(parts + values) where whole parts match, O(matches) for `by` elsewhere; the histogram costs
+/// O(parts + buckets) look-ups.
+///
+/// # Errors
+/// `InvalidInput` if the interval is not positive or gives more than [`BUCKETS_MAX`] buckets, or the
+/// filter nests too deep; `TooExpensive` if a field has more than [`DISTINCT_MAX`] values or once
+/// `expired` says so; `Engine`.
+pub fn stats(view: &impl View, query: &Query, request: &StatsRequest, expired: Expired<'_>) -> Result<Stats> {
+    if request.interval_us.is_some_and(|interval_us| interval_us <= 0) {
+        return Err(Error::invalid_input("the interval of a histogram must be positive"));
+    }
+    let selected = select_all(view.parts(), &query.scoped_filter()?, expired)?;
+    let mut stats = Stats {
+        total: selected.iter().map(|(_, rows)| u64::from(rows.len())).sum(),
+        oldest_us: oldest_us(&selected)?,
+        newest_us: newest_us(&selected)?,
+        ..Stats::default()
+    };
+    for field in &request.by {
+        stats.by.push((*field, count_field(&selected, *field, request.top, expired)?));
+    }
+    if let (Some(interval_us), Some(oldest_us), Some(newest_us)) =
+        (request.interval_us, stats.oldest_us, stats.newest_us)
+    {
+        stats.histogram = histogram(&selected, interval_us, oldest_us, newest_us, expired)?;
+    }
+    Ok(stats)
+}
+
+type Selected<'v> = [(&'v dyn Part, RowSet)];
+
+fn key_at(part: &dyn Part, rows: &RowSet, rank: u32) -> Result<OrderKey> {
+    let row = rows.nth(rank).ok_or_else(|| contradiction(rank))?;
+    Ok(part.key(row)?)
+}
+
+fn oldest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
+    let mut oldest: Option<i64> = None;
+    for (part, rows) in selected {
+        // Most parts cannot be older than what is known and are not read.
+        if oldest.is_none_or(|oldest| part.time_bounds_us().0 < oldest) {
+            let first_us = key_at(*part, rows, 0)?.created_at_us;
+            oldest = Some(oldest.map_or(first_us, |oldest| oldest.min(first_us)));
+        }
+    }
+    Ok(oldest)
+}
+
+fn newest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
+    let mut newest: Option<i64> = None;
+    for (part, rows) in selected.iter().rev() {
+        if newest.is_none_or(|newest| part.time_bounds_us().1 > newest) {
+            let last_us = key_at(*part, rows, rows.len().saturating_sub(1))?.created_at_us;
+            newest = Some(newest.map_or(last_us, |newest| newest.max(last_us)));
+        }
+    }
+    Ok(newest)
+}
+
+fn count_field(
+    selected: &Selected<'_>,
+    field: Field,
+    top: Option<usize>,
+    expired: Expired<'_>,
+) -> Result<Vec<(String, u64)>> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    let mut overflow = false;
+    for (part, rows) in selected {
+        check_time(expired)?;
+        part.count_by(field, rows, &mut |value, count| {
+            if let Some(sum) = counts.get_mut(value) {
+                *sum += u64::from(count);
+            } else if counts.len() < DISTINCT_MAX {
+                counts.insert(value.to_owned(), u64::from(count));
+            } else {
+                overflow = true;
+            }
+        })?;
+        if overflow {
+            return Err(Error::too_expensive(format!("{field} has more than {DISTINCT_MAX} different values")));
+        }
+    }
+    let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+    let most_first = |a: &(String, u64), b: &(String, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
+    if let Some(top) = top.filter(|top| *top < counts.len()) {
+        // The few asked for need not wait for the sorting of a million others.
+        if top > 0 {
+            counts.select_nth_unstable_by(top - 1, most_first);
+        }
+        counts.truncate(top);
+        counts.shrink_to_fit();
+    }
+    counts.sort_unstable_by(most_first);
+    Ok(counts)
+}
+
+fn histogram(
+    selected: &Selected<'_>,
+    interval_us: i64,
+    oldest_us: i64,
+    newest_us: i64,
+    expired: Expired<'_>,
+) -> Result<Vec<(i64, u64)>> {
+    let first = oldest_us.div_euclid(interval_us);
+    let last = newest_us.div_euclid(interval_us);
+    let buckets = last.abs_diff(first).saturating_add(1);
+    if buckets > BUCKETS_MAX {
+        return Err(Error::invalid_input(format!(
+            "an interval of {interval_us} us gives {buckets} buckets, the limit is {BUCKETS_MAX}"
+        )));
+    }
+    let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket, 0)).collect();
+    for (part, rows) in selected {
+        check_time(expired)?;
+        count_buckets(*part, rows, interval_us, &mut counts)?;
+    }
+    Ok(counts.into_iter().map(|(bucket, count)| (bucket.saturating_mul(interval_us), count)).collect())
+}
+
+/// Leaps from bucket to bucket, so that the cost is the smaller of rows and buckets, times a look-up.
+fn count_buckets(part: &dyn Part, rows: &RowSet, interval_us: i64, counts: &mut BTreeMap<i64, u64>) -> Result<()> {
+    let mut rank = 0;
+    while rank < rows.len() {
+        let bucket = key_at(part, rows, rank)?.created_at_us.div_euclid(interval_us);
+        let end_us = bucket.saturating_add(1).checked_mul(interval_us);
+        let end = match end_us {
+            Some(end_us) => rows.rank(part.lower_bound(start_of(end_us))?),
+            None => rows.len(),
+        };
+        let Some(count) = counts.get_mut(&bucket).filter(|_| end > rank) else {
+            return Err(contradiction(rank));
+        };
+        *count += u64::from(end - rank);
+        rank = end;
+    }
+    Ok(())
+}
