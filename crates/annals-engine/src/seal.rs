@@ -94,7 +94,12 @@ pub(crate) fn open_segment(shared: &Shared, segment_id: u64, summary: &SegmentSu
 }
 
 /// What the manifest says of a segment just written.
-pub(crate) fn segment_entry(shared: &Shared, id: u64, partition_start_us: i64, summary: &SegmentSummary) -> SegmentEntry {
+pub(crate) fn segment_entry(
+    shared: &Shared,
+    id: u64,
+    partition_start_us: i64,
+    summary: &SegmentSummary,
+) -> SegmentEntry {
     SegmentEntry {
         id,
         partition_start_us,
@@ -255,7 +260,7 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
             blob.commit(manifest);
         }
         manifest.drop_log(log_id);
-        manifest.control_ordinal = manifest.control_ordinal.max(ordinal);
+        manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
     })?;
     let unsealed = shared.update_catalog(|catalog| {
         catalog.live.retain(|entry| entry.segment.log_id != log_id);
