@@ -63,6 +63,13 @@ pub(crate) struct RecordRef {
     pub(crate) terms_end: u32,
 }
 
+impl RecordRef {
+    /// The identity the event has under that sequence; its time is known.
+    pub(crate) fn id_at(&self, sequence: u64) -> EventId {
+        self.id.unwrap_or_else(|| EventId::made(self.created_at_us.unwrap_or(0), sequence))
+    }
+}
+
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
@@ -142,6 +149,14 @@ impl Batch {
             ..*record
         }));
         Ok(())
+    }
+
+    /// The event at `position` as it reads back once it has `sequence`. A `created_at` left to the
+    /// writer reads as 0 here.
+    pub fn stored(&self, position: usize, sequence: u64) -> Option<StoredEvent> {
+        let offset = crate::codec::row_usize(self.records.get(position)?.offset);
+        let mut reader = crate::codec::Reader::new(self.bytes.get(offset..)?);
+        record::Record::take(&mut reader).and_then(|record| record.to_stored(sequence)).ok()
     }
 
     /// The bytes of a term of this batch.
@@ -302,6 +317,9 @@ mod tests {
         first.extend(&second).unwrap();
         assert_eq!(first.len(), 2);
         assert_eq!(first.term_bytes(&first.terms[1]), b"two");
+        let second_event = first.stored(1, 9).unwrap();
+        assert_eq!((second_event.event_type(), second_event.sequence), ("two", 9));
+        assert!(first.stored(2, 9).is_none());
         assert_eq!(first.size_bytes(), second.size_bytes() * 2);
     }
 }

@@ -14,6 +14,7 @@ mod field;
 mod filter;
 mod frame;
 mod id;
+mod live;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
 mod map;
 mod options;

@@ -100,3 +100,94 @@ impl CursorKey {
         tag
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Order;
+    use annals_engine::{Field, Filter, TenantScope};
+
+    fn position(event_type: Option<&str>) -> CursorPosition {
+        let key = OrderKey { created_at_us: 1_736_937_005_123_000, sequence: 42 };
+        CursorPosition { key, event_type: event_type.map(str::to_owned) }
+    }
+
+    fn scope(realms: &[&str], orgs: &[&str]) -> TenantScope {
+        let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        TenantScope::Limited { realms: own(realms), orgs: own(orgs) }
+    }
+
+    #[test]
+    fn positions_come_back_whatever_the_limit() {
+        let key = CursorKey::new([1; 32]);
+        let query = Query::new(&scope(&["r"], &[])).limit(5).offset(3);
+        let text = key.encode(&position(None), &query);
+        assert_eq!(key.decode(&text, &query.clone().limit(50).offset(0)).unwrap(), position(None));
+        let query = query.order(Order::EventTypeAsc);
+        let long = "\u{e9}".repeat(100);
+        let text = key.encode(&position(Some(&long)), &query);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+        assert_eq!(key.decode(&text, &query).unwrap(), position(Some(&long)));
+    }
+
+    #[test]
+    fn alternatives_and_conditions_may_come_in_any_order() {
+        let key = CursorKey::new([1; 32]);
+        let types = |list: [&str; 2]| Filter::any_of(Field::EventType, list);
+        let user = || Filter::term(Field::UserId, "u");
+        let first = Query::new(&scope(&["a", "b"], &[])).filter(types(["x", "y"])).filter(user());
+        let second = Query::new(&scope(&["b", "a"], &[])).filter(user()).filter(types(["y", "x"]));
+        assert_eq!(key.decode(&key.encode(&position(None), &first), &second).unwrap(), position(None));
+    }
+
+    #[test]
+    fn a_cursor_fits_no_other_query_and_no_other_key() {
+        let key = CursorKey::new([1; 32]);
+        let query = Query::new(&scope(&["r"], &["o"])).filter(Filter::term(Field::UserId, "u"));
+        let text = key.encode(&position(None), &query);
+        let foreign = |scope| Query { scope, ..query.clone() };
+        let others = [
+            foreign(TenantScope::Unlimited),
+            foreign(scope(&["o"], &["r"])),
+            foreign(scope(&["r", "o"], &[])),
+            query.clone().filter(Filter::Acknowledged(true)),
+            Query { filter: Filter::All, ..query.clone() },
+            Query { filter: Filter::term(Field::UserId, "v"), ..query.clone() },
+            Query { filter: Filter::term(Field::ActorId, "u"), ..query.clone() },
+            Query { filter: Filter::Prefix(Field::UserId, "u".into()), ..query.clone() },
+            Query { filter: Filter::term(Field::UserId, "u").not(), ..query.clone() },
+            query.clone().order(Order::CreatedAtAsc),
+        ];
+        for other in others {
+            assert_eq!(key.decode(&text, &other).unwrap_err().kind(), ErrorKind::InvalidCursor, "{other:?}");
+        }
+        assert!(CursorKey::new([2; 32]).decode(&text, &query).is_err());
+        assert!(key.decode(&text, &query).is_ok());
+    }
+
+    #[test]
+    fn every_changed_or_missing_character_is_refused() {
+        let key = CursorKey::new([1; 32]);
+        let query = Query::new(&TenantScope::Unlimited).order(Order::EventTypeDesc);
+        let text = key.encode(&position(Some("a.b")), &query);
+        for position in 0..text.len() {
+            assert!(key.decode(&text[..position], &query).is_err());
+            for other in ["A", "B", "_", "=", "\u{e9}"] {
+                let mut changed = text.clone();
+                changed.replace_range(position..=position, other);
+                assert!(changed == text || key.decode(&changed, &query).is_err(), "{changed}");
+            }
+        }
+        for wrong in [String::new(), "A".repeat(30), "A".repeat(TEXT_SIZE_MAX + 1), format!("{text}=")] {
+            assert_eq!(key.decode(&wrong, &query).unwrap_err().kind(), ErrorKind::InvalidCursor);
+        }
+    }
+
+    #[test]
+    fn cursors_outlive_the_program() {
+        // Made by this test once: a change of the text or of the fingerprint would void cursors in use.
+        let query = Query::new(&scope(&["r"], &["o"])).filter(Filter::term(Field::UserId, "u"));
+        let text = CursorKey::new([7; 32]).encode(&position(None), &query);
+        assert_eq!(text, "AbgFMCm8KwYAKgAAAAAAAADGjJz7PUMIGU-vVl_AGXP1");
+    }
+}

@@ -147,8 +147,8 @@ impl Query {
 
 /// Both filters, if they do not nest too deep to be walked by recursion.
 pub(crate) fn scoped(scope: Filter, filter: &Filter) -> Result<Filter> {
-    // The scope adds at most three levels of its own and one for the AND around both.
-    let both = scope.and(filter.clone());
+    // This way round a filter that is an AND takes the scope in as one more condition.
+    let both = filter.clone().and(scope);
     if both.depth() > FILTER_DEPTH_MAX {
         return Err(Error::invalid_input(format!(
             "a filter nests at most {FILTER_DEPTH_MAX} levels deep with its scope, this one {}",
@@ -170,7 +170,7 @@ mod tests {
             Query::new(&scope).filter(Filter::term(Field::EventType, "a")).filter(Filter::term(Field::UserId, "u"));
         let Filter::And(parts) = query.scoped_filter().unwrap() else { panic!("three parts") };
         assert_eq!(parts.len(), 3);
-        assert_eq!(parts[0], scope.visible());
+        assert_eq!(parts[2], scope.visible());
     }
 
     #[test]

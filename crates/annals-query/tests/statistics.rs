@@ -1,0 +1,93 @@
+//! Statistics against a recount.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use annals_engine::{Field, Part, StoredEvent, TenantScope};
+use annals_query::{BUCKETS_MAX, ErrorKind, Query, StatsRequest, stats};
+use common::{Calls, expires_at, filters, never, scopes, stores};
+use proptest::prelude::*;
+
+fn recount(events: &[StoredEvent], field: Field) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for value in events.iter().flat_map(|event| event.values(field)) {
+        *counts.entry(value.to_owned()).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(800))]
+
+    #[test]
+    fn statistics_agree_with_a_recount(
+        store in stores(), scope in scopes(), filter in filters(), top in proptest::option::of(0_usize..4),
+        interval_us in 1_i64..2000,
+    ) {
+        let parts: Vec<Arc<dyn Part>> = store.parts(&Arc::new(Calls::default()));
+        let expected = store.matching(&scope, &filter);
+        let by = vec![Field::EventType, Field::RealmIds, Field::UserId];
+        let times: Vec<i64> = expected.iter().map(|event| event.created_at_us).collect();
+        let (oldest, newest) = (times.iter().min().copied(), times.iter().max().copied());
+        // Parts a day apart would need too many buckets of microseconds.
+        let interval_us = if newest.unwrap_or(0) > 1_000_000 { interval_us * 1_000_000_000 } else { interval_us };
+        let request = StatsRequest { by: by.clone(), top, interval_us: Some(interval_us) };
+        let found = stats(&parts, &Query::new(&scope).filter(filter), &request, &never).unwrap();
+        prop_assert_eq!(found.total, expected.len() as u64);
+        prop_assert_eq!((found.oldest_us, found.newest_us), (oldest, newest));
+        for (field, counts) in &found.by {
+            let mut recounted = recount(&expected, *field);
+            recounted.truncate(top.unwrap_or(usize::MAX));
+            prop_assert_eq!(counts, &recounted);
+        }
+        prop_assert_eq!(found.by.iter().map(|(field, _)| *field).collect::<Vec<_>>(), by);
+        let mut buckets: BTreeMap<i64, u64> = BTreeMap::new();
+        if let (Some(oldest), Some(newest)) = (oldest, newest) {
+            let first = oldest / interval_us * interval_us;
+            buckets = (0..=(newest - first) / interval_us).map(|bucket| (first + bucket * interval_us, 0)).collect();
+        }
+        for time in times {
+            *buckets.get_mut(&(time / interval_us * interval_us)).unwrap() += 1;
+        }
+        prop_assert_eq!(found.histogram, buckets.into_iter().collect::<Vec<_>>());
+    }
+}
+
+fn two_events(apart_us: i64) -> Vec<Arc<dyn Part>> {
+    let row = common::Row { created_at_us: 0, ..common::Row::default() };
+    let later = common::Row { created_at_us: apart_us, ..row.clone() };
+    common::Store { rows: vec![row, later] }.parts(&Arc::new(Calls::default()))
+}
+
+#[test]
+fn too_many_buckets_and_intervals_that_are_none_are_refused() {
+    let query = Query::new(&TenantScope::Unlimited);
+    let request = |interval_us| StatsRequest { interval_us: Some(interval_us), ..StatsRequest::default() };
+    let most = i64::try_from(BUCKETS_MAX).unwrap();
+    let found = stats(&two_events(most - 1), &query, &request(1), &never).unwrap();
+    assert_eq!(found.histogram.len() as u64, BUCKETS_MAX);
+    assert_eq!(found.histogram.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    assert_eq!(found.histogram.last(), Some(&(most - 1, 1)));
+    for (apart_us, interval_us) in [(most, 1), (5, 0), (5, -1)] {
+        let error = stats(&two_events(apart_us), &query, &request(interval_us), &never).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    // The widest interval there is: one bucket, no overflow.
+    let found = stats(&two_events(7), &query, &request(i64::MAX), &never).unwrap();
+    assert_eq!(found.histogram, [(0, 2)]);
+}
+
+#[test]
+fn the_time_allowed_holds_for_statistics() {
+    let query = Query::new(&TenantScope::Unlimited);
+    let request = StatsRequest { by: vec![Field::EventType], top: None, interval_us: Some(1) };
+    for question in 0..3 {
+        let error = stats(&two_events(1), &query, &request, &expires_at(question)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooExpensive);
+    }
+    assert_eq!(stats(&two_events(1), &query, &request, &expires_at(3)).unwrap().total, 2);
+}
