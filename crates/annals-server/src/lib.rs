@@ -22,5 +22,6 @@ mod state;
 pub use config::{LISTEN_DEFAULT, Limits, ServerConfig};
 pub use error::{Error, Result};
 pub use router::router;
+pub use routes::{RouteInfo, routes};
 pub use serve::{run, serve};
 pub use state::{AppState, Setup};

@@ -50,7 +50,8 @@ async fn answer(state: AppState, routes: Arc<[&'static Route]>, request: axum::e
     });
     let elapsed_us = state.clock().monotonic().saturating_sub(started).as_micros();
     let path = known.map_or("unknown", |route| route.path);
-    tracing::info!(method = ?method.as_str(), path, status = response.status().as_u16(), elapsed_us, request_id, "answered");
+    let face = face.name;
+    tracing::info!(face, method = ?method.as_str(), path, status = response.status().as_u16(), elapsed_us, request_id, "answered");
     finish(response, &method, &request_id)
 }
 

@@ -71,6 +71,33 @@ table! {
     native GET    "/readyz"                              Open                          => health::ready;
 }
 
+/// A line of the route table, for documents and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The face it belongs to.
+    pub face: &'static str,
+    /// The method; a GET is a HEAD too.
+    pub method: &'static str,
+    /// The path, open parts in braces.
+    pub path: &'static str,
+    /// The scope a key needs; `None` for an open route.
+    pub scope: Option<&'static str>,
+}
+
+/// Every route of [`crate::router`].
+pub fn routes() -> Vec<RouteInfo> {
+    let info = |route: &'static Route| RouteInfo {
+        face: route.face.name,
+        method: route.method.as_str(),
+        path: route.path,
+        scope: match route.access {
+            Open => None,
+            Needs(scope) => Some(scope.name()),
+        },
+    };
+    TABLE.iter().map(info).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

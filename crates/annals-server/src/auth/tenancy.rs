@@ -68,6 +68,12 @@ mod tests {
         TenantScope::Limited { realms: owned(realms), orgs: owned(orgs) }
     }
 
+    fn in_realm(realm: &'static str) -> IncomingEvent<'static> {
+        let mut event = IncomingEvent::default();
+        event.realm_ids.push(realm.into());
+        event
+    }
+
     #[test]
     fn an_event_without_a_home_gets_the_keys() {
         let mut event = IncomingEvent::default();
@@ -82,7 +88,7 @@ mod tests {
     #[test]
     fn named_homes_are_kept_if_they_are_the_keys() {
         let tenant = limited(&["a", "b"], &["o"]);
-        let mut event = IncomingEvent { realm_ids: vec!["a".into()], ..IncomingEvent::default() };
+        let mut event = in_realm("a");
         place(&tenant, &mut event).unwrap();
         assert_eq!((event.realm_ids.len(), event.get(Field::OrgId)), (1, None));
         event.realm_ids.push("z".into());
@@ -98,7 +104,7 @@ mod tests {
         let tenant = limited(&["a"], &[]);
         let guard = Guard::new(&tenant);
         for line in [7, 3, 9] {
-            let mut event = IncomingEvent { realm_ids: vec!["z".into()], ..IncomingEvent::default() };
+            let mut event = in_realm("z");
             assert!(guard.place(&mut event, line).is_err());
         }
         assert!(guard.first().unwrap().starts_with("line 3: realm_ids holds \"z\""));

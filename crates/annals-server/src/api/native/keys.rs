@@ -23,7 +23,7 @@ pub(crate) async fn list(request: Request) -> Answer {
 }
 
 pub(crate) async fn create(request: Request) -> Answer {
-    let state = request.state.clone();
+    let (state, by) = (request.state.clone(), request.caller.user_id.clone());
     let new = parse(&request.object().await?)?;
     let (record, key) = state
         .write(move |state| {
@@ -39,7 +39,7 @@ pub(crate) async fn create(request: Request) -> Answer {
             Ok((record, key))
         })
         .await?;
-    tracing::info!(id = record.id, "a key was made");
+    tracing::info!(id = record.id, ?by, "a key was made");
     let mut body = shown(&record, None);
     if let Value::Object(fields) = &mut body {
         fields.insert("key".to_owned(), Value::String(key));
@@ -63,7 +63,7 @@ pub(crate) async fn delete(request: Request) -> Answer {
             Ok(())
         })
         .await?;
-    tracing::info!(id = ?revoked, "a key was revoked");
+    tracing::info!(id = ?revoked, by = ?request.caller.user_id, "a key was revoked");
     Ok(face::json(StatusCode::OK, r#"{"deleted":1}"#))
 }
 
