@@ -119,7 +119,7 @@ fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
         }
         folded.commit(manifest);
         manifest.drop_segments(&old);
-        manifest.control_ordinal = manifest.control_ordinal.max(ordinal);
+        manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
         if added.is_empty() {
             manifest.adopt(FileKind::Segment, segment_id);
             manifest.dropping.push(FileName::new(FileKind::Segment, segment_id));

@@ -83,6 +83,9 @@ impl NewBlob {
             manifest.dropping.push(FileName::new(FileKind::Blob, blob.id));
         }
         manifest.adopt(FileKind::Blob, self.0.id);
+        if self.0.name == IDEMPOTENCY_BLOB {
+            manifest.idempotency_blob_id = Some(self.0.id);
+        }
         manifest.blobs.push(self.0.clone());
     }
 }
@@ -91,7 +94,7 @@ impl NewBlob {
 pub(crate) fn new_blob(shared: &Shared, name: &str, bytes: &[u8]) -> Result<NewBlob> {
     let id = shared.announce(FileKind::Blob, 1)?.next().unwrap_or_default();
     let options = &shared.options;
-    write_blob(&*options.storage, &options.directory, shared.store, name, id, bytes).map(NewBlob)
+    write_blob(&*options.storage, &options.directory, shared.store, id, name, bytes).map(NewBlob)
 }
 
 /// Writes down the idempotency keys, if there are any.

@@ -1,5 +1,6 @@
 //! Event <-> record bytes. `docs/format.md`, "Record".
 
+use crate::batch::{RecordRef, term_hash};
 use crate::codec::{Reader, len_u32, len_u64, put_bytes, put_varint, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Event, RecordValues, StoredEvent, tag};
@@ -182,6 +183,39 @@ impl<'a> Record<'a> {
             values,
         })
     }
+}
+
+/// The records of a frame's payload, as the writer knew them when it indexed them. Offsets count from
+/// the payload's start. Calls `made` with each time that the store filled in.
+pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result<(Vec<RecordRef>, Vec<TermRef>)> {
+    let mut reader = Reader::new(payload);
+    let (mut records, mut terms) = (Vec::new(), Vec::new());
+    while !reader.is_empty() {
+        let offset = reader.position();
+        let record = Record::take(&mut reader)?;
+        let fields_start = reader.position() - record.fields.len();
+        if record.time_is_made {
+            made(record.created_at_us);
+        }
+        let mut walk = record.values();
+        while let Some(value) = walk.next() {
+            let (number, bytes) = value?;
+            if Field::from_number(number).is_none() {
+                break;
+            }
+            let start = fields_start + walk.reader.position() - bytes.len();
+            let len = u16::try_from(bytes.len())
+                .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
+            terms.push(TermRef { hash: term_hash(bytes), offset: len_u32(start), len, field: number });
+        }
+        records.push(RecordRef {
+            id: record.id,
+            created_at_us: Some(record.created_at_us),
+            offset: len_u32(offset),
+            terms_end: len_u32(terms.len()),
+        });
+    }
+    Ok((records, terms))
 }
 
 /// The walk over a record's values.

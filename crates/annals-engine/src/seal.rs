@@ -255,7 +255,7 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
             blob.commit(manifest);
         }
         manifest.drop_log(log_id);
-        manifest.control_ordinal = manifest.control_ordinal.max(ordinal);
+        manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
     })?;
     let unsealed = shared.update_catalog(|catalog| {
         catalog.live.retain(|entry| entry.segment.log_id != log_id);

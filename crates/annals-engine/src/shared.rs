@@ -10,8 +10,8 @@ use crate::catalog::{Catalog, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::housekeeping;
 use crate::idempotency::IdempotencyTable;
-use crate::layout::FileKind;
-use crate::manifest::{Manifest, ManifestStore};
+use crate::layout::{FileKind, FileName};
+use crate::manifest::{DurableFloor, Manifest, ManifestStore};
 use crate::options::Options;
 use crate::queue::Backlog;
 use crate::watermark::Watermarks;
@@ -31,7 +31,9 @@ pub(crate) struct Shared {
     /// Held while rows are chosen, logged and marked: deletes, marks and the publication of rewritten
     /// segments exclude each other, so no change falls between two views of the same rows.
     pub(crate) control: Mutex<ControlState>,
-    pub(crate) manifest: Mutex<ManifestState>,
+    pub(crate) manifest: Mutex<ManifestStore>,
+    /// Files given up by the last commits whose names are not yet off the manifest's list.
+    pub(crate) removed: Mutex<Vec<FileName>>,
     pub(crate) idempotency: Mutex<IdempotencyTable>,
     /// Idempotency keys whose first use still runs.
     pub(crate) running_keys: Mutex<HashSet<u128>>,
@@ -50,12 +52,6 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct ControlState {
     pub(crate) applied_ordinal: u64,
-}
-
-/// The manifest as last committed.
-pub(crate) struct ManifestState {
-    pub(crate) store: ManifestStore,
-    pub(crate) current: Manifest,
 }
 
 /// Wakes the maintenance thread.
@@ -103,15 +99,15 @@ impl Shared {
     /// Commits a changed manifest; on failure the old one stays in force.
     pub(crate) fn update_manifest<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> Result<T> {
         let mut state = self.manifest.lock();
-        let mut next = state.current.clone();
+        let mut next = state.current().clone();
+        let mut removed = self.removed.lock();
+        next.dropping.retain(|file| !removed.contains(file));
         let answer = change(&mut next);
-        next.version += 1;
         let durable = self.watermarks.durable();
-        if durable.log_id != 0 {
-            next.durable_floor = durable.into();
-        }
-        state.store.commit(&next)?;
-        state.current = next;
+        let floor = DurableFloor { log_id: durable.log_id, offset: durable.offset, sequence: durable.sequence };
+        next.durable_floor = Some(floor).filter(|floor| next.logs.iter().any(|log| log.id == floor.log_id));
+        state.commit(&next)?;
+        removed.clear();
         Ok(answer)
     }
 
@@ -126,13 +122,15 @@ impl Shared {
 
     /// Unlinks what the committed manifest gave up, then forgets it.
     pub(crate) fn remove_dropped(&self) -> Result<()> {
-        let dropping = self.manifest.lock().current.dropping.clone();
+        let removed = self.removed.lock().clone();
+        let mut dropping = self.manifest.lock().current().dropping.clone();
+        dropping.retain(|file| !removed.contains(file));
         if dropping.is_empty() {
             return Ok(());
         }
         housekeeping::remove_dropped(&*self.options.storage, &self.options.directory, &dropping)?;
-        // The list is shortened with the next commit: an entry without a file does no harm.
-        self.manifest.lock().current.dropping.retain(|file| !dropping.contains(file));
+        // They leave the list with the next commit: an entry without a file does no harm.
+        self.removed.lock().extend(dropping);
         Ok(())
     }
 

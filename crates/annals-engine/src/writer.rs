@@ -17,7 +17,7 @@ use crate::idempotency::Answer;
 use crate::layout::FileKind;
 use crate::live::{LiveSegment, RowsToIndex};
 use crate::log::LogFile;
-use crate::manifest::LogEntry;
+use crate::manifest::{CleanEnd, LogEntry};
 use crate::options::Durability;
 use crate::overlay::Overlay;
 use crate::queue::{AppendJob, Job};
@@ -470,8 +470,10 @@ impl Writer {
         shared.update_manifest(|manifest| {
             manifest.close_log(old_id, old_end);
             manifest.adopt(FileKind::Log, log.log_id());
-            manifest.logs.push(LogEntry::open(log.log_id(), base_sequence, log.size_bytes()));
-            manifest.last_made_us = last_made_us;
+            let size_bytes = log.size_bytes();
+            manifest.logs.push(LogEntry { id: log.log_id(), base_sequence, size_bytes, end_offset: None });
+            manifest.next_sequence_floor = manifest.next_sequence_floor.max(base_sequence);
+            manifest.last_made_created_at_us = last_made_us;
         })?;
         self.active = Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
         self.sync_asked_offset = self.active.end_offset;
@@ -511,8 +513,8 @@ impl Writer {
         self.write_marker()?;
         let (log_id, end, last_made_us) = (self.active.log.log_id(), self.active.end_offset, self.last_made_us);
         self.shared.update_manifest(|manifest| {
-            manifest.clean_end = Some((log_id, end));
-            manifest.last_made_us = last_made_us;
+            manifest.clean_end = Some(CleanEnd { log_id, offset: end });
+            manifest.last_made_created_at_us = last_made_us;
         })
     }
 }
