@@ -442,8 +442,7 @@ impl Handle {
             self.shared.wake.changed.notify_all();
         }
         let _no_seal_runs = self.shared.maintenance.lock();
-        let closed =
-            if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) };
+        let closed = if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) };
         for thread in self.threads.lock().drain(..) {
             // A panic in a thread was reported when it happened; the store is closed either way.
             _ = thread.join();
@@ -490,11 +489,7 @@ impl Drop for RunningKey<'_> {
     }
 }
 
-fn spawn(
-    name: &str,
-    shared: &Arc<Shared>,
-    body: impl FnOnce(&Shared) + Send + 'static,
-) -> Result<JoinHandle<()>> {
+fn spawn(name: &str, shared: &Arc<Shared>, body: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let guarded = move || {
         let run = std::panic::AssertUnwindSafe(|| body(&shared));
@@ -502,9 +497,10 @@ fn spawn(
             shared.watermarks.poison(&Error::new(ErrorKind::Poisoned, "a thread of the engine has panicked"));
         }
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(guarded).map_err(|source| {
-        Error::new(ErrorKind::Io, format!("cannot start a thread: {source}")).with_source(source)
-    })
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(guarded)
+        .map_err(|source| Error::new(ErrorKind::Io, format!("cannot start a thread: {source}")).with_source(source))
 }
 
 fn stats_of(shared: &Shared) -> EngineStats {

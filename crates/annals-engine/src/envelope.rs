@@ -158,15 +158,15 @@ pub(crate) fn read_whole(storage: &dyn Storage, path: &Path, size_max: usize) ->
         .ok_or_else(|| Error::corrupt(format!("the file is larger than its limit of {size_max} bytes")).at_path(path))
 }
 
-/// Makes a file under a temporary name beside `path`, lets `fill` write it, syncs it and gives it its
+/// Makes a file under a temporary name beside `path`, lets `write` fill it, syncs it and gives it its
 /// name, replacing an older one. The name is durable after the folder's next sync.
 ///
 /// # Errors
-/// Those of the disk and of `fill`; then no file stays behind and `path` is as it was.
+/// Those of the disk and of `write`; then no file stays behind and `path` is as it was.
 pub(crate) fn place_file(
     storage: &dyn Storage,
     path: &Path,
-    fill: impl FnOnce(&dyn StorageFile) -> std::io::Result<()>,
+    write: impl FnOnce(&dyn StorageFile) -> std::io::Result<()>,
 ) -> Result<Arc<dyn StorageFile>> {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY_SUFFIX);
@@ -180,7 +180,7 @@ pub(crate) fn place_file(
     }
     let make = || -> std::io::Result<Arc<dyn StorageFile>> {
         let file = storage.create(temporary)?;
-        fill(&*file)?;
+        write(&*file)?;
         file.sync_all()?;
         // ORDER: contents before the name, or a crash could leave a name with nothing behind it.
         storage.rename(temporary, path)?;

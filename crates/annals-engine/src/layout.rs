@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 /// Held locked for as long as a store is open.
@@ -20,7 +23,7 @@ pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 const ID_DIGITS: usize = 20;
 
 /// The kinds of files that the manifest lists. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(crate) enum FileKind {
     /// A log of frames.
@@ -51,6 +54,23 @@ impl FileKind {
         self.folder()
     }
 }
+
+impl Encode for FileKind {
+    /// By its number: the derived form counts from 0 and moves when a kind is added in between.
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (*self as u8).encode(encoder)
+    }
+}
+
+impl<Context> Decode<Context> for FileKind {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let number = u8::decode(decoder)?;
+        let kind = Self::ALL.into_iter().find(|kind| *kind as u8 == number);
+        kind.ok_or_else(|| DecodeError::OtherString(format!("unknown kind of file {number}")))
+    }
+}
+
+bincode::impl_borrow_decode!(FileKind);
 
 /// One file that the manifest lists or listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -108,5 +128,15 @@ mod tests {
             assert_eq!(FileName::parse(FileKind::Log, name), None, "{name}");
         }
         assert_eq!(FileName::parse(FileKind::Blob, "00000000000000000007.log"), None);
+    }
+
+    #[test]
+    fn kinds_are_stored_by_their_numbers() {
+        for (kind, number) in FileKind::ALL.into_iter().zip(1..) {
+            assert_eq!(crate::metadata::encode(&kind).unwrap(), [number]);
+            assert_eq!(crate::metadata::decode::<FileKind>(&[number], 1).unwrap(), kind);
+        }
+        assert!(crate::metadata::decode::<FileKind>(&[0], 1).is_err());
+        assert!(crate::metadata::decode::<FileKind>(&[5], 1).is_err());
     }
 }

@@ -20,6 +20,8 @@ mod event;
 mod field;
 mod filter;
 mod fold;
+#[cfg(test)]
+mod format_examples;
 mod frame;
 mod housekeeping;
 mod id;
@@ -55,8 +57,7 @@ pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT
 pub use catalog::Snapshot;
 pub use clock::{Clock, ManualClock, OsClock};
 pub use engine::{
-    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats,
-    VerifyReport,
+    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};

@@ -7,8 +7,11 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 
 use crate::error::{Error, Result};
 
-/// What decoding may claim in memory: a list's length is checked against this before it allocates.
-const ALLOCATION_MAX: usize = 256 << 20;
+/// No metadata is larger than this, in bytes.
+pub(crate) const METADATA_SIZE_MAX: usize = 64 << 20;
+/// What decoding may claim in memory: a list's length is checked against this before it allocates. An
+/// entry takes up to twice its stored size, and whatever was encoded must be decodable.
+const ALLOCATION_MAX: usize = 4 * METADATA_SIZE_MAX;
 
 fn configuration() -> Configuration<LittleEndian, Fixint, Limit<ALLOCATION_MAX>> {
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<ALLOCATION_MAX>()
@@ -17,10 +20,15 @@ fn configuration() -> Configuration<LittleEndian, Fixint, Limit<ALLOCATION_MAX>>
 /// The stored form of `value`.
 ///
 /// # Errors
-/// `InvalidInput` if it is larger than a decoder would accept.
+/// `InvalidInput` if it exceeds [`METADATA_SIZE_MAX`].
 pub(crate) fn encode<T: bincode::Encode>(value: &T) -> Result<Vec<u8>> {
-    bincode::encode_to_vec(value, configuration())
-        .map_err(|source| Error::invalid_input(format!("cannot encode metadata: {source}")))
+    let bytes = bincode::encode_to_vec(value, configuration())
+        .map_err(|source| Error::invalid_input(format!("cannot encode metadata: {source}")))?;
+    if bytes.len() > METADATA_SIZE_MAX {
+        let message = format!("metadata has {} bytes, the limit is {METADATA_SIZE_MAX}", bytes.len());
+        return Err(Error::invalid_input(message));
+    }
+    Ok(bytes)
 }
 
 /// The value whose stored form is `bytes`, all of them.

@@ -82,8 +82,17 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     recovery.open_segments();
     recovery.recover_logs()?;
     let epoch = manifest.epoch + 1;
-    let Recovery { catalog, next_sequence, control_ordinal, last_made_us, mut durable, idempotency, read_only, mut notes, .. } =
-        recovery;
+    let Recovery {
+        catalog,
+        next_sequence,
+        control_ordinal,
+        last_made_us,
+        mut durable,
+        idempotency,
+        read_only,
+        mut notes,
+        ..
+    } = recovery;
     let mut catalog = catalog;
     let mut active = None;
     if read_only.is_none() {
@@ -154,9 +163,8 @@ fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
 
 fn new_store_id() -> Result<u128> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|source| {
-        Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}"))
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
     Ok(u128::from_le_bytes(bytes))
 }
 

@@ -94,7 +94,12 @@ pub(crate) fn open_segment(shared: &Shared, segment_id: u64, summary: &SegmentSu
 }
 
 /// What the manifest says of a segment just written.
-pub(crate) fn segment_entry(shared: &Shared, id: u64, partition_start_us: i64, summary: &SegmentSummary) -> SegmentEntry {
+pub(crate) fn segment_entry(
+    shared: &Shared,
+    id: u64,
+    partition_start_us: i64,
+    summary: &SegmentSummary,
+) -> SegmentEntry {
     SegmentEntry {
         id,
         partition_start_us,

@@ -102,12 +102,7 @@ fn take_back(context: &StageContext<'_>, noted: &[(EventId, u32)]) {
 }
 
 /// Whether the store holds this event already, as far as the caller can see.
-fn is_repeat(
-    context: &StageContext<'_>,
-    id: EventId,
-    created_at_us: Option<i64>,
-    scope: &TenantScope,
-) -> Result<bool> {
+fn is_repeat(context: &StageContext<'_>, id: EventId, created_at_us: Option<i64>, scope: &TenantScope) -> Result<bool> {
     let same_time = |time: i64| created_at_us.is_none_or(|wanted| wanted == time);
     let active_log = context.catalog.live.last().map(|entry| entry.segment.log_id);
     for entry in context.catalog.live.iter().rev() {
@@ -134,12 +129,7 @@ fn is_repeat(
     is_sealed_repeat(context.catalog, id, created_at_us, scope)
 }
 
-fn is_sealed_repeat(
-    catalog: &Catalog,
-    id: EventId,
-    created_at_us: Option<i64>,
-    scope: &TenantScope,
-) -> Result<bool> {
+fn is_sealed_repeat(catalog: &Catalog, id: EventId, created_at_us: Option<i64>, scope: &TenantScope) -> Result<bool> {
     for entry in &catalog.sealed {
         let (min, max) = entry.part.time_bounds_us();
         if created_at_us.is_some_and(|wanted| wanted < min || wanted > max) {

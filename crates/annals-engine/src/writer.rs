@@ -462,7 +462,9 @@ impl Writer {
         // ORDER: the old log is durable before the manifest names the next one.
         self.sync_now()?;
         let begun = self.begin_log(size_bytes);
-        shared.disk_full.store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
+        shared
+            .disk_full
+            .store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
         let log = Arc::new(begun?);
         let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, Arc::clone(log.map()?)));
         let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
@@ -475,7 +477,8 @@ impl Writer {
             manifest.next_sequence_floor = manifest.next_sequence_floor.max(base_sequence);
             manifest.last_made_created_at_us = last_made_us;
         })?;
-        self.active = Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
+        self.active =
+            Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
         self.sync_asked_offset = self.active.end_offset;
         self.marker_due = None;
         let overlay = Arc::new(Overlay::default());
@@ -497,7 +500,10 @@ impl Writer {
     fn begin_log(&self, size_bytes: u64) -> Result<LogFile> {
         let options = &self.shared.options;
         let directory = options.directory.join(FileKind::Log.folder());
-        let free = options.storage.free_space(&directory).map_err(|source| Error::io("ask for free space", &directory, source))?;
+        let free = options
+            .storage
+            .free_space(&directory)
+            .map_err(|source| Error::io("ask for free space", &directory, source))?;
         if free < size_bytes.saturating_mul(FREE_LOGS_MIN) {
             let message = format!("{free} bytes are free, a new log file of {size_bytes} bytes wants twice its size");
             return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));

@@ -134,6 +134,7 @@ fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Resu
             offset -= all;
             continue;
         }
+        check_time(expired)?;
         let mut runs = type_runs(&selected, event_type, counts, from)?;
         let count: u64 = runs.iter().map(Run::window_len).sum();
         if offset >= count {

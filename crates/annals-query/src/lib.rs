@@ -3,8 +3,8 @@
 //!
 //! A query runs over a [`View`], usually a snapshot of the engine, and costs O(parts + page): neither the
 //! number of matches nor the offset counts. It is plain data and cannot be built without a
-//! [`TenantScope`](annals_engine::TenantScope), which is ANDed inside. The crate opens no file, reads no
-//! clock and knows no JSON and no HTTP.
+//! [`TenantScope`](annals_engine::TenantScope), which narrows every answer. The crate opens no file, reads
+//! no clock and knows no JSON and no HTTP.
 //!
 //! ```no_run
 //! use annals_engine::{Engine, Field, Filter, Options, TenantScope};
@@ -54,4 +54,4 @@ pub use lookup::{EventRef, get, hoody_id};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
-pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, stats};
+pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, count_in_buckets, stats};

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 /// Events of one page if the query does not say.
 pub const LIMIT_DEFAULT: u32 = 100;
 /// The most events of one page, inclusive: ten times the largest page of any face, so that an export can
-/// take bigger steps, and small enough that a page's table of rows stays far below a megabyte or two.
+/// take bigger steps, while the table of a page's rows stays at a few megabytes. What the events themselves
+/// take is bounded by [`Query::size_max_bytes`].
 pub const LIMIT_MAX: u32 = 100_000;
 
 /// The order of a page. Ties of `created_at` are broken by the sequence in the same direction, ties of the

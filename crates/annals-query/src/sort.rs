@@ -103,6 +103,11 @@ fn time_bracket(runs: &[Run<'_>], count: u64) -> (i64, i64) {
 /// Narrows every cut to one rank, so that `count` rows lie below the cuts: a bisection over times, then,
 /// if the place is among events of one time, over sequences. Keys are never repeated, so there is a place.
 fn search(cuts: &mut [Cut<'_, '_>], count: u64, mut from_us: i64, mut to_us: i64) -> Result<()> {
+    if settled(cuts, count) {
+        return Ok(());
+    }
+    // The bisections only probe above their lower ends, so what lies below the first of them is counted here.
+    probe(cuts, count, start_of(from_us))?;
     while !settled(cuts, count) && from_us.checked_add(1).is_some_and(|next| next < to_us) {
         let middle = midpoint(from_us, to_us);
         if probe(cuts, count, start_of(middle))? {
@@ -227,8 +232,8 @@ pub(crate) fn merge(runs: &[Run<'_>], direction: Direction, limit: usize) -> Res
         };
         heads.push(Head { rank: heap_rank(direction, bound), run: index, next: None });
     }
-    let held: u64 = runs.iter().map(Run::window_len).sum();
-    let mut places = Vec::with_capacity(limit.min(usize::try_from(held).unwrap_or(usize::MAX)));
+    let waiting: u64 = runs.iter().map(Run::window_len).sum();
+    let mut places = Vec::with_capacity(limit.min(usize::try_from(waiting).unwrap_or(usize::MAX)));
     while places.len() < limit {
         let Some(mut head) = heads.peek_mut() else { break };
         let Some(run) = runs.get(head.run) else { break };
@@ -251,8 +256,8 @@ pub(crate) fn merge(runs: &[Run<'_>], direction: Direction, limit: usize) -> Res
             PeekMut::pop(head);
         }
     }
-    if places.len() < limit && u64::try_from(places.len()).unwrap_or(u64::MAX) < held {
-        return Err(contradiction(u32::try_from(held).unwrap_or(u32::MAX)));
+    if places.len() < limit && u64::try_from(places.len()).unwrap_or(u64::MAX) < waiting {
+        return Err(contradiction(u32::try_from(waiting).unwrap_or(u32::MAX)));
     }
     Ok(places)
 }

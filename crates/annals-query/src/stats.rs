@@ -1,6 +1,7 @@
 //! Exact statistics: counts by field, oldest and newest, a histogram over time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use annals_engine::{Field, OrderKey, Part, RowSet};
 
@@ -155,28 +156,70 @@ fn histogram(
             "an interval of {interval_us} us gives {buckets} buckets, the limit is {BUCKETS_MAX}"
         )));
     }
-    let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket, 0)).collect();
+    let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket.saturating_mul(interval_us), 0)).collect();
     for (part, rows) in selected {
         check_time(expired)?;
-        count_buckets(*part, rows, interval_us, &mut counts)?;
+        let bucket_of = |created_at_us: i64| {
+            let bucket = created_at_us.div_euclid(interval_us);
+            let start_us = bucket.saturating_mul(interval_us);
+            start_us..start_us.saturating_add(interval_us)
+        };
+        count_buckets(*part, rows, &bucket_of, &mut |start_us, count| {
+            *counts.entry(start_us).or_default() += count;
+            Ok(())
+        })?;
     }
-    Ok(counts.into_iter().map(|(bucket, count)| (bucket.saturating_mul(interval_us), count)).collect())
+    Ok(counts.into_iter().collect())
+}
+
+/// Counts what matches the query in buckets of any width, calendar months for example: `bucket_of` says in
+/// which half-open range of UTC microseconds a time lies. Empty buckets are left out; ascending.
+///
+/// Costs O(parts + buckets) look-ups.
+///
+/// # Errors
+/// `InvalidInput` if `bucket_of` answers a range without the time it was asked for, or more than
+/// [`BUCKETS_MAX`] buckets hold events; otherwise as for [`stats`].
+pub fn count_in_buckets(
+    view: &impl View,
+    query: &Query,
+    bucket_of: &dyn Fn(i64) -> Range<i64>,
+    expired: Expired<'_>,
+) -> Result<Vec<(i64, u64)>> {
+    let selected = select_all(view.parts(), &query.scoped_filter()?, expired)?;
+    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+    for (part, rows) in &selected {
+        check_time(expired)?;
+        count_buckets(*part, rows, bucket_of, &mut |start_us, count| {
+            *counts.entry(start_us).or_default() += count;
+            if u64::try_from(counts.len()).is_ok_and(|buckets| buckets > BUCKETS_MAX) {
+                return Err(Error::invalid_input(format!("more than {BUCKETS_MAX} buckets hold events")));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(counts.into_iter().collect())
 }
 
 /// Leaps from bucket to bucket, so that the cost is the smaller of rows and buckets, times a look-up.
-fn count_buckets(part: &dyn Part, rows: &RowSet, interval_us: i64, counts: &mut BTreeMap<i64, u64>) -> Result<()> {
+fn count_buckets(
+    part: &dyn Part,
+    rows: &RowSet,
+    bucket_of: &dyn Fn(i64) -> Range<i64>,
+    count: &mut dyn FnMut(i64, u64) -> Result<()>,
+) -> Result<()> {
     let mut rank = 0;
     while rank < rows.len() {
-        let bucket = key_at(part, rows, rank)?.created_at_us.div_euclid(interval_us);
-        let end_us = bucket.saturating_add(1).checked_mul(interval_us);
-        let end = match end_us {
-            Some(end_us) => rows.rank(part.lower_bound(start_of(end_us))?),
-            None => rows.len(),
-        };
-        let Some(count) = counts.get_mut(&bucket).filter(|_| end > rank) else {
+        let created_at_us = key_at(part, rows, rank)?.created_at_us;
+        let bucket = bucket_of(created_at_us);
+        if !bucket.contains(&created_at_us) {
+            return Err(Error::invalid_input(format!("{created_at_us} us lies outside of its bucket")));
+        }
+        let end = rows.rank(part.lower_bound(start_of(bucket.end))?);
+        if end <= rank {
             return Err(contradiction(rank));
-        };
-        *count += u64::from(end - rank);
+        }
+        count(bucket.start, u64::from(end - rank))?;
         rank = end;
     }
     Ok(())

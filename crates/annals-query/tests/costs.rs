@@ -13,9 +13,9 @@ const ORDERS: [Order; 4] = [Order::CreatedAtAsc, Order::CreatedAtDesc, Order::Ev
 /// `count` events dealt to `parts` parts in turn, at the times `time_of` says.
 fn dealt(count: u64, parts: u64, time_of: impl Fn(u64) -> i64, calls: &Arc<Calls>) -> Vec<Arc<dyn Part>> {
     let row = |index| Row { created_at_us: time_of(index), event_type: usize::from(index % 10 == 0), ..Row::default() };
-    let part = |part| (part..count).step_by(usize::try_from(parts).unwrap());
+    let part = |part| (part..count).step_by(usize::try_from(parts).expect("a small number"));
     let stored = |index| (row(index).stored(index + 1), false);
-    (0..parts).map(|number| VecPart::new(part(number).map(stored).collect(), calls)).collect()
+    (0..parts).map(|number| VecPart::share(part(number).map(stored).collect(), calls)).collect()
 }
 
 fn sum<const N: usize>(calls: [u64; N]) -> u64 {
@@ -51,7 +51,7 @@ fn an_offset_passes_disjoint_parts_by_their_counts() {
     let view: Vec<Arc<dyn Part>> = (0..parts)
         .map(|part| {
             let row = |index| Row { created_at_us: i64::try_from(part * 1000 + index).unwrap(), ..Row::default() };
-            VecPart::new((0..50).map(|index| (row(index).stored(part * 50 + index + 1), false)).collect(), &calls)
+            VecPart::share((0..50).map(|index| (row(index).stored(part * 50 + index + 1), false)).collect(), &calls)
         })
         .collect();
     for order in [Order::CreatedAtAsc, Order::CreatedAtDesc] {
@@ -71,7 +71,7 @@ fn a_page_without_a_total_asks_only_the_parts_it_reaches() {
     let view: Vec<Arc<dyn Part>> = (0..64_u64)
         .map(|part| {
             let row = |index| Row { created_at_us: i64::try_from(part * 1000 + index).unwrap(), ..Row::default() };
-            VecPart::new((0..50).map(|index| (row(index).stored(part * 50 + index + 1), false)).collect(), &calls)
+            VecPart::share((0..50).map(|index| (row(index).stored(part * 50 + index + 1), false)).collect(), &calls)
         })
         .collect();
     for order in [Order::CreatedAtAsc, Order::CreatedAtDesc] {
@@ -91,7 +91,7 @@ fn a_time_range_asks_only_the_parts_it_meets() {
     let calls = Arc::new(Calls::default());
     let view: Vec<Arc<dyn Part>> = (0..64_u64)
         .map(|part| {
-            VecPart::new(
+            VecPart::share(
                 vec![(
                     Row { created_at_us: i64::try_from(part).unwrap() * 1000, ..Row::default() }.stored(part + 1),
                     false,

@@ -106,12 +106,23 @@ fn a_derived_id_needs_the_second_of_its_event() {
     let store = common::Store { rows: vec![row] };
     let parts = parts_of(&store);
     let event = &store.events()[0];
-    let seconds = 5_000_000_000_u64 & 0xffff_ffff;
+    let seconds = 5_000_000_000_u64 % (1 << 32);
     assert_eq!(hoody_id(event), format!("{seconds:08x}{:016x}", 1));
     for wrong in [format!("{:08x}{:016x}", seconds + 1, 1), format!("{seconds:08x}{:016x}", 2)] {
         let error = get(&parts, &TenantScope::Unlimited, &wrong.parse().unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
+}
+
+#[test]
+fn an_event_given_24_digits_has_no_derived_id() {
+    let given = EventId::from_hex24(0x507f_1f77_bcf8_6cd7_9943_9044);
+    let row = Row { created_at_us: 9_000_000, id: Some(given.as_u128()), ..Row::default() };
+    let parts = parts_of(&common::Store { rows: vec![row] });
+    let derived = EventRef::from_hex24(&format!("{:08x}{:016x}", 9, 1)).unwrap();
+    assert_eq!(get(&parts, &TenantScope::Unlimited, &derived).unwrap_err().kind(), ErrorKind::NotFound);
+    let event = get(&parts, &TenantScope::Unlimited, &"507F1F77BCF86CD799439044".parse().unwrap()).unwrap();
+    assert_eq!(hoody_id(&event), "507f1f77bcf86cd799439044");
 }
 
 #[test]

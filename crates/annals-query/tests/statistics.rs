@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use annals_engine::{Field, Part, StoredEvent, TenantScope};
-use annals_query::{BUCKETS_MAX, ErrorKind, Query, StatsRequest, stats};
+use annals_engine::{EventId, Field, Filter, OrderKey, Part, Result, RowSet, StoredEvent, TenantScope};
+use annals_query::{BUCKETS_MAX, DISTINCT_MAX, ErrorKind, Query, StatsRequest, count_in_buckets, stats};
 use common::{Calls, expires_at, filters, never, scopes, stores};
 use proptest::prelude::*;
 
@@ -76,9 +76,66 @@ fn too_many_buckets_and_intervals_that_are_none_are_refused() {
         let error = stats(&two_events(apart_us), &query, &request(interval_us), &never).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
+    // Buckets of the caller's own, of unlike widths, empty ones left out.
+    let own = |time: i64| if time < 3 { 0..3 } else { 3..1000 };
+    assert_eq!(count_in_buckets(&two_events(7), &query, &own, &never).unwrap(), [(0, 1), (3, 1)]);
+    assert_eq!(count_in_buckets(&two_events(2), &query, &own, &never).unwrap(), [(0, 2)]);
+    let wrong = count_in_buckets(&two_events(7), &query, &|_| 0..3, &never).unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::InvalidInput);
     // The widest interval there is: one bucket, no overflow.
     let found = stats(&two_events(7), &query, &request(i64::MAX), &never).unwrap();
     assert_eq!(found.histogram, [(0, 2)]);
+}
+
+/// A part of one row whose field has as many values as one likes.
+struct Wide(usize, Arc<dyn Part>);
+
+impl Part for Wide {
+    fn row_count(&self) -> u32 {
+        self.1.row_count()
+    }
+    fn time_bounds_us(&self) -> (i64, i64) {
+        self.1.time_bounds_us()
+    }
+    fn sequence_bounds(&self) -> (u64, u64) {
+        self.1.sequence_bounds()
+    }
+    fn key(&self, row: u32) -> Result<OrderKey> {
+        self.1.key(row)
+    }
+    fn lower_bound(&self, key: OrderKey) -> Result<u32> {
+        self.1.lower_bound(key)
+    }
+    fn select(&self, filter: &Filter) -> Result<RowSet> {
+        self.1.select(filter)
+    }
+    fn count_by(&self, _: Field, _: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
+        (0..self.0).for_each(|value| visit(&value.to_string(), 1));
+        Ok(())
+    }
+    fn event(&self, row: u32) -> Result<StoredEvent> {
+        self.1.event(row)
+    }
+    fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
+        self.1.find_id(id)
+    }
+    fn find_sequence(&self, sequence: u64) -> Result<Option<u32>> {
+        self.1.find_sequence(sequence)
+    }
+}
+
+#[test]
+fn a_field_with_too_many_values_is_too_expensive() {
+    let request = StatsRequest { by: vec![Field::ResourceId], top: Some(2), interval_us: None };
+    let query = Query::new(&TenantScope::Unlimited);
+    let wide = |values: usize| -> Vec<Arc<dyn Part>> {
+        let inner = two_events(1).into_iter().find(|part| part.row_count() > 0).unwrap();
+        vec![Arc::new(Wide(values, inner))]
+    };
+    let found = stats(&wide(DISTINCT_MAX), &query, &request, &never).unwrap();
+    assert_eq!(found.by[0].1, [("0".to_owned(), 1), ("1".to_owned(), 1)]);
+    let error = stats(&wide(DISTINCT_MAX + 1), &query, &request, &never).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooExpensive);
 }
 
 #[test]

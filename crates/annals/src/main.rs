@@ -1,3 +1,81 @@
-//! The command line.
+//! The command line: a server, an import, queries, and checks of a store.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod client;
+mod failure;
+mod filters;
+mod generate;
+mod import;
+mod query;
+mod serve;
+mod signals;
+mod source;
+mod stats;
+mod store;
+mod terminal;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// An event database: keeps millions of events a second, finds them at once, and says how many there
+/// are exactly.
+#[derive(Debug, Parser)]
+#[command(name = "annals", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  annals serve --demo                          a server with 100,000 events to look at
+  annals import --data ./annals-data logs.ndjson.zst
+  annals query --data ./annals-data --event-type user.login --from 2026-01-01
+  annals stats --data ./annals-data --by event_type
+
+`annals COMMAND --help` shows the settings of a command, with examples.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Import(import::Import),
+    Query(query::QueryCommand),
+    Stats(stats::StatsCommand),
+    Verify(verify::Verify),
+    Generate(generate::Generate),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(command) => serve::run(&command),
+        Command::Import(command) => import::run(&command),
+        Command::Query(command) => query::run(&command),
+        Command::Stats(command) => stats::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Generate(command) => generate::run(&command),
+    };
+    match outcome {
+        Ok(code) => code,
+        // Whoever read our output has seen enough.
+        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            terminal::say(format_args!("annals: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

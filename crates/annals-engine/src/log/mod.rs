@@ -1,5 +1,7 @@
 //! Log files: preallocated, append-only files of frames.
 
+#[cfg(test)]
+mod crash_tests;
 mod file;
 mod header;
 mod recover;
@@ -9,4 +11,4 @@ mod tests;
 
 pub(crate) use file::LogFile;
 pub(crate) use header::LOG_HEADER_SIZE;
-pub(crate) use recover::{Gap, RecoverContext, RecoveredLog, recover_log};
+pub(crate) use recover::{Gap, OnFrame, RecoverContext, RecoveredLog, recover_log};

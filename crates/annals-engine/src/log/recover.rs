@@ -20,6 +20,9 @@ const QUARANTINE_SIZE_MAX: u64 = 64 << 20;
 /// Bytes copied or overwritten at once.
 const CHUNK_SIZE: u64 = 1 << 20;
 
+/// Called with offset, header and payload of each good frame, in order.
+pub(crate) type OnFrame<'a> = dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()> + 'a;
+
 /// What recovery must know besides the log itself.
 #[derive(Clone)]
 pub(crate) struct RecoverContext<'a> {
@@ -37,9 +40,10 @@ pub(crate) struct RecoverContext<'a> {
     pub(crate) clean_end: Option<u64>,
     /// The manifest's epoch: no frame has a later one. `u32::MAX` if the manifest is a stand-in.
     pub(crate) epoch: u32,
-    /// Whether damage gives the good prefix and a [`Gap`] instead of an error. Nothing is changed then.
+    /// Whether damage gives the good prefix and a [`Gap`] instead of an error. Nothing is ever changed
+    /// then, torn tails included: other logs may hold what puts this one in another light.
     pub(crate) degraded: bool,
-    /// Whether a torn tail may be cut off. Otherwise it is only reported.
+    /// Whether a torn tail may be cut off, unless `degraded`. Otherwise it is only reported.
     pub(crate) writable: bool,
     pub(crate) quarantine_dir: &'a Path,
 }
@@ -56,6 +60,12 @@ pub(crate) struct Gap {
     pub(crate) known_end: Option<u64>,
     /// What is wrong, one sentence.
     pub(crate) reason: String,
+}
+
+impl RecoverContext<'_> {
+    fn may_change(&self) -> bool {
+        self.writable && !self.degraded
+    }
 }
 
 /// What recovery found. If it was writable, everything up to `end_offset` is durable.
@@ -101,7 +111,7 @@ enum Stop {
 pub(crate) fn recover_log(
     file: &LogFile,
     ctx: &RecoverContext<'_>,
-    on_frame: &mut dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()>,
+    on_frame: &mut OnFrame<'_>,
 ) -> Result<RecoveredLog> {
     if ctx.clean_end.is_none() {
         file.storage_file().drop_cache().map_err(|source| file.io("drop cached pages of the log", source))?;
@@ -116,7 +126,8 @@ pub(crate) fn recover_log(
         synced_upto: 0,
     };
     let stop = walk_frames(file, ctx, &mut window, &mut walk, on_frame)?;
-    let rest = scan_rest(&mut window, walk.offset)?;
+    // A clean close was the last thing that happened to the log: there is nothing to look for.
+    let rest = if ctx.clean_end == Some(walk.offset) { Rest::default() } else { scan_rest(&mut window, walk.offset)? };
     let short = (len < file.size_bytes())
         .then(|| Error::corrupt(format!("the log has {len} of its {} bytes", file.size_bytes())));
     let mut recovered = RecoveredLog {
@@ -140,7 +151,7 @@ pub(crate) fn recover_log(
     if let Some(end) = rest.nonzero_end {
         recovered.torn_bytes = end.saturating_sub(walk.offset);
         recovered.notes.push(cut_tail(file, ctx, walk.offset, end)?);
-    } else if ctx.writable && ctx.clean_end.is_none() {
+    } else if ctx.may_change() && ctx.clean_end.is_none() {
         // Frames of a killed process may so far exist in the page cache only.
         file.sync()?;
     }
@@ -152,7 +163,7 @@ fn walk_frames(
     ctx: &RecoverContext<'_>,
     window: &mut Window<'_>,
     walk: &mut Walk,
-    on_frame: &mut dyn FnMut(u64, &FrameHeader, &[u8]) -> Result<()>,
+    on_frame: &mut OnFrame<'_>,
 ) -> Result<Stop> {
     loop {
         let place = file.place(walk.offset);
@@ -261,7 +272,7 @@ fn refuse(file: &LogFile, gap: &Gap, damage: Error) -> Error {
 /// Saves the bytes from `start` to `end`, overwrites them with zeroes and makes that durable.
 fn cut_tail(file: &LogFile, ctx: &RecoverContext<'_>, start: u64, end: u64) -> Result<String> {
     let (path, bytes) = (file.path().display(), end.saturating_sub(start));
-    if !ctx.writable {
+    if !ctx.may_change() {
         return Ok(format!("{bytes} bytes of an unfinished write end {path} at byte {start}; left as they are"));
     }
     let saved = match save_tail(file, ctx, start, end) {

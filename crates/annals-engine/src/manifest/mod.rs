@@ -11,17 +11,17 @@ use bincode::{Decode, Encode};
 
 use crate::blob::{BLOB_NAME_SIZE_MAX, BLOB_SIZE_MAX};
 use crate::codec::row_usize;
-use crate::envelope::{EnvelopePlace, Format, read_envelope, wrap};
+use crate::envelope::{ENVELOPE_HEADER_SIZE, EnvelopePlace, Format, read_envelope, wrap};
 use crate::error::{Error, Result};
 use crate::layout::{FileKind, FileName};
-use crate::metadata;
+use crate::metadata::{self, METADATA_SIZE_MAX};
 use crate::partition::PartitionSpan;
 
 pub(crate) use store::ManifestStore;
 
 const FORMAT: Format = Format { what: "manifest", magic: *b"ANNMAN\r\n", major: 1, minor: 0, compatible_features: 0 };
 /// Room for several hundred thousand segments.
-pub(crate) const MANIFEST_SIZE_MAX: usize = 64 << 20;
+pub(crate) const MANIFEST_SIZE_MAX: usize = METADATA_SIZE_MAX + ENVELOPE_HEADER_SIZE;
 
 /// Everything that must be known before the first file of a store is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -217,17 +217,12 @@ impl Manifest {
             return Err(Error::invalid_input(format!("the manifest to commit {contradiction}")));
         }
         let payload = metadata::encode(self)?;
-        let (bytes, _) = wrap(&FORMAT, EnvelopePlace { store: self.store, id: self.version }, &payload);
-        if bytes.len() > MANIFEST_SIZE_MAX {
-            let message = format!("the manifest would have {} bytes, the limit is {MANIFEST_SIZE_MAX}", bytes.len());
-            return Err(Error::invalid_input(message));
-        }
-        Ok(bytes)
+        Ok(wrap(&FORMAT, EnvelopePlace { store: self.store, id: self.version }, &payload).0)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         let found = read_envelope(&FORMAT, bytes)?;
-        let manifest: Self = metadata::decode(found.payload, MANIFEST_SIZE_MAX)?;
+        let manifest: Self = metadata::decode(found.payload, METADATA_SIZE_MAX)?;
         if found.place != (EnvelopePlace { store: manifest.store, id: manifest.version }) {
             return Err(Error::corrupt("the manifest's header and body name another store or version"));
         }
@@ -241,7 +236,11 @@ impl Manifest {
     fn contradiction(&self) -> Option<&'static str> {
         let mut ids = HashSet::new();
         let fresh = |id: u64, ids: &mut HashSet<u64>| id < self.next_file_id && ids.insert(id);
-        if !self.live_files().chain(self.dropping.iter().chain(&self.announced).copied()).all(|file| fresh(file.id, &mut ids)) {
+        if !self
+            .live_files()
+            .chain(self.dropping.iter().chain(&self.announced).copied())
+            .all(|file| fresh(file.id, &mut ids))
+        {
             return Some("names a file twice or one with an id not yet given");
         }
         if !self.segments.iter().all(SegmentEntry::is_plausible) {

@@ -1,5 +1,6 @@
 //! A part over a plain vector, and what a query means by definition.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic here is a failed test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own share")]
 
 use std::cell::Cell;
@@ -45,7 +46,7 @@ pub fn key_of(event: &StoredEvent) -> OrderKey {
 }
 
 impl VecPart {
-    pub fn new(mut events: Vec<(StoredEvent, bool)>, calls: &Arc<Calls>) -> Arc<dyn Part> {
+    pub fn share(mut events: Vec<(StoredEvent, bool)>, calls: &Arc<Calls>) -> Arc<dyn Part> {
         events.sort_by_key(|(event, _)| key_of(event));
         let rows = 0_u32..;
         let deleted = rows.zip(&events).filter(|(_, (_, deleted))| *deleted).map(|(row, _)| row).collect();
@@ -94,7 +95,7 @@ impl Part for VecPart {
         let consecutive = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
         Ok(match (rows.first(), rows.last()) {
             (Some(first), Some(last)) if consecutive => RowSet::from_range(*first..*last + 1),
-            _ if rows.len() % 2 == 0 => RowSet::from_bitmap(RowSet::from_sorted(rows).to_bitmap()),
+            _ if rows.len().is_multiple_of(2) => RowSet::from_bitmap(RowSet::from_sorted(rows).to_bitmap()),
             _ => RowSet::from_sorted(rows),
         })
     }
@@ -108,7 +109,9 @@ impl Part for VecPart {
                 *counts.entry(value).or_default() += 1;
             }
         }
-        counts.into_iter().for_each(|(value, count)| visit(value, count));
+        for (value, count) in counts {
+            visit(value, count);
+        }
         Ok(())
     }
 
@@ -220,7 +223,7 @@ impl Store {
         for (sequence, row) in (1..).zip(&self.rows) {
             parts[row.part].push((row.stored(sequence), row.deleted));
         }
-        parts.into_iter().map(|events| VecPart::new(events, calls)).collect()
+        parts.into_iter().map(|events| VecPart::share(events, calls)).collect()
     }
 
     /// What is there, by append order.

@@ -1,0 +1,196 @@
+//! Engine and queries agree with a plain list of events, whatever is appended, deleted, marked, sealed,
+//! merged and reopened in whatever order.
+
+#[path = "model/naive.rs"]
+mod naive;
+#[path = "model/operations.rs"]
+mod operations;
+
+use std::sync::Arc;
+
+use annals_engine::{
+    AppendOptions, Batch, Delete, Durability, Engine, ErrorKind, EventId, Field, Filter, ManualClock, Mark, Options,
+    TenantScope,
+};
+use annals_query::{EventRef, Order, Query, StatsRequest, execute, get, hoody_id, stats};
+use naive::Naive;
+use operations::{Check, Operation, START_US, operations};
+use proptest::prelude::*;
+
+struct World {
+    engine: Engine,
+    options: Options,
+    clock: Arc<ManualClock>,
+    naive: Naive,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    fn new(durability: Durability) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START_US));
+        let mut options = Options::new(directory.path());
+        options.log_size_bytes = 1 << 20;
+        options.background = false;
+        options.durability = durability;
+        options.clock = Arc::clone(&clock) as Arc<dyn annals_engine::Clock>;
+        let engine = Engine::open(options.clone()).unwrap();
+        Self { engine, options, clock, naive: Naive::default(), _directory: directory }
+    }
+
+    fn apply(&mut self, operation: &Operation) {
+        self.clock.advance_us(1_000);
+        match operation {
+            Operation::Append(specs) => {
+                let now_us = annals_engine::Clock::now_us(&*self.clock);
+                let mut batch = Batch::new();
+                for spec in specs {
+                    batch.push(&spec.event()).unwrap();
+                }
+                let receipt = self.engine.append(batch, &AppendOptions::default()).unwrap();
+                let expected = self.naive.append(specs, now_us);
+                assert_eq!((receipt.sequences, receipt.duplicates), expected);
+            }
+            Operation::DeleteSequences(sequences) => {
+                let deleted = self.engine.delete(&Delete::Sequences(sequences.clone())).unwrap();
+                assert_eq!(deleted, self.naive.delete(|event| sequences.contains(&event.sequence)));
+            }
+            Operation::DeleteMatching(filter) => {
+                let deleted = self.engine.delete(&Delete::Matching(filter.clone())).unwrap();
+                assert_eq!(deleted, self.naive.delete_matching(filter), "{filter:?}");
+            }
+            Operation::CleanUp(cutoff_us) => {
+                let deleted = self.engine.delete(&Delete::CreatedBefore(*cutoff_us)).unwrap();
+                assert_eq!(deleted, self.naive.delete(|event| event.created_at_us < *cutoff_us));
+            }
+            Operation::Mark(sequences, acknowledged) => {
+                let acknowledged = *acknowledged;
+                let marks: Vec<Mark> =
+                    sequences.iter().map(|sequence| Mark { sequence: *sequence, acknowledged }).collect();
+                let marked = self.engine.mark(&marks).unwrap();
+                assert_eq!(marked, self.naive.mark(sequences, acknowledged));
+            }
+            Operation::Seal => self.engine.seal_now().unwrap(),
+            Operation::Compact => _ = self.engine.compact().unwrap(),
+            Operation::Reopen => {
+                self.engine.close().unwrap();
+                self.engine = Engine::open(self.options.clone()).unwrap();
+                assert!(self.engine.recovery_notes().is_empty(), "{:?}", self.engine.recovery_notes());
+            }
+            Operation::Check(check) => self.check(check),
+        }
+    }
+
+    fn check(&self, check: &Check) {
+        let snapshot = self.engine.snapshot();
+        let never = || false;
+        for order in [Order::CreatedAtAsc, Order::CreatedAtDesc, Order::EventTypeAsc, Order::EventTypeDesc] {
+            let expected = self.naive.select(&check.filter, order);
+            let query = Query::new(&TenantScope::Unlimited).filter(check.filter.clone()).order(order);
+            let page =
+                execute(&snapshot, &query.clone().offset(check.offset).limit(check.limit), &never).unwrap();
+            assert_eq!(page.total, Some(expected.len() as u64), "{:?}", check.filter);
+            let window: Vec<_> = expected.iter().skip(check.offset as usize).take(check.limit as usize).collect();
+            assert_eq!(page.events.len(), window.len());
+            for (found, wanted) in page.events.iter().zip(window) {
+                wanted.assert_same(found);
+            }
+            let mut walked = Vec::new();
+            let mut position = None;
+            loop {
+                let mut step = query.clone().limit(check.limit);
+                if let Some(position) = position.take() {
+                    step = step.after(position);
+                }
+                let page = execute(&snapshot, &step, &never).unwrap();
+                walked.extend(page.events.iter().map(|event| event.sequence));
+                position = page.next;
+                if position.is_none() {
+                    break;
+                }
+            }
+            let all: Vec<u64> = expected.iter().map(|event| event.sequence).collect();
+            assert_eq!(walked, all);
+        }
+        self.check_statistics(check);
+        self.check_lookups();
+        assert_eq!(self.engine.stats().events, self.naive.live().count() as u64);
+    }
+
+    fn check_statistics(&self, check: &Check) {
+        let query = Query::new(&TenantScope::Unlimited).filter(check.filter.clone());
+        let request = StatsRequest {
+            by: vec![Field::EventType, Field::ResourceId, Field::RealmIds, Field::HttpStatus],
+            top: None,
+            interval_us: Some(3_600_000_000),
+        };
+        let found = stats(&self.engine.snapshot(), &query, &request, &|| false).unwrap();
+        let expected = self.naive.select(&check.filter, Order::CreatedAtAsc);
+        assert_eq!(found.total, expected.len() as u64);
+        assert_eq!(found.oldest_us, expected.first().map(|event| event.created_at_us));
+        assert_eq!(found.newest_us, expected.last().map(|event| event.created_at_us));
+        for (field, values) in &found.by {
+            let mut values = values.clone();
+            values.sort();
+            assert_eq!(values, naive::count_by(&expected, *field), "{field}");
+        }
+        let buckets: Vec<(i64, u64)> = found.histogram.iter().copied().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(buckets, naive::histogram(&expected, 3_600_000_000));
+    }
+
+    fn check_lookups(&self) {
+        let snapshot = self.engine.snapshot();
+        for event in &self.naive.events {
+            let by_sequence = snapshot.get_sequence(event.sequence).unwrap();
+            assert_eq!(by_sequence.is_some(), !event.deleted);
+            let by_id = self.engine.get(event.id()).unwrap().map(|found| found.sequence);
+            assert_eq!(by_id, self.naive.newest_with_id(event.id()));
+            if let Some(found) = by_sequence {
+                event.assert_same(&found);
+                if found.id_is_made() {
+                    let name = EventRef::from_hex24(&hoody_id(&found)).unwrap();
+                    let again = get(&snapshot, &TenantScope::Unlimited, &name).unwrap();
+                    assert_eq!(again.sequence, found.sequence);
+                }
+            }
+        }
+        assert!(self.engine.get(EventId::from_u128(0xdead)).unwrap().is_none());
+    }
+}
+
+fn run(durability: Durability, operations: &[Operation]) {
+    let mut world = World::new(durability);
+    for operation in operations {
+        world.apply(operation);
+    }
+    let last = Check { filter: Filter::All, offset: 1, limit: 7 };
+    world.check(&last);
+    let report = world.engine.verify(&mut |_, _| ()).unwrap();
+    assert_eq!(report.damages, Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_agrees_with_a_list(operations in operations()) {
+        run(Durability::Buffered, &operations);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_agrees_with_a_list_at_level_sync(operations in operations()) {
+        run(Durability::Sync, &operations);
+    }
+}
+
+#[test]
+fn a_second_open_is_locked() {
+    let world = World::new(Durability::Buffered);
+    let error = Engine::open(world.options.clone()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains(world.options.directory.to_str().unwrap()));
+}

@@ -1,0 +1,167 @@
+//! The other end of the wire: a running server's native API.
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::failure::{Failure, Result};
+
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longer than any query or append the server allows itself.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
+/// A page ends at 16 MiB; statistics and errors are smaller.
+const ANSWER_SIZE_MAX: u64 = 256 << 20;
+const ATTEMPTS_MAX: u32 = 6;
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+
+/// A server and the key to it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    base: String,
+    key: Option<String>,
+}
+
+/// What the server said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorText,
+}
+
+#[derive(Deserialize)]
+struct ErrorText {
+    message: String,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self> {
+        let base = url.trim_end_matches('/').to_owned();
+        if base.starts_with("https://") {
+            return Err(Failure::new(
+                "this program speaks plain HTTP only\nUse the server's own address, for example http://127.0.0.1:8080.",
+            ));
+        }
+        if !base.starts_with("http://") {
+            return Err(Failure::new(format_args!(
+                "{url:?} is no server's address\nIt looks like http://127.0.0.1:8080."
+            )));
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_global(Some(ANSWER_TIME_MAX))
+            .user_agent(concat!("annals/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self { agent: config.new_agent(), base, key: key.filter(|key| !key.is_empty()) })
+    }
+
+    /// Reads `path` with its query; anything but success is a failure.
+    pub(crate) fn get(&self, path_and_query: &str) -> Result<Vec<u8>> {
+        let answer = self.again_and_again(|| {
+            let mut request = self.agent.get(format!("{}{path_and_query}", self.base));
+            if let Some(key) = &self.key {
+                request = request.header("Authorization", format!("Bearer {key}"));
+            }
+            read(request.call()?)
+        })?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
+    /// Sends `body`, which must be harmless to send twice.
+    pub(crate) fn post(&self, path_and_query: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        self.again_and_again(|| {
+            let mut request =
+                self.agent.post(format!("{}{path_and_query}", self.base)).header("Content-Type", content_type);
+            if let Some(key) = &self.key {
+                request = request.header("Authorization", format!("Bearer {key}"));
+            }
+            read(request.send(body)?)
+        })
+    }
+
+    /// Tries once more when the server is busy or the connection broke, with growing pauses.
+    fn again_and_again(&self, attempt: impl Fn() -> Result<Answer, ureq::Error>) -> Result<Answer> {
+        let mut pause = PAUSE_FIRST;
+        for _ in 1..ATTEMPTS_MAX {
+            match attempt() {
+                Ok(answer) if !matches!(answer.status, 429 | 502 | 503 | 504) => return Ok(answer),
+                Err(ureq::Error::Io(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    return Err(self.unreachable(&ureq::Error::Io(error)));
+                }
+                Err(error) if !is_passing(&error) => return Err(self.unreachable(&error)),
+                _ => {}
+            }
+            std::thread::sleep(pause);
+            pause *= 2;
+        }
+        attempt().map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        Failure::new(format_args!("no answer from {}: {error}\nIs `annals serve` running there?", self.base))
+    }
+
+    /// What an answer other than success means to the user.
+    pub(crate) fn refused(&self, answer: &Answer) -> Failure {
+        let message = serde_json::from_slice::<ErrorBody>(&answer.body).map_or_else(
+            |_| String::from_utf8_lossy(&answer.body).chars().take(500).collect(),
+            |body| body.error.message,
+        );
+        let advice = match (answer.status, &self.key) {
+            (401, None) => "\nGive a key with --key KEY or in ANNALS_KEY.",
+            (401, Some(_)) => "\nThe key is unknown or expired: give another one with --key KEY or in ANNALS_KEY.",
+            (403, _) => "\nThe key lacks the permission: an administrator can make one that has it.",
+            (404, _) => "\nIs this the address of an Annals server, without a path?",
+            _ => "",
+        };
+        let mut shown = String::new();
+        crate::terminal::push_harmless(&mut shown, &message);
+        Failure::new(format_args!("{} answered {}: {shown}{advice}", self.base, answer.status))
+    }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(ANSWER_SIZE_MAX).read_to_vec()?;
+    Ok(Answer { status, body })
+}
+
+/// Whether trying again can help.
+fn is_passing(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed)
+}
+
+/// Appends `name=value` to a query, escaped.
+pub(crate) fn push_parameter(query: &mut String, name: &str, value: &str) {
+    query.push(if query.contains('?') { '&' } else { '?' });
+    query.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
+    query.push('=');
+    query.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_escaped() {
+        let mut query = "/x".to_owned();
+        push_parameter(&mut query, "a", "b c&d");
+        push_parameter(&mut query, "not.e", "ä");
+        assert_eq!(query, "/x?a=b%20c%26d&not%2Ee=%C3%A4");
+    }
+
+    #[test]
+    fn only_plain_http_addresses_are_taken() {
+        for (url, good) in [("http://h:1/", true), ("https://h", false), ("h:1", false), ("", false)] {
+            assert_eq!(Client::new(url, None).is_ok(), good, "{url}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Where the events are: a store's directory, or a server.
+
+use std::path::{Path, PathBuf};
+
+use annals_engine::{Engine, Options};
+use clap::Args;
+
+use crate::client::Client;
+use crate::failure::{Failure, Result};
+
+/// The store's directory unless told otherwise.
+pub(crate) const DATA_DEFAULT: &str = "./annals-data";
+
+/// A store's directory, or a server.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The store's directory; no server may have it open [default: ./annals-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    pub(crate) data: Option<PathBuf>,
+    /// A running server instead, for example http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The key for the server
+    #[arg(long, value_name = "KEY", env = "ANNALS_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+impl Target {
+    /// The directory to use when no server was named.
+    pub(crate) fn directory(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT))
+    }
+
+    /// The server, if one was named.
+    pub(crate) fn client(&self) -> Result<Option<Client>> {
+        self.url.as_deref().map(|url| Client::new(url, self.key.clone())).transpose()
+    }
+}
+
+/// Opens a store that is there, to read it: nothing runs in the background.
+pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
+    let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty {
+        return Err(Failure::new(format_args!(
+            "there is no store in {}\nName one with --data DIR, or a running server with --url URL.",
+            directory.display()
+        )));
+    }
+    let mut options = Options::new(directory);
+    options.background = false;
+    Ok(Engine::open(options)?)
+}
