@@ -42,6 +42,7 @@ mod query;
 mod run;
 mod sort;
 mod stats;
+mod tail;
 
 pub use cursor::{CursorKey, CursorPosition};
 pub use delete::{
@@ -55,3 +56,4 @@ pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
 pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, count_in_buckets, stats};
+pub use tail::{Tail, append_order};
