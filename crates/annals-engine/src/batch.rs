@@ -63,6 +63,13 @@ pub(crate) struct RecordRef {
     pub(crate) terms_end: u32,
 }
 
+impl RecordRef {
+    /// The identity the event has under that sequence; its time is known.
+    pub(crate) fn id_at(&self, sequence: u64) -> EventId {
+        self.id.unwrap_or_else(|| EventId::made(self.created_at_us.unwrap_or(0), sequence))
+    }
+}
+
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {

@@ -2,14 +2,32 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 
 use crate::batch::Batch;
+use crate::blob::read_blob;
+use crate::catalog::{LiveEntry, Snapshot};
+use crate::changes;
+use crate::compaction::{Eagerness, compact};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::StoredEvent;
 use crate::filter::{Filter, TenantScope};
+use crate::fold;
 use crate::id::EventId;
+use crate::maintenance;
+use crate::open;
 use crate::options::{Durability, Options};
 use crate::part::Part;
+use crate::queue::{self, AppendJob, Job};
+use crate::seal::seal_oldest;
+use crate::shared::Shared;
+use crate::sync;
+use crate::verify;
+use crate::writer::Writer;
 
 /// How one batch is appended.
 #[derive(Clone, Debug)]
@@ -120,6 +138,10 @@ pub struct EngineStats {
     pub poisoned: bool,
     /// Whether appends are refused until there is room on the disk.
     pub disk_full: bool,
+    /// How often the wall clock was found more than a second behind a time given out before.
+    pub clock_steps_back: u64,
+    /// Why the last background seal or compaction failed, if it did.
+    pub maintenance_failure: Option<String>,
 }
 
 /// What [`Engine::verify`] found.
@@ -136,117 +158,379 @@ pub struct VerifyReport {
 }
 
 /// An open store. Clones share it; every method can be called from any thread.
+///
+/// The default level is [`Durability::Interval`]: an acknowledged batch survives a crash of the process,
+/// and a power cut may take the last 200 ms. See [`Options::durability`].
+///
+/// ```
+/// use annals_engine::{AppendOptions, Batch, Engine, Event, Field, Filter, Options};
+/// # let directory = tempfile::tempdir().expect("a folder for the example");
+/// # let mut options = Options::new(directory.path());
+/// # options.log_size_bytes = 1 << 20;
+/// let engine = Engine::open(options)?;
+/// let mut batch = Batch::new();
+/// let mut event = Event::new("user.login");
+/// event.set(Field::UserId, "ada");
+/// batch.push(&event)?;
+/// let receipt = engine.append(batch, &AppendOptions::default())?;
+/// assert_eq!(receipt.sequences, 1..2);
+/// let found = engine.snapshot().get(receipt.ids[0])?.expect("just stored");
+/// assert_eq!(found.get(Field::UserId), Some("ada"));
+/// engine.close()?;
+/// # Ok::<(), annals_engine::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine {
-    options: Arc<Options>,
+    handle: Arc<Handle>,
 }
 
-fn not_ready() -> Error {
-    Error::new(ErrorKind::Poisoned, "the store is closed")
+/// Closes the store when the last clone goes.
+struct Handle {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    closed: AtomicBool,
+    notes: Vec<String>,
 }
 
 impl Engine {
     /// Opens the store in `options.directory`, making one if there is none, and recovers it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an option outside its range; `Locked` if another process has the store;
+    /// `Corrupt` if durable data of a log is damaged (see [`Options::degraded`]) or no manifest can be
+    /// read; `UnsupportedFormat` if a newer version wrote it; `DiskFull`, `Io`.
     pub fn open(options: Options) -> Result<Engine> {
-        options.validate()?;
-        Ok(Engine { options: Arc::new(options) })
+        let opened = open::open(options)?;
+        let shared = Arc::new(opened.shared);
+        let (jobs, receiver) = crossbeam_channel::unbounded();
+        let mut threads = Vec::new();
+        if let Some(start) = opened.start {
+            let (syncs, requests) = crossbeam_channel::unbounded();
+            let writer = Writer {
+                shared: Arc::clone(&shared),
+                jobs: receiver,
+                syncs,
+                sync_asked_offset: start.active.end_offset,
+                active: start.active,
+                next_sequence: start.next_sequence,
+                control_ordinal: start.control_ordinal,
+                last_made_us: start.last_made_us,
+                sync_due: None,
+                marker_due: None,
+            };
+            threads.push(spawn("annals-writer", &shared, move |_| writer.run())?);
+            threads.push(spawn("annals-sync", &shared, move |shared| sync::run(shared, &requests))?);
+            if shared.options.background {
+                threads.push(spawn("annals-maintenance", &shared, maintenance::run)?);
+                shared.wake_maintenance();
+            }
+        }
+        let closed = AtomicBool::new(false);
+        let handle = Handle { shared, jobs, threads: Mutex::new(threads), closed, notes: opened.notes };
+        Ok(Engine { handle: Arc::new(handle) })
     }
-    /// Appends a batch, whole or not at all. Returns when the level's acknowledgement is due.
-    pub fn append(&self, _batch: Batch, _how: &AppendOptions) -> Result<Receipt> {
-        Err(not_ready())
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
     }
-    /// Waits until a ticket's batch is durable.
-    pub fn wait_durable(&self, _ticket: DurabilityTicket) -> Result<()> {
-        Err(not_ready())
+
+    /// Appends a batch, whole or not at all. Returns when the level's acknowledgement is due; later
+    /// queries then see it. Waits up to 10 s for room in the queue.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a level below the store's or an event too far in the future; `Conflict` for an
+    /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
+    /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
+    /// the outcome is unknown until the store is opened again.
+    pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+        let shared = self.shared();
+        shared.check_writable()?;
+        if let Some(level) = how.durability
+            && level < shared.options.durability
+        {
+            let own = shared.options.durability;
+            return Err(Error::invalid_input(format!("durability {level} is below the store's, which is {own}")));
+        }
+        if batch.is_empty() {
+            return Err(Error::invalid_input("a batch needs at least one event"));
+        }
+        self.check_future(&batch)?;
+        let _running = RunningKey::begin(shared, how.idempotency)?;
+        let size_bytes = batch.size_bytes();
+        shared.backlog.admit(size_bytes)?;
+        let how = how.clone();
+        queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))
     }
+
+    fn check_future(&self, batch: &Batch) -> Result<()> {
+        let options = &self.shared().options;
+        let ahead_us = i64::try_from(options.future_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let latest_us = options.clock.now_us().saturating_add(ahead_us);
+        let late = batch.records.iter().position(|record| record.created_at_us.is_some_and(|time| time > latest_us));
+        match late {
+            None => Ok(()),
+            Some(index) => Err(Error::invalid_input(format!(
+                "created_at of event {index} of the batch lies more than {} ms in the future",
+                options.future_ms_max
+            ))),
+        }
+    }
+
+    /// Waits until a ticket's batch is durable. At level `buffered` this syncs.
+    ///
+    /// # Errors
+    /// `Poisoned` if it will never be.
+    pub fn wait_durable(&self, ticket: DurabilityTicket) -> Result<()> {
+        if self.shared().options.durability == Durability::Buffered && self.durable_sequence() < ticket.0 {
+            self.flush()?;
+        }
+        self.shared().watermarks.wait_durable(ticket.0)
+    }
+
     /// Makes everything appended so far durable; returns the last durable sequence.
+    ///
+    /// # Errors
+    /// `Poisoned`, also if the sync fails.
     pub fn flush(&self) -> Result<u64> {
-        Err(not_ready())
+        queue::ask(&self.handle.jobs, Job::Flush)
     }
-    /// One immutable view for any number of queries.
+
+    /// One immutable view for any number of queries. Costs O(segments); blocks nobody.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { parts: Vec::new(), visible_sequence: 0 }
+        self.shared().snapshot()
     }
+
     /// The last sequence a query sees.
     pub fn visible_sequence(&self) -> u64 {
-        0
+        self.shared().watermarks.visible()
     }
+
     /// The last sequence known to be durable.
     pub fn durable_sequence(&self) -> u64 {
-        0
+        self.shared().watermarks.durable().sequence
     }
-    /// The event with this id; of several, the one with the highest sequence.
+
+    /// The event with this id; of several, the one with the highest sequence. Costs O(segments).
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment that may hold it is damaged.
     pub fn get(&self, id: EventId) -> Result<Option<StoredEvent>> {
         self.snapshot().get(id)
     }
-    /// Deletes and returns how many; durable and visible to every later query on return.
-    pub fn delete(&self, _what: &Delete) -> Result<u64> {
-        Err(not_ready())
+
+    /// Deletes and returns how many; durable and visible to every later query on return. A filter costs
+    /// the same for ten events and ten million, a clean-up of whole partitions one manifest commit.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a cutoff in the future or a filter that is nested too deep; `Corrupt` if a
+    /// segment it touches is damaged, then nothing is deleted; `DiskFull`, `Poisoned`.
+    pub fn delete(&self, what: &Delete) -> Result<u64> {
+        let (shared, jobs) = (self.shared(), &self.handle.jobs);
+        match what {
+            Delete::Sequences(sequences) => changes::delete_sequences(shared, jobs, sequences),
+            Delete::Matching(filter) => changes::delete_matching(shared, jobs, filter),
+            Delete::CreatedBefore(cutoff_us) => changes::delete_created_before(shared, jobs, *cutoff_us),
+        }
     }
-    /// Changes marks and returns how many events were there to be changed; durable on return.
-    pub fn mark(&self, _marks: &[Mark]) -> Result<u64> {
-        Err(not_ready())
+
+    /// Changes marks and returns how many of the events are there; durable and visible on return.
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment it touches is damaged; `DiskFull`, `Poisoned`.
+    pub fn mark(&self, marks: &[Mark]) -> Result<u64> {
+        changes::mark(self.shared(), &self.handle.jobs, marks)
     }
-    /// Seals everything appended so far.
+
+    /// Seals everything appended so far and waits for it.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Io`, `Corrupt`, `Poisoned`. It can be repeated.
     pub fn seal_now(&self) -> Result<()> {
-        Err(not_ready())
+        queue::ask(&self.handle.jobs, Job::Rotate)?;
+        while seal_oldest(self.shared())? {}
+        Ok(())
     }
-    /// Merges small segments and removes deleted rows for good; returns how many segments were rewritten.
+
+    /// Merges the segments of each partition and removes deleted rows for good; returns how many
+    /// segments were rewritten or dropped. Costs reading and writing them.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Io`, `Corrupt`, `Poisoned`. It can be repeated.
     pub fn compact(&self) -> Result<u64> {
-        Err(not_ready())
+        self.shared().check_writable()?;
+        compact(self.shared(), Eagerness::Everything)
     }
+
     /// Reads everything and reports damage. `progress` gets bytes done and bytes in all.
-    pub fn verify(&self, _progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
-        Err(not_ready())
+    ///
+    /// # Errors
+    /// None today: damage is in the report. A later version may need one.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
+        if self.shared().check_writable().is_ok() {
+            self.flush()?;
+        }
+        Ok(verify::verify(self.shared(), progress))
     }
-    /// Figures.
+
+    /// Figures. Costs O(segments).
     pub fn stats(&self) -> EngineStats {
-        EngineStats::default()
+        stats_of(self.shared())
     }
-    /// Stores a small named value (at most 16 MiB) durably beside the events, replacing an earlier one.
-    pub fn put_blob(&self, _name: &str, _bytes: &[u8]) -> Result<()> {
-        Err(not_ready())
+
+    /// Stores a small named value (name up to 255 bytes, value up to 16 MiB) durably beside the events,
+    /// replacing an earlier one.
+    ///
+    /// # Errors
+    /// `InvalidInput` if name or value are too long or the name is reserved; `DiskFull`, `Io`, `Poisoned`.
+    pub fn put_blob(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        if name.starts_with('.') {
+            return Err(Error::invalid_input(format!("the name {name:?} is reserved: it starts with a dot")));
+        }
+        let shared = self.shared();
+        shared.check_writable()?;
+        let blob = fold::new_blob(shared, name, bytes)?;
+        shared.update_manifest(|manifest| blob.commit(manifest))?;
+        shared.remove_dropped()
     }
+
     /// A named value.
-    pub fn get_blob(&self, _name: &str) -> Result<Option<Vec<u8>>> {
-        Err(not_ready())
+    ///
+    /// # Errors
+    /// `Corrupt` if its file is damaged, `Io`.
+    pub fn get_blob(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let shared = self.shared();
+        // Held while the file is read, so that no newer value removes it meanwhile.
+        let manifest = shared.manifest.lock();
+        let Some(blob) = manifest.current().blobs.iter().find(|blob| blob.name == name) else { return Ok(None) };
+        read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob).map(Some)
     }
-    /// Stops background work, syncs and writes a clean end. Later calls on any clone are `Poisoned`.
+
+    /// What recovery did when the store was opened, a sentence each; empty after a clean close.
+    pub fn recovery_notes(&self) -> &[String] {
+        &self.handle.notes
+    }
+
+    /// Why writes are refused, if they are.
+    pub fn write_refusal(&self) -> Option<Error> {
+        self.shared().check_writable().err()
+    }
+
+    /// Stops background work, syncs and writes a clean end. Later writes on any clone are `Poisoned`;
+    /// snapshots taken before stay readable.
+    ///
+    /// # Errors
+    /// `Poisoned` if the last sync fails: the next open recovers.
     pub fn close(&self) -> Result<()> {
-        Err(not_ready())
+        self.handle.close()
     }
+
     /// The options it was opened with.
     pub fn options(&self) -> &Options {
-        &self.options
+        &self.shared().options
     }
 }
 
-/// One immutable view of a store: what was visible when it was taken.
-#[derive(Clone)]
-pub struct Snapshot {
-    parts: Vec<Arc<dyn Part>>,
-    visible_sequence: u64,
+impl Handle {
+    fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        {
+            let mut wake = self.shared.wake.state.lock();
+            wake.stop = true;
+            self.shared.wake.changed.notify_all();
+        }
+        let _no_seal_runs = self.shared.maintenance.lock();
+        let closed = if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) };
+        for thread in self.threads.lock().drain(..) {
+            // A panic in a thread was reported when it happened; the store is closed either way.
+            _ = thread.join();
+        }
+        self.shared.watermarks.poison(&queue::closed());
+        self.shared.lock.lock().take();
+        closed
+    }
 }
 
-impl Snapshot {
-    /// The parts, in no order. Queries run over each and merge.
-    pub fn parts(&self) -> &[Arc<dyn Part>] {
-        &self.parts
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Nobody is left to tell: what could not be synced is what the level allowed to lose.
+        _ = self.close();
     }
-    /// The last sequence in it.
-    pub fn visible_sequence(&self) -> u64 {
-        self.visible_sequence
+}
+
+/// Keeps an idempotency key from being used twice at a time.
+struct RunningKey<'a> {
+    shared: &'a Shared,
+    key: Option<u128>,
+}
+
+impl<'a> RunningKey<'a> {
+    fn begin(shared: &'a Shared, idempotency: Option<Idempotency>) -> Result<Self> {
+        let key = idempotency.map(|idempotency| idempotency.key);
+        if key == Some(0) {
+            return Err(Error::invalid_input("an idempotency key's hash must not be 0"));
+        }
+        if let Some(key) = key
+            && !shared.running_keys.lock().insert(key)
+        {
+            return Err(Error::new(ErrorKind::Busy, "a request with this idempotency key still runs"));
+        }
+        Ok(Self { shared, key })
     }
-    /// The event with this id; of several, the one with the highest sequence.
-    pub fn get(&self, _id: EventId) -> Result<Option<StoredEvent>> {
-        Err(not_ready())
+}
+
+impl Drop for RunningKey<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.shared.running_keys.lock().remove(&key);
+        }
     }
-    /// All events with this id, ascending by sequence.
-    pub fn get_all(&self, _id: EventId) -> Result<Vec<StoredEvent>> {
-        Err(not_ready())
-    }
-    /// The event with this sequence.
-    pub fn get_sequence(&self, _sequence: u64) -> Result<Option<StoredEvent>> {
-        Err(not_ready())
+}
+
+fn spawn(name: &str, shared: &Arc<Shared>, body: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let guarded = move || {
+        let run = std::panic::AssertUnwindSafe(|| body(&shared));
+        if std::panic::catch_unwind(run).is_err() {
+            shared.watermarks.poison(&Error::new(ErrorKind::Poisoned, "a thread of the engine has panicked"));
+        }
+    };
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(guarded)
+        .map_err(|source| Error::new(ErrorKind::Io, format!("cannot start a thread: {source}")).with_source(source))
+}
+
+fn stats_of(shared: &Shared) -> EngineStats {
+    let snapshot = shared.snapshot();
+    let catalog = &snapshot.catalog;
+    let durable = shared.watermarks.durable();
+    let sealed_rows: u64 = catalog.sealed.iter().map(|entry| u64::from(entry.entry.rows)).sum();
+    let live_rows: u64 = snapshot.live.iter().map(|(part, _)| u64::from(part.row_count())).sum();
+    let sealed_tombstones: u64 = catalog.sealed.iter().map(|entry| entry.overlay.tombstones.len()).sum();
+    let live_tombstones: u64 = catalog.live.iter().map(|entry| entry.overlay.tombstones.len()).sum();
+    let tombstones = sealed_tombstones + live_tombstones;
+    let active_bytes = |entry: &LiveEntry| {
+        if durable.log_id == entry.segment.log_id { durable.offset } else { entry.log.first_frame_offset() }
+    };
+    EngineStats {
+        events: (sealed_rows + live_rows).saturating_sub(tombstones),
+        last_sequence: snapshot.visible_sequence(),
+        durable_sequence: durable.sequence,
+        sealed_segments: crate::codec::len_u64(catalog.sealed.len()),
+        sealed_rows,
+        live_rows,
+        tombstones,
+        sealed_bytes: catalog.sealed.iter().map(|entry| entry.entry.size_bytes).sum(),
+        log_bytes: catalog.live.iter().map(|entry| entry.closed_at.unwrap_or_else(|| active_bytes(entry))).sum(),
+        seals: shared.counters.seals.load(Ordering::Relaxed),
+        compactions: shared.counters.compactions.load(Ordering::Relaxed),
+        syncs: shared.counters.syncs.load(Ordering::Relaxed),
+        clock_steps_back: shared.counters.clock_steps_back.load(Ordering::Relaxed),
+        poisoned: shared.watermarks.is_poisoned(),
+        disk_full: shared.disk_full.load(Ordering::Relaxed),
+        maintenance_failure: shared.maintenance_failure.lock().clone(),
     }
 }

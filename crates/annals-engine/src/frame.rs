@@ -97,6 +97,12 @@ impl FrameHeader {
         frame_size(crate::codec::row_usize(self.payload_len))
     }
 
+    /// The sequence behind the frame's last event; `None` if it does not fit its type.
+    pub(crate) fn end_sequence(&self) -> Option<u64> {
+        let events = if self.kind == FrameKind::Events { self.count } else { 0 };
+        self.base_sequence.checked_add(u64::from(events))
+    }
+
     /// Writes header and checksums into the first bytes of `frame`, whose payload is in place.
     pub(crate) fn seal(&self, place: FramePlace, frame: &mut [u8]) {
         let Some((header, payload)) = frame.split_at_mut_checked(FRAME_HEADER_SIZE) else {
@@ -126,36 +132,78 @@ impl FrameHeader {
     }
 }
 
+/// Whether bytes could be the start of a frame: a cheap test before a checksum is computed.
+pub(crate) fn starts_like_frame(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC.to_le_bytes())
+}
+
+/// A header whose own checksum held; the payload is yet to be checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckedHeader {
+    pub(crate) header: FrameHeader,
+    payload_crc: u32,
+}
+
+impl CheckedHeader {
+    /// Checks the payload that follows this header.
+    ///
+    /// # Errors
+    /// `Corrupt` if its checksum is another.
+    pub(crate) fn check_payload(&self, place: FramePlace, payload: &[u8]) -> Result<()> {
+        let (stored, computed) = (self.payload_crc, place.crc(payload));
+        if computed == stored {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!("frame checksum is {stored:#010x}, computed {computed:#010x}")))
+    }
+}
+
+/// The frame header at the front of `bytes`; `None` if magic or checksum say that there is none.
+///
+/// # Errors
+/// `UnsupportedFormat` or `Corrupt` if the checksum holds, so that the bytes are as they were written,
+/// and yet this build cannot accept them: such a frame must never be taken for a torn write.
+pub(crate) fn read_header(place: FramePlace, bytes: &[u8]) -> Result<Option<CheckedHeader>> {
+    let (Some(covered), Some(crcs)) = (bytes.get(..HEADER_CRC_OFFSET), bytes.get(HEADER_CRC_OFFSET..FRAME_HEADER_SIZE))
+    else {
+        return Ok(None);
+    };
+    let mut crcs = Reader::new(crcs);
+    let (header_crc, payload_crc) = (crcs.u32()?, crcs.u32()?);
+    if !starts_like_frame(covered) || place.crc(covered) != header_crc {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(covered);
+    reader.u16()?;
+    Ok(Some(CheckedHeader { header: decode_header(&mut reader)?, payload_crc }))
+}
+
 /// A frame found at `place`: its header and payload, both checked.
 ///
 /// # Errors
 /// `Corrupt` if the bytes at the front of `bytes` are no valid frame of this place.
 pub(crate) fn read_frame(place: FramePlace, bytes: &[u8]) -> Result<(FrameHeader, &[u8])> {
-    let header_bytes = bytes
-        .get(..FRAME_HEADER_SIZE)
-        .ok_or_else(|| Error::corrupt(format!("{} bytes are too few for a frame header", bytes.len())))?;
-    let mut reader = Reader::new(header_bytes);
-    let magic = reader.u16()?;
-    if magic != MAGIC {
-        return Err(Error::corrupt(format!("frame magic is {magic:#06x}, expected {MAGIC:#06x}")));
-    }
-    let covered = header_bytes.get(..HEADER_CRC_OFFSET).unwrap_or_default();
-    let mut crcs = Reader::new(header_bytes.get(HEADER_CRC_OFFSET..).unwrap_or_default());
-    let (header_crc, payload_crc) = (crcs.u32()?, crcs.u32()?);
-    let computed = place.crc(covered);
-    if computed != header_crc {
-        return Err(Error::corrupt(format!("frame header checksum is {header_crc:#010x}, computed {computed:#010x}")));
-    }
-    let header = decode_header(&mut reader)?;
-    let payload_len = crate::codec::row_usize(header.payload_len);
+    let checked = read_header(place, bytes)?.ok_or_else(|| describe_bad_header(place, bytes))?;
+    let payload_len = crate::codec::row_usize(checked.header.payload_len);
     let payload = bytes
         .get(FRAME_HEADER_SIZE..FRAME_HEADER_SIZE + payload_len)
         .ok_or_else(|| Error::corrupt(format!("a frame of {payload_len} bytes runs over the end of the file")))?;
-    let computed = place.crc(payload);
-    if computed != payload_crc {
-        return Err(Error::corrupt(format!("frame checksum is {payload_crc:#010x}, computed {computed:#010x}")));
+    checked.check_payload(place, payload)?;
+    Ok((checked.header, payload))
+}
+
+/// Why [`read_header`] found none.
+pub(crate) fn describe_bad_header(place: FramePlace, bytes: &[u8]) -> Error {
+    let (Some(covered), Some(crcs)) = (bytes.get(..HEADER_CRC_OFFSET), bytes.get(HEADER_CRC_OFFSET..FRAME_HEADER_SIZE))
+    else {
+        return Error::corrupt(format!("{} bytes are too few for a frame header", bytes.len()));
+    };
+    let magic = Reader::new(covered).u16().unwrap_or_default();
+    if magic != MAGIC {
+        return Error::corrupt(format!("frame magic is {magic:#06x}, expected {MAGIC:#06x}"));
     }
-    Ok((header, payload))
+    let (stored, computed) = (Reader::new(crcs).u32().unwrap_or_default(), place.crc(covered));
+    Error::corrupt(format!("frame header checksum is {stored:#010x}, computed {computed:#010x}"))
 }
 
 /// The header behind its magic, once its checksum held.
@@ -167,7 +215,10 @@ fn decode_header(reader: &mut Reader<'_>) -> Result<FrameHeader> {
     }
     let kind = reader.u8()?;
     let header = FrameHeader {
-        kind: FrameKind::from_number(kind).ok_or_else(|| Error::corrupt(format!("unknown frame kind {kind}")))?,
+        kind: FrameKind::from_number(kind).ok_or_else(|| {
+            let message = format!("frame kind is {kind}, this build knows 1 to 3");
+            Error::new(crate::error::ErrorKind::UnsupportedFormat, message)
+        })?,
         payload_len: reader.u32()?,
         count: reader.u32()?,
         epoch: reader.u32()?,

@@ -5,30 +5,59 @@
 //! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
 
 mod batch;
+mod blob;
+mod catalog;
+mod changes;
 mod clock;
 mod codec;
+mod compaction;
+mod control;
+mod damaged;
 mod engine;
+mod envelope;
 mod error;
 mod event;
 mod field;
 mod filter;
+mod fold;
+#[cfg(test)]
+mod format_examples;
 mod frame;
+mod housekeeping;
 mod id;
+mod idempotency;
+mod layout;
+mod live;
+mod log;
+mod maintenance;
+mod manifest;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
 mod map;
+mod metadata;
+mod open;
 mod options;
 mod overlay;
+mod overlay_file;
 mod part;
 mod partition;
+mod queue;
 mod record;
 mod rows;
+mod seal;
+mod segment;
+mod shared;
+mod stage;
 mod storage;
+mod sync;
+mod verify;
+mod watermark;
+mod writer;
 
 pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
+pub use catalog::Snapshot;
 pub use clock::{Clock, ManualClock, OsClock};
 pub use engine::{
-    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats, Snapshot,
-    VerifyReport,
+    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};

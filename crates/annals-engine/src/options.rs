@@ -43,13 +43,13 @@ pub const SYNC_INTERVAL_BYTES_DEFAULT: u64 = 16 << 20;
 /// Time after which the level `interval` syncs.
 pub const SYNC_INTERVAL_MS_DEFAULT: u64 = 200;
 /// Idle time after a sync before the sync marker is written.
-pub const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
+pub(crate) const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
 /// Bytes of batches waiting for the writer.
-pub const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
+pub(crate) const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
 /// Full log files waiting to be sealed before appends wait.
-pub const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
+pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
 /// How far in the future `created_at` may lie.
-pub const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
+pub(crate) const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 
 /// How a store is opened.
 ///

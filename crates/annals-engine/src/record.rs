@@ -1,5 +1,6 @@
 //! Event <-> record bytes. `docs/format.md`, "Record".
 
+use crate::batch::{RecordRef, term_hash};
 use crate::codec::{Reader, len_u32, len_u64, put_bytes, put_varint, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Event, RecordValues, StoredEvent, tag};
@@ -9,6 +10,9 @@ use crate::id::EventId;
 /// Bytes before a record's own fields: its size.
 pub(crate) const SIZE_PREFIX: usize = 4;
 const FLAG_ID_GIVEN: u8 = 1;
+/// The store filled in `created_at`: made times never decrease, also across a restart.
+const FLAG_TIME_MADE: u8 = 2;
+const FLAGS_KNOWN: u8 = FLAG_ID_GIVEN | FLAG_TIME_MADE;
 /// Offset of `created_at` from the record's start, so that the writer can fill it in.
 pub(crate) const CREATED_AT_OFFSET: usize = SIZE_PREFIX + 1;
 const FIXED_SIZE: usize = 1 + 8;
@@ -28,7 +32,9 @@ pub(crate) struct TermRef {
 pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(TermRef, &[u8])) {
     let start = out.len();
     out.extend_from_slice(&[0; SIZE_PREFIX]);
-    out.push(if event.id.is_some() { FLAG_ID_GIVEN } else { 0 });
+    let id_flag = if event.id.is_some() { FLAG_ID_GIVEN } else { 0 };
+    let time_flag = if event.created_at_us.is_none() { FLAG_TIME_MADE } else { 0 };
+    out.push(id_flag | time_flag);
     out.extend_from_slice(&event.created_at_us.unwrap_or(0).to_le_bytes());
     if let Some(id) = event.id {
         out.extend_from_slice(&id.as_u128().to_le_bytes());
@@ -100,6 +106,8 @@ fn encode_others(event: &Event<'_>, out: &mut Vec<u8>) {
 pub(crate) struct Record<'a> {
     pub(crate) created_at_us: i64,
     pub(crate) id: Option<EventId>,
+    /// Whether the store filled in the time.
+    pub(crate) time_is_made: bool,
     fields: &'a [u8],
 }
 
@@ -112,18 +120,47 @@ impl<'a> Record<'a> {
         }
         let mut body = Reader::new(reader.take(size)?);
         let flags = body.u8()?;
-        if flags & !FLAG_ID_GIVEN != 0 {
+        if flags & !FLAGS_KNOWN != 0 {
             return Err(Error::corrupt(format!("a record has unknown flags {flags:#04x}")));
         }
         let created_at_us = body.i64()?;
         let id = if flags & FLAG_ID_GIVEN == 0 { None } else { Some(EventId::from_u128(body.u128()?)) };
         let rest = body.remaining();
-        Ok(Self { created_at_us, id, fields: body.take(rest)? })
+        let time_is_made = flags & FLAG_TIME_MADE != 0;
+        Ok(Self { created_at_us, id, time_is_made, fields: body.take(rest)? })
     }
 
     /// The tagged values in order. A malformed one ends the walk with an error.
     pub(crate) fn values(&self) -> RecordWalk<'a> {
         RecordWalk { reader: Reader::new(self.fields), last_tag: 0 }
+    }
+
+    /// The first value of a tag, walking no further than to it.
+    pub(crate) fn value(&self, tag: u8) -> Result<Option<&'a [u8]>> {
+        for value in self.values() {
+            let (found, bytes) = value?;
+            if found == tag {
+                return Ok(Some(bytes));
+            }
+            if found > tag {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tagged values from `first_tag` on, as they are encoded.
+    pub(crate) fn tail(&self, first_tag: u8) -> Result<&'a [u8]> {
+        let mut walk = self.values();
+        loop {
+            let before = walk.reader.position();
+            match walk.next() {
+                None => return Ok(&[]),
+                Some(Err(error)) => return Err(error),
+                Some(Ok((tag, _))) if tag >= first_tag => return Ok(self.fields.get(before..).unwrap_or_default()),
+                Some(Ok(_)) => {}
+            }
+        }
     }
 
     /// The identity this record has as the event of that sequence.
@@ -146,6 +183,39 @@ impl<'a> Record<'a> {
             values,
         })
     }
+}
+
+/// The records of a frame's payload, as the writer knew them when it indexed them. Offsets count from
+/// the payload's start. Calls `made` with each time that the store filled in.
+pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result<(Vec<RecordRef>, Vec<TermRef>)> {
+    let mut reader = Reader::new(payload);
+    let (mut records, mut terms) = (Vec::new(), Vec::new());
+    while !reader.is_empty() {
+        let offset = reader.position();
+        let record = Record::take(&mut reader)?;
+        let fields_start = reader.position() - record.fields.len();
+        if record.time_is_made {
+            made(record.created_at_us);
+        }
+        let mut walk = record.values();
+        while let Some(value) = walk.next() {
+            let (number, bytes) = value?;
+            if Field::from_number(number).is_none() {
+                break;
+            }
+            let start = fields_start + walk.reader.position() - bytes.len();
+            let len = u16::try_from(bytes.len())
+                .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
+            terms.push(TermRef { hash: term_hash(bytes), offset: len_u32(start), len, field: number });
+        }
+        records.push(RecordRef {
+            id: record.id,
+            created_at_us: Some(record.created_at_us),
+            offset: len_u32(offset),
+            terms_end: len_u32(terms.len()),
+        });
+    }
+    Ok((records, terms))
 }
 
 /// The walk over a record's values.

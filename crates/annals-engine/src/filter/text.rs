@@ -4,21 +4,21 @@ use memchr::memmem::Finder;
 
 /// A needle, prepared once per query.
 #[derive(Clone, Debug)]
-pub struct Needle {
+pub(crate) struct Needle {
     folded: String,
     finder: Finder<'static>,
 }
 
 impl Needle {
     /// Prepares a needle. Case folding is Unicode's simple lower case, so that `É` finds `é`.
-    pub fn new(needle: &str) -> Self {
+    pub(crate) fn new(needle: &str) -> Self {
         let folded = needle.to_lowercase();
         let finder = Finder::new(folded.as_bytes()).into_owned();
         Self { folded, finder }
     }
 
     /// Whether `text` (UTF-8) holds the needle. `scratch` is reused from call to call.
-    pub fn is_in(&self, text: &[u8], scratch: &mut Vec<u8>) -> bool {
+    pub(crate) fn is_in(&self, text: &[u8], scratch: &mut Vec<u8>) -> bool {
         if self.folded.is_empty() {
             return true;
         }

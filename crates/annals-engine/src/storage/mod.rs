@@ -1,5 +1,7 @@
 //! All disk access goes through [`Storage`], so that tests and simulations can replace the disk.
 
+#[cfg(test)]
+pub(crate) mod failing;
 mod os;
 
 pub use os::OsStorage;

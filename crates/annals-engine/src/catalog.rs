@@ -1,0 +1,170 @@
+//! The ordered set of segments in memory, and the snapshot a query works on.
+
+use std::sync::Arc;
+
+use crate::damaged::DamagedPart;
+use crate::error::{Error, Result};
+use crate::event::StoredEvent;
+use crate::id::EventId;
+use crate::live::{LivePart, LiveSegment};
+use crate::log::LogFile;
+use crate::manifest::SegmentEntry;
+use crate::overlay::Overlay;
+use crate::part::Part;
+use crate::segment::{SealedPart, SealedSegment};
+
+/// Everything that can be queried. Immutable: a change makes a new one and swaps it in.
+#[derive(Clone, Default)]
+pub(crate) struct Catalog {
+    /// In no order that matters to queries.
+    pub(crate) sealed: Vec<SealedEntry>,
+    /// Ascending by sequence; the last one is being appended to.
+    pub(crate) live: Vec<LiveEntry>,
+}
+
+/// A sealed segment and what changed about its rows.
+#[derive(Clone)]
+pub(crate) struct SealedEntry {
+    pub(crate) entry: SegmentEntry,
+    /// Absent if the file could not be opened: the part then answers every query with the damage.
+    pub(crate) segment: Option<Arc<SealedSegment>>,
+    pub(crate) overlay: Arc<Overlay>,
+    /// The overlay as its file has it.
+    pub(crate) written: Arc<Overlay>,
+    pub(crate) part: Arc<dyn Part>,
+}
+
+impl SealedEntry {
+    /// A segment whose overlay is not in a file yet.
+    pub(crate) fn new(entry: SegmentEntry, segment: Arc<SealedSegment>, overlay: Arc<Overlay>) -> Self {
+        let part = Arc::new(SealedPart::new(Arc::clone(&segment), Arc::clone(&overlay)));
+        Self { entry, segment: Some(segment), overlay, written: Arc::default(), part }
+    }
+
+    /// A segment whose file cannot be used: every query that touches it gets the damage.
+    pub(crate) fn damaged(entry: SegmentEntry, overlay: Arc<Overlay>, damage: &Error) -> Self {
+        let part = Arc::new(DamagedPart::new(&entry, damage));
+        Self { entry, segment: None, written: Arc::clone(&overlay), overlay, part }
+    }
+
+    /// The same segment with another overlay.
+    pub(crate) fn with_overlay(&self, overlay: Arc<Overlay>) -> Self {
+        let part: Arc<dyn Part> = match &self.segment {
+            Some(segment) => Arc::new(SealedPart::new(Arc::clone(segment), Arc::clone(&overlay))),
+            None => Arc::clone(&self.part),
+        };
+        Self { overlay, part, ..self.clone() }
+    }
+
+    /// Whether the overlay differs from its file.
+    pub(crate) fn is_changed(&self) -> bool {
+        let (now, then) = (&self.overlay, &self.written);
+        now.tombstones != then.tombstones || now.acknowledged != then.acknowledged
+    }
+}
+
+/// A log with its live rows.
+#[derive(Clone)]
+pub(crate) struct LiveEntry {
+    pub(crate) segment: Arc<LiveSegment>,
+    pub(crate) log: Arc<LogFile>,
+    pub(crate) overlay: Arc<Overlay>,
+    /// Where the log ends, once it is full: nothing is appended any more.
+    pub(crate) closed_at: Option<u64>,
+}
+
+impl Catalog {
+    /// The catalog with the overlay of a live segment replaced.
+    pub(crate) fn set_live_overlay(&mut self, log_id: u64, overlay: Arc<Overlay>) {
+        if let Some(entry) = self.live.iter_mut().find(|entry| entry.segment.log_id == log_id) {
+            entry.overlay = overlay;
+        }
+    }
+
+    /// The catalog with the overlay of a sealed segment replaced.
+    pub(crate) fn set_sealed_overlay(&mut self, segment_id: u64, overlay: Arc<Overlay>) {
+        if let Some(entry) = self.sealed.iter_mut().find(|entry| entry.entry.id == segment_id) {
+            *entry = entry.with_overlay(overlay);
+        }
+    }
+}
+
+/// One immutable view of a store: what was visible when it was taken, for any number of queries.
+///
+/// Costs O(segments) to take, blocks nobody, and keeps the files it needs readable while it lives.
+#[derive(Clone)]
+pub struct Snapshot {
+    parts: Vec<Arc<dyn Part>>,
+    pub(crate) live: Vec<(Arc<LivePart>, u64)>,
+    pub(crate) catalog: Arc<Catalog>,
+    visible_sequence: u64,
+}
+
+impl Snapshot {
+    /// The catalog must have been loaded before `visible_sequence`: everything it holds sealed is visible.
+    pub(crate) fn new(catalog: Arc<Catalog>, visible_sequence: u64) -> Self {
+        let mut parts: Vec<Arc<dyn Part>> = catalog.sealed.iter().map(|entry| Arc::clone(&entry.part)).collect();
+        let mut live = Vec::new();
+        for entry in &catalog.live {
+            let visible_rows = (visible_sequence + 1).saturating_sub(entry.segment.first_sequence);
+            let visible_rows = u32::try_from(visible_rows).unwrap_or(u32::MAX);
+            for block in entry.segment.blocks() {
+                if let Some(part) = LivePart::new(&entry.segment, &block, &entry.overlay, visible_rows) {
+                    let part = Arc::new(part);
+                    live.push((Arc::clone(&part), entry.segment.log_id));
+                    parts.push(part);
+                }
+            }
+        }
+        Self { parts, live, catalog, visible_sequence }
+    }
+
+    /// The parts, in no order. Queries run over each and merge.
+    pub fn parts(&self) -> &[Arc<dyn Part>] {
+        &self.parts
+    }
+
+    /// The last sequence in it.
+    pub fn visible_sequence(&self) -> u64 {
+        self.visible_sequence
+    }
+
+    /// The event with this id; of several, the one with the highest sequence. Costs O(segments).
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment that may hold it is damaged.
+    pub fn get(&self, id: EventId) -> Result<Option<StoredEvent>> {
+        Ok(self.get_all(id)?.pop())
+    }
+
+    /// All events with this id, ascending by sequence. Costs O(segments).
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment that may hold one is damaged.
+    pub fn get_all(&self, id: EventId) -> Result<Vec<StoredEvent>> {
+        let mut events = Vec::new();
+        for part in &self.parts {
+            for row in part.find_id(id)? {
+                events.push(part.event(row)?);
+            }
+        }
+        events.sort_unstable_by_key(|event| event.sequence);
+        Ok(events)
+    }
+
+    /// The event with this sequence. Costs O(segments).
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment that may hold it is damaged.
+    pub fn get_sequence(&self, sequence: u64) -> Result<Option<StoredEvent>> {
+        for part in &self.parts {
+            let (first, last) = part.sequence_bounds();
+            if (first..=last).contains(&sequence)
+                && let Some(row) = part.find_sequence(sequence)?
+            {
+                return part.event(row).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,171 @@
+//! Compaction: small segments of one partition become one, deleted rows go for good.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use roaring::RoaringBitmap;
+
+use crate::catalog::SealedEntry;
+use crate::error::{Error, Result};
+use crate::fold::fold_overlays;
+use crate::layout::{FileKind, FileName, segment_path};
+use crate::overlay::Overlay;
+use crate::part::Part;
+use crate::seal::{open_segment, segment_entry};
+use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
+use crate::shared::Shared;
+
+/// The most rows of one segment that compaction makes.
+const ROWS_MAX: u64 = 2_000_000;
+/// Segments of one partition from which on they are merged by themselves.
+const SEGMENTS_MIN: usize = 4;
+/// Deleted rows, one in so many, from which on a segment is rewritten by itself.
+const TOMBSTONES_ONE_IN: u64 = 10;
+
+/// How eager a compaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eagerness {
+    /// What pays: many small segments, or many deleted rows.
+    WhatPays,
+    /// Every deleted row goes, every partition becomes as few segments as possible.
+    Everything,
+}
+
+/// Compacts and returns how many segments were rewritten or dropped.
+pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
+    let _one_at_a_time = shared.maintenance.lock();
+    let mut rewritten = 0;
+    for group in groups(shared, eagerness) {
+        shared.check_writable()?;
+        rewritten += crate::codec::len_u64(group.len());
+        rewrite(shared, &group)?;
+        shared.counters.compactions.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(rewritten)
+}
+
+/// Which segments are to be rewritten together: neighbours of one partition.
+fn groups(shared: &Shared, eagerness: Eagerness) -> Vec<Vec<SealedEntry>> {
+    let mut entries: Vec<SealedEntry> =
+        shared.catalog().sealed.iter().filter(|entry| entry.segment.is_some()).cloned().collect();
+    entries.sort_by_key(|entry| (entry.entry.partition_start_us, entry.entry.partition_span, entry.entry.min_sequence));
+    let mut groups = Vec::new();
+    let partition = |entry: &SealedEntry| (entry.entry.partition_start_us, entry.entry.partition_span);
+    for run in entries.chunk_by(|a, b| partition(a) == partition(b)) {
+        let mut group: Vec<SealedEntry> = Vec::new();
+        let mut rows = 0;
+        for entry in run {
+            let live = u64::from(entry.entry.rows) - entry.overlay.tombstones.len();
+            if rows + live > ROWS_MAX && !group.is_empty() {
+                groups.push(std::mem::take(&mut group));
+                rows = 0;
+            }
+            rows += live;
+            group.push(entry.clone());
+        }
+        groups.push(group);
+    }
+    groups.retain(|group| pays(group, eagerness));
+    groups
+}
+
+fn pays(group: &[SealedEntry], eagerness: Eagerness) -> bool {
+    let rows: u64 = group.iter().map(|entry| u64::from(entry.entry.rows)).sum();
+    let tombstones: u64 = group.iter().map(|entry| entry.overlay.tombstones.len()).sum();
+    match eagerness {
+        Eagerness::Everything => group.len() > 1 || tombstones > 0,
+        Eagerness::WhatPays => group.len() >= SEGMENTS_MIN || tombstones * TOMBSTONES_ONE_IN >= rows.max(1),
+    }
+}
+
+/// Writes one segment in place of several. Changes made meanwhile are carried over.
+fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let inputs: Vec<(Arc<SealedSegment>, Arc<Overlay>)> = group
+        .iter()
+        .filter_map(|entry| Some((Arc::clone(entry.segment.as_ref()?), Arc::clone(&entry.overlay))))
+        .collect();
+    let segment_id = shared.announce(FileKind::Segment, 1)?.next().unwrap_or_default();
+    let options = &shared.options;
+    let path = segment_path(&options.directory, segment_id);
+    let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: options.clock.now_us() };
+    let merged = merge_segments(&*options.storage, &path, &meta, &inputs)?;
+    let directory = options.directory.join(FileKind::Segment.folder());
+    options.storage.sync_dir(&directory).map_err(|source| Error::io("sync the folder", &directory, source))?;
+    let opened = match &merged {
+        None => None,
+        Some(merged) => {
+            let mut entry = segment_entry(shared, segment_id, first.entry.partition_start_us, &merged.summary);
+            entry.partition_span = first.entry.partition_span;
+            Some((entry, open_segment(shared, segment_id, &merged.summary)?))
+        }
+    };
+    let control = shared.control.lock();
+    let ordinal = control.applied_ordinal;
+    let replacement = match opened {
+        None => None,
+        Some((entry, segment)) => {
+            let overlay = carry_over(shared, group, &segment, ordinal)?;
+            Some(SealedEntry::new(entry, segment, Arc::new(overlay)))
+        }
+    };
+    let added: Vec<SealedEntry> = replacement.into_iter().collect();
+    let folded = fold_overlays(shared, &added, ordinal)?;
+    let old: Vec<u64> = group.iter().map(|entry| entry.entry.id).collect();
+    shared.update_manifest(|manifest| {
+        for entry in &added {
+            manifest.adopt(FileKind::Segment, entry.entry.id);
+            manifest.segments.push(entry.entry.clone());
+        }
+        folded.commit(manifest);
+        manifest.drop_segments(&old);
+        manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
+        if added.is_empty() {
+            manifest.adopt(FileKind::Segment, segment_id);
+            manifest.dropping.push(FileName::new(FileKind::Segment, segment_id));
+        }
+    })?;
+    shared.update_catalog(|catalog| {
+        catalog.sealed.retain(|entry| !old.contains(&entry.entry.id));
+        catalog.sealed.extend(added);
+        folded.note(catalog);
+    });
+    drop(control);
+    shared.remove_dropped()
+}
+
+/// The overlay of a rewritten segment: the marks and tombstones its rows have by now.
+fn carry_over(shared: &Shared, group: &[SealedEntry], segment: &Arc<SealedSegment>, ordinal: u64) -> Result<Overlay> {
+    let catalog = shared.catalog();
+    let mut overlay = Overlay { applied_control: ordinal, ..Overlay::default() };
+    let target = crate::segment::SealedPart::new(Arc::clone(segment), Arc::new(Overlay::default()));
+    for started in group {
+        let Some(now) = catalog.sealed.iter().find(|entry| entry.entry.id == started.entry.id) else {
+            // Dropped meanwhile by a clean-up: none of its rows is left.
+            continue;
+        };
+        let deleted_since = &now.overlay.tombstones - &started.overlay.tombstones;
+        overlay.tombstones |= moved(&*now.part, &target, &deleted_since)?;
+        overlay.acknowledged |= moved(&*now.part, &target, &now.overlay.acknowledged)?;
+    }
+    for started in group {
+        if !catalog.sealed.iter().any(|entry| entry.entry.id == started.entry.id) {
+            let gone = RoaringBitmap::from_iter(0..started.entry.rows) - &started.overlay.tombstones;
+            overlay.tombstones |= moved(&*started.part, &target, &gone)?;
+        }
+    }
+    Ok(overlay)
+}
+
+/// The rows of `to` that hold the same events as `rows` of `from`.
+fn moved(from: &dyn Part, to: &dyn Part, rows: &RoaringBitmap) -> Result<RoaringBitmap> {
+    let mut found = RoaringBitmap::new();
+    for row in rows {
+        let key = from.key(row)?;
+        let row = to.lower_bound(key)?;
+        if row < to.row_count() && to.key(row)? == key {
+            found.insert(row);
+        }
+    }
+    Ok(found)
+}

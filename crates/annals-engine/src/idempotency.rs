@@ -1,0 +1,123 @@
+//! Answers to idempotency keys, kept for 24 hours: in the frames of the log, and behind a seal in a
+//! small file that the manifest names. `docs/format.md`, "Idempotency keys".
+
+use std::collections::BTreeMap;
+
+use crate::codec::{Reader, len_u64};
+use crate::error::{Error, Result};
+
+/// How long a key is remembered.
+pub(crate) const KEEP_US: i64 = 24 * 3600 * 1_000_000;
+/// The most keys remembered; beyond, the oldest are forgotten first. 48 bytes each.
+const ENTRIES_MAX: usize = 250_000;
+const ENTRY_SIZE: usize = 16 + 8 + 8 + 4 + 4 + 8;
+
+/// The answer to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) body: u64,
+    pub(crate) first_sequence: u64,
+    pub(crate) stored: u32,
+    pub(crate) duplicates: u32,
+    pub(crate) at_us: i64,
+}
+
+/// The answers by key. Ordered, so that the file's bytes depend on nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IdempotencyTable {
+    answers: BTreeMap<u128, Answer>,
+}
+
+impl IdempotencyTable {
+    /// The answer given before, unless it is too old at `now_us`.
+    pub(crate) fn find(&self, key: u128, now_us: i64) -> Option<Answer> {
+        self.answers.get(&key).copied().filter(|answer| answer.at_us.saturating_add(KEEP_US) > now_us)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    pub(crate) fn insert(&mut self, key: u128, answer: Answer) {
+        self.answers.insert(key, answer);
+    }
+
+    /// Forgets what is too old at `now_us`, and the oldest beyond the limit.
+    pub(crate) fn expire(&mut self, now_us: i64) {
+        self.answers.retain(|_, answer| answer.at_us.saturating_add(KEEP_US) > now_us);
+        if let Some(excess) = self.answers.len().checked_sub(ENTRIES_MAX).filter(|excess| *excess > 0) {
+            let mut times: Vec<i64> = self.answers.values().map(|answer| answer.at_us).collect();
+            times.sort_unstable();
+            if let Some(cutoff) = times.get(excess - 1).copied() {
+                self.answers.retain(|_, answer| answer.at_us > cutoff);
+            }
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(8 + self.answers.len() * ENTRY_SIZE);
+        out.extend_from_slice(&len_u64(self.answers.len()).to_le_bytes());
+        for (key, answer) in &self.answers {
+            out.extend_from_slice(&key.to_le_bytes());
+            out.extend_from_slice(&answer.body.to_le_bytes());
+            out.extend_from_slice(&answer.first_sequence.to_le_bytes());
+            out.extend_from_slice(&answer.stored.to_le_bytes());
+            out.extend_from_slice(&answer.duplicates.to_le_bytes());
+            out.extend_from_slice(&answer.at_us.to_le_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        let count = reader.u64()?;
+        if count.checked_mul(len_u64(ENTRY_SIZE)) != Some(len_u64(reader.remaining())) {
+            return Err(Error::corrupt(format!("{count} idempotency keys do not fill {} bytes", bytes.len())));
+        }
+        let mut table = Self::default();
+        while !reader.is_empty() {
+            let key = reader.u128()?;
+            let answer = Answer {
+                body: reader.u64()?,
+                first_sequence: reader.u64()?,
+                stored: reader.u32()?,
+                duplicates: reader.u32()?,
+                at_us: reader.i64()?,
+            };
+            table.insert(key, answer);
+        }
+        Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(at_us: i64) -> Answer {
+        Answer { body: 1, first_sequence: 2, stored: 3, duplicates: 4, at_us }
+    }
+
+    #[test]
+    fn keys_come_back_and_expire() {
+        let mut table = IdempotencyTable::default();
+        table.insert(7, answer(0));
+        table.insert(8, answer(5));
+        let mut again = IdempotencyTable::decode(&table.encode()).unwrap();
+        assert_eq!(again, table);
+        assert!(again.find(7, KEEP_US).is_none());
+        assert_eq!(again.find(8, KEEP_US), Some(answer(5)));
+        again.expire(KEEP_US);
+        assert_eq!(again.answers.len(), 1);
+    }
+
+    #[test]
+    fn cut_bytes_are_corrupt() {
+        let mut table = IdempotencyTable::default();
+        table.insert(7, answer(0));
+        let bytes = table.encode();
+        for cut in 0..bytes.len() {
+            assert!(IdempotencyTable::decode(&bytes[..cut]).is_err());
+        }
+    }
+}

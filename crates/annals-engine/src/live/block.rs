@@ -1,0 +1,248 @@
+//! One block of live rows: a column of codes per keyword field, in arrival order.
+
+use std::sync::OnceLock;
+
+use parking_lot::RwLock;
+use roaring::RoaringBitmap;
+
+use super::order::RowOrder;
+use crate::codec::{len_u32, row_usize};
+use crate::field::{FIELD_SLOTS, Field, Values};
+use crate::rows::RowSet;
+
+/// Rows of a block: small enough that sorting one takes well under a millisecond and scanning one a
+/// few microseconds, large enough that a full log has no more than about a hundred.
+pub(crate) const BLOCK_ROWS: u32 = 16_384;
+
+/// A block of live rows. Rows below the published count never change.
+#[derive(Debug)]
+pub(crate) struct LiveBlock {
+    /// The live row of the block's first row.
+    pub(crate) first_row: u32,
+    /// Appended to by the writer, read by queries; held for microseconds by either.
+    pub(crate) columns: RwLock<BlockColumns>,
+    /// The order of a full block, computed by the first query that needs it.
+    pub(crate) full_order: OnceLock<RowOrder>,
+}
+
+/// The columns of a block, in arrival order.
+#[derive(Debug)]
+pub(crate) struct BlockColumns {
+    pub(crate) created_at_us: Vec<i64>,
+    /// Where each record starts in the log file, in bytes.
+    pub(crate) offsets: Vec<u32>,
+    /// By field number. Shorter than the block where the last rows have no value.
+    single: Vec<Vec<u32>>,
+    /// By field number.
+    multiple: Vec<MultipleColumn>,
+    pub(crate) min_created_at_us: i64,
+    pub(crate) max_created_at_us: i64,
+    /// Whether times never decrease along the block.
+    pub(crate) in_order: bool,
+}
+
+/// The codes of a multiple-valued field.
+#[derive(Debug, Default)]
+pub(crate) struct MultipleColumn {
+    /// Where each row's codes end. Shorter than the block where the last rows have no value.
+    ends: Vec<u32>,
+    codes: Vec<u32>,
+}
+
+impl MultipleColumn {
+    pub(crate) fn codes_of(&self, position: u32) -> &[u32] {
+        let index = row_usize(position);
+        let Some(end) = self.ends.get(index) else { return &[] };
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.codes.get(row_usize(start)..row_usize(*end)).unwrap_or_default()
+    }
+
+    fn push(&mut self, position: u32, code: u32) {
+        let last_end = self.ends.last().copied().unwrap_or(0);
+        self.ends.resize(row_usize(position), last_end);
+        self.codes.push(code);
+        self.ends.push(len_u32(self.codes.len()));
+    }
+
+    fn push_more(&mut self, code: u32) {
+        self.codes.push(code);
+        if let Some(end) = self.ends.last_mut() {
+            *end = len_u32(self.codes.len());
+        }
+    }
+}
+
+impl LiveBlock {
+    pub(crate) fn new(first_row: u32) -> Self {
+        let columns = BlockColumns {
+            created_at_us: Vec::with_capacity(row_usize(BLOCK_ROWS)),
+            offsets: Vec::with_capacity(row_usize(BLOCK_ROWS)),
+            single: (0..FIELD_SLOTS).map(|_| Vec::new()).collect(),
+            multiple: (0..FIELD_SLOTS).map(|_| MultipleColumn::default()).collect(),
+            min_created_at_us: i64::MAX,
+            max_created_at_us: i64::MIN,
+            in_order: true,
+        };
+        Self { first_row, columns: RwLock::new(columns), full_order: OnceLock::new() }
+    }
+}
+
+impl BlockColumns {
+    pub(crate) fn row_count(&self) -> u32 {
+        len_u32(self.created_at_us.len())
+    }
+
+    /// Starts the next row.
+    pub(crate) fn push_row(&mut self, created_at_us: i64, offset: u32) {
+        self.in_order &= created_at_us >= self.max_created_at_us;
+        self.min_created_at_us = self.min_created_at_us.min(created_at_us);
+        self.max_created_at_us = self.max_created_at_us.max(created_at_us);
+        self.created_at_us.push(created_at_us);
+        self.offsets.push(offset);
+    }
+
+    /// Adds a value to the row started last. Values of one field come together.
+    pub(crate) fn push_code(&mut self, field: Field, code: u32) {
+        let Some(position) = self.row_count().checked_sub(1) else { return };
+        match field.values() {
+            Values::Single => {
+                if let Some(column) = self.single.get_mut(field.index()) {
+                    if column.capacity() == 0 {
+                        column.reserve_exact(row_usize(BLOCK_ROWS));
+                    }
+                    column.resize(row_usize(position), super::dictionary::ABSENT);
+                    column.push(code);
+                }
+            }
+            Values::Multiple => {
+                if let Some(column) = self.multiple.get_mut(field.index()) {
+                    if len_u32(column.ends.len()) == position + 1 {
+                        column.push_more(code);
+                    } else {
+                        column.push(position, code);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The codes of a single-valued field; rows behind its end have none.
+    pub(crate) fn codes(&self, field: Field) -> &[u32] {
+        self.single.get(field.index()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The codes of one row, for either kind of field; [`super::dictionary::ABSENT`] is left out.
+    pub(crate) fn codes_of(&self, field: Field, position: u32) -> &[u32] {
+        match field.values() {
+            Values::Single => {
+                let index = row_usize(position);
+                let codes = self.codes(field).get(index..=index).unwrap_or_default();
+                if codes == [super::dictionary::ABSENT] { &[] } else { codes }
+            }
+            Values::Multiple => {
+                self.multiple.get(field.index()).map(|column| column.codes_of(position)).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The first `row_count` positions with a code that passes.
+    pub(crate) fn scan(&self, field: Field, row_count: u32, pass: impl Fn(u32) -> bool) -> Positions {
+        let mut positions = Positions::new(row_count);
+        match field.values() {
+            Values::Single => {
+                let codes = self.codes(field);
+                let codes = codes.get(..row_usize(row_count)).unwrap_or(codes);
+                positions.fill(codes.iter().map(|code| pass(*code)));
+            }
+            Values::Multiple => {
+                if let Some(column) = self.multiple.get(field.index()) {
+                    let count = len_u32(column.ends.len()).min(row_count);
+                    positions.fill((0..count).map(|position| column.codes_of(position).iter().any(|code| pass(*code))));
+                }
+            }
+        }
+        positions
+    }
+}
+
+/// Arrival positions of a block, a bit each.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    words: Vec<u64>,
+}
+
+impl Positions {
+    pub(crate) fn new(row_count: u32) -> Self {
+        Self { words: Vec::with_capacity(row_usize(row_count.div_ceil(64))) }
+    }
+
+    /// Sets the bits for which `bits` is true, from the first position on. Called once.
+    pub(crate) fn fill(&mut self, mut bits: impl ExactSizeIterator<Item = bool>) {
+        while bits.len() > 0 {
+            let mut word = 0_u64;
+            for (shift, bit) in bits.by_ref().take(64).enumerate() {
+                word |= u64::from(bit) << shift;
+            }
+            self.words.push(word);
+        }
+    }
+
+    /// The positions as rows of the block.
+    pub(crate) fn into_rows(self, order: &RowOrder) -> RowSet {
+        let count: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        if order.is_same() && count > BLOCK_ROWS / 64 {
+            let bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            return RowSet::from_bitmap(RoaringBitmap::from_lsb0_bytes(0, &bytes));
+        }
+        let mut rows = Vec::with_capacity(row_usize(count));
+        for (index, word) in (0_u32..).zip(&self.words) {
+            let mut left = *word;
+            while left != 0 {
+                rows.push(order.row_of(index * 64 + left.trailing_zeros()));
+                left &= left - 1;
+            }
+        }
+        if !order.is_same() {
+            rows.sort_unstable();
+        }
+        RowSet::from_sorted(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_hold_gaps_and_lists() {
+        let block = LiveBlock::new(0);
+        let mut columns = block.columns.write();
+        for (time, codes) in [(3, vec![1, 2]), (1, vec![]), (2, vec![2])] {
+            columns.push_row(time, 0);
+            for code in &codes {
+                columns.push_code(Field::RealmIds, *code);
+            }
+            if codes.is_empty() {
+                columns.push_code(Field::EventType, 9);
+            }
+        }
+        assert_eq!(columns.codes_of(Field::RealmIds, 0), [1, 2]);
+        assert_eq!(columns.codes_of(Field::RealmIds, 1), [0_u32; 0]);
+        assert_eq!(columns.codes_of(Field::RealmIds, 2), [2]);
+        assert_eq!(columns.codes_of(Field::EventType, 0), [0_u32; 0]);
+        assert_eq!(columns.codes_of(Field::EventType, 1), [9]);
+        assert_eq!(columns.codes_of(Field::EventType, 2), [0_u32; 0]);
+        let order = RowOrder::of(&columns.created_at_us);
+        let rows = columns.scan(Field::RealmIds, 3, |code| code == 2).into_rows(&order);
+        assert_eq!(rows.iter().collect::<Vec<_>>(), [1, 2]);
+        assert!(!columns.in_order);
+    }
+
+    #[test]
+    fn dense_positions_become_a_bitmap() {
+        let mut positions = Positions::new(1000);
+        positions.fill((0..1000).map(|position| position % 3 == 0));
+        let rows = positions.into_rows(&RowOrder::Same);
+        assert_eq!(rows.iter().collect::<Vec<_>>(), (0..1000).step_by(3).collect::<Vec<_>>());
+    }
+}

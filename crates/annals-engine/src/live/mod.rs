@@ -1,0 +1,14 @@
+//! The live side: rows that are in a log and not yet sealed, indexed in memory in blocks.
+
+mod block;
+mod dictionary;
+mod ids;
+mod order;
+mod part;
+mod segment;
+
+pub(crate) use block::{BLOCK_ROWS, LiveBlock};
+pub(crate) use dictionary::ABSENT;
+pub(crate) use ids::IdRow;
+pub(crate) use part::LivePart;
+pub(crate) use segment::{LiveSegment, RowsToIndex};

@@ -1,0 +1,294 @@
+//! A block of live rows as a query sees it.
+
+use std::sync::{Arc, OnceLock};
+
+use super::block::{BLOCK_ROWS, LiveBlock, Positions};
+use super::order::RowOrder;
+use super::segment::LiveSegment;
+use crate::batch::term_hash;
+use crate::codec::{len_u32, row_usize};
+use crate::error::{Error, Result};
+use crate::event::{Marks, StoredEvent, tag};
+use crate::field::Field;
+use crate::filter::evaluate::{Leaves, evaluate};
+use crate::filter::{Filter, TextField};
+use crate::id::EventId;
+use crate::overlay::Overlay;
+use crate::part::{OrderKey, Part};
+use crate::rows::RowSet;
+
+/// The first rows of a block, as of one snapshot.
+pub(crate) struct LivePart {
+    segment: Arc<LiveSegment>,
+    block: Arc<LiveBlock>,
+    /// Of the live segment, by live row.
+    overlay: Arc<Overlay>,
+    row_count: u32,
+    time_bounds_us: (i64, i64),
+    in_order: bool,
+    own_order: OnceLock<RowOrder>,
+}
+
+impl LivePart {
+    /// The part of the first `row_count` rows of a block; none if it has none.
+    pub(crate) fn new(
+        segment: &Arc<LiveSegment>,
+        block: &Arc<LiveBlock>,
+        overlay: &Arc<Overlay>,
+        visible_rows: u32,
+    ) -> Option<Self> {
+        let columns = block.columns.read();
+        let row_count = columns.row_count().min(visible_rows.saturating_sub(block.first_row));
+        if row_count == 0 {
+            return None;
+        }
+        Some(Self {
+            segment: Arc::clone(segment),
+            block: Arc::clone(block),
+            overlay: Arc::clone(overlay),
+            row_count,
+            time_bounds_us: (columns.min_created_at_us, columns.max_created_at_us),
+            in_order: columns.in_order,
+            own_order: OnceLock::new(),
+        })
+    }
+
+    fn order(&self) -> &RowOrder {
+        if self.in_order {
+            return &RowOrder::Same;
+        }
+        let of_rows = || {
+            let columns = self.block.columns.read();
+            RowOrder::of(columns.created_at_us.get(..row_usize(self.row_count)).unwrap_or_default())
+        };
+        if self.row_count == BLOCK_ROWS {
+            self.block.full_order.get_or_init(of_rows)
+        } else {
+            self.own_order.get_or_init(of_rows)
+        }
+    }
+
+    /// The live row of a row of this part.
+    pub(crate) fn live_row(&self, row: u32) -> u32 {
+        self.block.first_row + self.order().arrival_of(row)
+    }
+
+    /// Rows of the part whose live rows are in a bitmap of the overlay.
+    fn rows_in(&self, live_rows: &roaring::RoaringBitmap) -> RowSet {
+        let first = self.block.first_row;
+        let order = self.order();
+        let mut rows: Vec<u32> =
+            live_rows.range(first..first + self.row_count).map(|row| order.row_of(row - first)).collect();
+        rows.sort_unstable();
+        RowSet::from_sorted(rows)
+    }
+
+    fn deleted(&self) -> RowSet {
+        self.rows_in(&self.overlay.tombstones)
+    }
+
+    fn is_deleted(&self, row: u32) -> bool {
+        self.overlay.tombstones.contains(self.live_row(row))
+    }
+
+    fn scan(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
+        let positions = self.block.columns.read().scan(field, self.row_count, pass);
+        positions.into_rows(self.order())
+    }
+
+    fn position(&self, row: u32) -> Result<usize> {
+        if row >= self.row_count {
+            let message = format!("row {row} is outside the {} rows of a live block", self.row_count);
+            return Err(Error::corrupt(message));
+        }
+        Ok(row_usize(self.order().arrival_of(row)))
+    }
+
+    fn offset(&self, row: u32) -> Result<u32> {
+        let position = self.position(row)?;
+        let columns = self.block.columns.read();
+        columns.offsets.get(position).copied().ok_or_else(|| Error::corrupt("a live row has no offset"))
+    }
+
+    /// How many rows of `rows` hold each code of a field.
+    fn code_counts(&self, field: Field, rows: &RowSet) -> Vec<(u32, u32)> {
+        let columns = self.block.columns.read();
+        let order = self.order();
+        let mut codes = Vec::with_capacity(row_usize(rows.len()));
+        for row in rows.iter() {
+            codes.extend_from_slice(columns.codes_of(field, order.arrival_of(row)));
+        }
+        drop(columns);
+        codes.sort_unstable();
+        codes.chunk_by(|a, b| a == b).filter_map(|run| Some((*run.first()?, len_u32(run.len())))).collect()
+    }
+}
+
+impl Leaves for LivePart {
+    fn row_count(&self) -> u32 {
+        self.row_count
+    }
+
+    fn term(&self, field: Field, value: &str) -> Result<RowSet> {
+        let hash = term_hash(value.as_bytes());
+        let code = {
+            let dictionaries = self.segment.dictionaries.read();
+            dictionaries.get(field.index()).and_then(|dictionary| dictionary.find(hash, value.as_bytes()))
+        };
+        Ok(code.map_or_else(RowSet::empty, |wanted| self.scan(field, |code| code == wanted)))
+    }
+
+    fn prefix(&self, field: Field, prefix: &str) -> Result<RowSet> {
+        if prefix.is_empty() {
+            return Ok(self.scan(field, |code| code != super::dictionary::ABSENT));
+        }
+        let codes = self.segment.codes_with_prefix(field, prefix);
+        Ok(self.scan(field, |code| codes.contains(code)))
+    }
+
+    fn within(&self, field: Field, values: &[String]) -> Result<RowSet> {
+        let allowed: Vec<u32> = {
+            let dictionaries = self.segment.dictionaries.read();
+            let Some(dictionary) = dictionaries.get(field.index()) else { return Ok(RowSet::empty()) };
+            values.iter().filter_map(|value| dictionary.find(term_hash(value.as_bytes()), value.as_bytes())).collect()
+        };
+        let columns = self.block.columns.read();
+        let mut positions = Positions::new(self.row_count);
+        positions.fill((0..self.row_count).map(|position| {
+            let codes = columns.codes_of(field, position);
+            !codes.is_empty() && codes.iter().all(|code| allowed.contains(code))
+        }));
+        drop(columns);
+        Ok(positions.into_rows(self.order()))
+    }
+
+    fn created_between(&self, from_us: i64, to_us: i64) -> Result<RowSet> {
+        let bound = |created_at_us| self.lower_bound(OrderKey { created_at_us, sequence: 0 });
+        Ok(RowSet::from_range(bound(from_us)?..bound(to_us)?))
+    }
+
+    fn sequence_between(&self, from: u64, to: u64) -> Result<RowSet> {
+        let first = self.segment.sequence_of(self.block.first_row);
+        let position =
+            |sequence: u64| u32::try_from(sequence.saturating_sub(first)).unwrap_or(u32::MAX).min(self.row_count);
+        let range = position(from)..position(to);
+        if self.order().is_same() {
+            return Ok(RowSet::from_range(range));
+        }
+        let mut rows: Vec<u32> = range.map(|position| self.order().row_of(position)).collect();
+        rows.sort_unstable();
+        Ok(RowSet::from_sorted(rows))
+    }
+
+    fn acknowledged(&self) -> Result<RowSet> {
+        Ok(self.rows_in(&self.overlay.acknowledged))
+    }
+
+    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {
+        let tags: &[u8] = match field {
+            TextField::Message => &[tag::MESSAGE],
+            TextField::Content => &[tag::CONTENT],
+            TextField::MessageOrContent => &[tag::MESSAGE, tag::CONTENT],
+        };
+        let mut rows = Vec::new();
+        for row in candidates.iter() {
+            let hit = self.segment.with_record(self.offset(row)?, |record| {
+                for tag in tags {
+                    if record.value(*tag)?.is_some_and(&mut *test) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })?;
+            if hit {
+                rows.push(row);
+            }
+        }
+        Ok(RowSet::from_sorted(rows))
+    }
+}
+
+impl Part for LivePart {
+    fn row_count(&self) -> u32 {
+        self.row_count
+    }
+
+    fn time_bounds_us(&self) -> (i64, i64) {
+        self.time_bounds_us
+    }
+
+    fn sequence_bounds(&self) -> (u64, u64) {
+        let first = self.segment.sequence_of(self.block.first_row);
+        (first, first + u64::from(self.row_count) - 1)
+    }
+
+    fn key(&self, row: u32) -> Result<OrderKey> {
+        let position = self.position(row)?;
+        let created_at_us = self.block.columns.read().created_at_us.get(position).copied();
+        let created_at_us = created_at_us.ok_or_else(|| Error::corrupt("a live row has no time"))?;
+        Ok(OrderKey { created_at_us, sequence: self.segment.sequence_of(self.live_row(row)) })
+    }
+
+    fn lower_bound(&self, key: OrderKey) -> Result<u32> {
+        if key.created_at_us > self.time_bounds_us.1 {
+            return Ok(self.row_count);
+        }
+        let (mut low, mut high) = (0, self.row_count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.key(middle)? < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    fn select(&self, filter: &Filter) -> Result<RowSet> {
+        Ok(evaluate(filter, self)?.minus(&self.deleted()))
+    }
+
+    fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
+        let counts = self.code_counts(field, rows);
+        let mut terms: Vec<(Vec<u8>, u32)> = {
+            let dictionaries = self.segment.dictionaries.read();
+            let Some(dictionary) = dictionaries.get(field.index()) else { return Ok(()) };
+            counts.into_iter().map(|(code, count)| (dictionary.term(code).to_vec(), count)).collect()
+        };
+        terms.sort_unstable();
+        for (term, count) in terms {
+            let term = String::from_utf8(term)
+                .map_err(|source| Error::corrupt("a live term is not UTF-8").with_source(source))?;
+            visit(&term, count);
+        }
+        Ok(())
+    }
+
+    fn event(&self, row: u32) -> Result<StoredEvent> {
+        let live_row = self.live_row(row);
+        let sequence = self.segment.sequence_of(live_row);
+        let mut event = self.segment.with_record(self.offset(row)?, |record| record.to_stored(sequence))?;
+        event.marks = Marks { acknowledged: self.overlay.acknowledged.contains(live_row) };
+        Ok(event)
+    }
+
+    fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
+        let own = self.block.first_row..self.block.first_row + self.row_count;
+        let live_rows = self.segment.rows_with_id(id);
+        let mut rows: Vec<u32> = live_rows
+            .into_iter()
+            .map(|known| known.row)
+            .filter(|row| own.contains(row) && !self.overlay.tombstones.contains(*row))
+            .map(|row| self.order().row_of(row - own.start))
+            .collect();
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    fn find_sequence(&self, sequence: u64) -> Result<Option<u32>> {
+        let position = self.segment.row_of(sequence).and_then(|row| row.checked_sub(self.block.first_row));
+        let row = position.filter(|position| *position < self.row_count).map(|position| self.order().row_of(position));
+        Ok(row.filter(|row| !self.is_deleted(*row)))
+    }
+}

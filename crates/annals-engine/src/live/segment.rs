@@ -1,0 +1,199 @@
+//! The live rows of one log file, and their index.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
+use roaring::RoaringBitmap;
+
+use super::block::{BLOCK_ROWS, LiveBlock};
+use super::dictionary::LiveDictionary;
+use super::ids::{IdRow, LiveIds};
+use crate::batch::RecordRef;
+use crate::codec::{Reader, len_u32, row_usize};
+use crate::error::{Error, Result};
+use crate::field::{FIELD_SLOTS, Field};
+use crate::id::EventId;
+use crate::record::{RECORD_SIZE_MAX, Record, TermRef};
+use crate::storage::GrowingMap;
+
+/// Rows of one log, in arrival order: row = sequence - first sequence.
+///
+/// Lock order: `dictionaries`, then a block's `columns`. No I/O under either but page faults.
+pub(crate) struct LiveSegment {
+    pub(crate) log_id: u64,
+    pub(crate) first_sequence: u64,
+    map: Arc<dyn GrowingMap>,
+    /// By field number.
+    pub(crate) dictionaries: RwLock<Vec<LiveDictionary>>,
+    pub(crate) ids: RwLock<LiveIds>,
+    blocks: RwLock<Vec<Arc<LiveBlock>>>,
+    /// The codes last asked for by prefix, extended as the dictionary grows.
+    prefix_codes: Mutex<Option<PrefixCodes>>,
+}
+
+struct PrefixCodes {
+    field: Field,
+    prefix: String,
+    codes: Arc<RoaringBitmap>,
+    seen: u32,
+}
+
+/// Rows that were written to the log and are now indexed.
+pub(crate) struct RowsToIndex<'a> {
+    /// The frame, header included; offsets of records and terms count from its start.
+    pub(crate) frame: &'a [u8],
+    /// Where the frame lies in the log file.
+    pub(crate) frame_offset: u64,
+    pub(crate) records: &'a [RecordRef],
+    pub(crate) terms: &'a [TermRef],
+}
+
+impl LiveSegment {
+    pub(crate) fn new(log_id: u64, first_sequence: u64, map: Arc<dyn GrowingMap>) -> Self {
+        Self {
+            log_id,
+            first_sequence,
+            map,
+            dictionaries: RwLock::new((0..FIELD_SLOTS).map(|_| LiveDictionary::default()).collect()),
+            ids: RwLock::default(),
+            blocks: RwLock::default(),
+            prefix_codes: Mutex::default(),
+        }
+    }
+
+    /// Rows indexed so far; published ones are bounded by the snapshot's watermark.
+    pub(crate) fn row_count(&self) -> u32 {
+        self.blocks.read().last().map_or(0, |block| block.first_row + block.columns.read().row_count())
+    }
+
+    pub(crate) fn blocks(&self) -> Vec<Arc<LiveBlock>> {
+        self.blocks.read().clone()
+    }
+
+    /// The sequence of a row.
+    pub(crate) fn sequence_of(&self, row: u32) -> u64 {
+        self.first_sequence + u64::from(row)
+    }
+
+    /// The row of a sequence at or behind the first one.
+    pub(crate) fn row_of(&self, sequence: u64) -> Option<u32> {
+        u32::try_from(sequence.checked_sub(self.first_sequence)?).ok()
+    }
+
+    /// Indexes rows. Called by one thread at a time, in sequence order.
+    pub(crate) fn index(&self, rows: &RowsToIndex<'_>) -> Result<()> {
+        let codes = self.intern(rows);
+        let mut terms = rows.terms.iter().zip(codes);
+        let mut terms_done = 0_u32;
+        let mut records = rows.records.iter().peekable();
+        while records.peek().is_some() {
+            let block = self.open_block();
+            let mut columns = block.columns.write();
+            let room = row_usize(BLOCK_ROWS - columns.row_count());
+            for record in records.by_ref().take(room) {
+                let offset = rows.frame_offset + u64::from(record.offset);
+                let offset = u32::try_from(offset)
+                    .map_err(|source| Error::corrupt("a log offset exceeds 32 bits").with_source(source))?;
+                columns.push_row(record.created_at_us.unwrap_or(0), offset);
+                for (term, code) in terms.by_ref().take(row_usize(record.terms_end - terms_done)) {
+                    let field = Field::from_number(term.field)
+                        .ok_or_else(|| Error::corrupt(format!("unknown field number {}", term.field)))?;
+                    columns.push_code(field, code);
+                }
+                terms_done = record.terms_end;
+            }
+        }
+        Ok(())
+    }
+
+    /// The codes of all terms, in order. Known terms are found under a read lock.
+    fn intern(&self, rows: &RowsToIndex<'_>) -> Vec<u32> {
+        let mut dictionaries = self.dictionaries.upgradable_read();
+        let mut codes = Vec::with_capacity(rows.terms.len());
+        for term in rows.terms {
+            let start = row_usize(term.offset);
+            let bytes = rows.frame.get(start..start + usize::from(term.len)).unwrap_or_default();
+            let slot = usize::from(term.field);
+            let known = dictionaries.get(slot).and_then(|dictionary| dictionary.find(term.hash, bytes));
+            let code = known.unwrap_or_else(|| {
+                RwLockUpgradableReadGuard::with_upgraded(&mut dictionaries, |dictionaries| {
+                    dictionaries.get_mut(slot).map_or(0, |dictionary| dictionary.intern(term.hash, bytes))
+                })
+            });
+            codes.push(code);
+        }
+        codes
+    }
+
+    fn open_block(&self) -> Arc<LiveBlock> {
+        if let Some(last) = self.blocks.read().last()
+            && last.columns.read().row_count() < BLOCK_ROWS
+        {
+            return Arc::clone(last);
+        }
+        let mut blocks = self.blocks.write();
+        let first_row = len_u32(blocks.len()) * BLOCK_ROWS;
+        let block = Arc::new(LiveBlock::new(first_row));
+        blocks.push(Arc::clone(&block));
+        block
+    }
+
+    /// Calls `read` with the record at an offset of the log file.
+    pub(crate) fn with_record<T>(&self, offset: u32, read: impl FnOnce(Record<'_>) -> Result<T>) -> Result<T> {
+        let bytes = self.record_bytes(offset)?;
+        read(Record::take(&mut Reader::new(&bytes))?)
+    }
+
+    fn record_bytes(&self, offset: u32) -> Result<Cow<'_, [u8]>> {
+        let missing = || Error::corrupt("a record lies outside its log").at_offset(u64::from(offset));
+        let prefix = self.map.bytes(u64::from(offset), crate::record::SIZE_PREFIX).ok_or_else(missing)?;
+        let size = row_usize(Reader::new(&prefix).u32()?);
+        if size > RECORD_SIZE_MAX {
+            return Err(missing());
+        }
+        self.map.bytes(u64::from(offset), crate::record::SIZE_PREFIX + size).ok_or_else(missing)
+    }
+
+    /// Where the record of a row starts, and its time.
+    pub(crate) fn locate(&self, row: u32) -> Option<(u32, i64)> {
+        let block = self.blocks.read().get(row_usize(row / BLOCK_ROWS)).cloned()?;
+        let columns = block.columns.read();
+        let position = row_usize(row % BLOCK_ROWS);
+        Some((*columns.offsets.get(position)?, *columns.created_at_us.get(position)?))
+    }
+
+    /// The rows with a given id, the newest first, published or not.
+    pub(crate) fn rows_with_id(&self, id: EventId) -> Vec<IdRow> {
+        let mut rows: Vec<IdRow> = self.ids.read().rows(id).collect();
+        // An id the store made is not in the table: it says itself where its event is.
+        if let Some((created_at_us, sequence)) = id.made_parts()
+            && let Some(row) = self.row_of(sequence)
+            && !rows.iter().any(|known| known.row == row)
+            && let Some((offset, time)) = self.locate(row)
+            && time == created_at_us
+            && self.with_record(offset, |record| Ok(record.id.is_none())).unwrap_or(false)
+        {
+            rows.push(IdRow { row, created_at_us });
+            rows.sort_unstable_by(|a, b| b.row.cmp(&a.row));
+        }
+        rows
+    }
+
+    /// The codes of a field whose terms start with a prefix.
+    pub(crate) fn codes_with_prefix(&self, field: Field, prefix: &str) -> Arc<RoaringBitmap> {
+        let dictionaries = self.dictionaries.read();
+        let Some(dictionary) = dictionaries.get(field.index()) else { return Arc::default() };
+        let mut cached = self.prefix_codes.lock();
+        let (mut codes, seen) = match cached.take() {
+            Some(hit) if hit.field == field && hit.prefix == prefix => (hit.codes, hit.seen),
+            _ => (Arc::default(), 0),
+        };
+        if seen < dictionary.len() {
+            Arc::make_mut(&mut codes).extend(dictionary.codes_with_prefix(prefix.as_bytes(), seen));
+        }
+        let entry = PrefixCodes { field, prefix: prefix.to_owned(), codes: Arc::clone(&codes), seen: dictionary.len() };
+        *cached = Some(entry);
+        codes
+    }
+}

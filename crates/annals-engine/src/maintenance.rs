@@ -1,0 +1,67 @@
+//! The maintenance thread: seals full logs, compacts what pays, keeps the durable floor fresh.
+
+use std::time::Duration;
+
+use crate::compaction::{Eagerness, compact};
+use crate::error::{Error, ErrorKind};
+use crate::seal::seal_oldest;
+use crate::shared::Shared;
+
+/// How often the manifest's durable floor is refreshed while there is activity.
+const FLOOR_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a failed seal or compaction rests before it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Runs until it is told to stop. Failures are tried again: everything it does can be repeated.
+pub(crate) fn run(shared: &Shared) {
+    let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
+    let mut floor_offset = shared.watermarks.durable();
+    loop {
+        let stop = {
+            let mut state = shared.wake.state.lock();
+            if !state.work && !state.stop {
+                shared.wake.changed.wait_for(&mut state, RETRY_AFTER);
+            }
+            state.work = false;
+            state.stop
+        };
+        if stop {
+            return;
+        }
+        if let Err(error) = work(shared) {
+            note(shared, &error);
+        }
+        let now = shared.options.clock.monotonic();
+        let durable = shared.watermarks.durable();
+        if now >= floor_due && durable != floor_offset && !shared.watermarks.is_poisoned() {
+            floor_due = now + FLOOR_INTERVAL;
+            floor_offset = durable;
+            if let Err(error) = shared.update_manifest(|_| ()) {
+                note(shared, &error);
+            }
+        }
+    }
+}
+
+fn work(shared: &Shared) -> Result<(), Error> {
+    let mut sealed = false;
+    while !shared.watermarks.is_poisoned() && !is_stopping(shared) && seal_oldest(shared)? {
+        sealed = true;
+    }
+    if sealed {
+        compact(shared, Eagerness::WhatPays)?;
+    }
+    Ok(())
+}
+
+fn is_stopping(shared: &Shared) -> bool {
+    shared.wake.state.lock().stop
+}
+
+/// Keeps the last failure for the statistics.
+fn note(shared: &Shared, error: &Error) {
+    if error.kind() == ErrorKind::DiskFull {
+        shared.disk_full.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    *shared.maintenance_failure.lock() = Some(error.to_string());
+}

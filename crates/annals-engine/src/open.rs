@@ -1,0 +1,383 @@
+//! Opening a store: lock, manifest, sealed segments, logs, and the state everything starts from.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::blob::read_blob;
+use crate::catalog::{Catalog, LiveEntry, SealedEntry};
+use crate::changes::replay;
+use crate::control;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::IDEMPOTENCY_BLOB;
+use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind};
+use crate::housekeeping::{create_folders, sweep};
+use crate::idempotency::{Answer, IdempotencyTable};
+use crate::layout::{FileKind, LOCK_FILE, QUARANTINE_DIR, segment_path};
+use crate::live::{IdRow, LiveSegment, RowsToIndex};
+use crate::log::{LogFile, RecoverContext, recover_log};
+use crate::manifest::{LogEntry, Manifest, ManifestStore, SegmentEntry};
+use crate::options::Options;
+use crate::overlay::Overlay;
+use crate::overlay_file::{OverlayPlace, read_overlay};
+use crate::queue::Backlog;
+use crate::record::index_payload;
+use crate::segment::SealedSegment;
+use crate::shared::{ControlState, Shared};
+use crate::storage::LockMode;
+use crate::watermark::{DurablePoint, Watermarks};
+use crate::writer::Active;
+
+/// A store that was opened and recovered; nothing runs yet.
+pub(crate) struct Opened {
+    pub(crate) shared: Shared,
+    /// Where to go on writing; absent for a store opened read-only.
+    pub(crate) start: Option<WriterStart>,
+    /// What recovery did, a sentence each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the writer starts from.
+pub(crate) struct WriterStart {
+    pub(crate) active: Active,
+    pub(crate) next_sequence: u64,
+    pub(crate) control_ordinal: u64,
+    pub(crate) last_made_us: i64,
+}
+
+/// What is gathered while segments and logs are read.
+struct Recovery<'a> {
+    options: &'a Options,
+    manifest: &'a Manifest,
+    catalog: Catalog,
+    next_sequence: u64,
+    control_ordinal: u64,
+    last_made_us: i64,
+    durable: DurablePoint,
+    idempotency: IdempotencyTable,
+    read_only: Option<Error>,
+    notes: Vec<String>,
+}
+
+/// Opens the store of `options.directory`, or makes one.
+pub(crate) fn open(options: Options) -> Result<Opened> {
+    options.validate()?;
+    let lock = take_lock(&options)?;
+    create_folders(&*options.storage, &options.directory)?;
+    let mut manifest_store = match ManifestStore::load(&options.storage, &options.directory)? {
+        Some(found) => found,
+        None => ManifestStore::new(&options.storage, &options.directory, new_store_id()?),
+    };
+    let manifest = manifest_store.current().clone();
+    let mut recovery = Recovery::new(&options, &manifest);
+    if let Some(reason) = manifest_store.fallback() {
+        let message = format!("MANIFEST cannot be read, its predecessor stands in: {reason}");
+        recovery.notes.push(message.clone());
+        recovery.read_only = Some(Error::corrupt(message));
+    }
+    recovery.load_idempotency()?;
+    recovery.open_segments();
+    recovery.recover_logs()?;
+    let epoch = manifest.epoch + 1;
+    let Recovery {
+        catalog,
+        next_sequence,
+        control_ordinal,
+        last_made_us,
+        mut durable,
+        idempotency,
+        read_only,
+        mut notes,
+        ..
+    } = recovery;
+    let mut catalog = catalog;
+    let mut active = None;
+    if read_only.is_none() {
+        let swept = sweep(&*options.storage, &options.directory, &manifest)?;
+        notes.extend(swept.orphans.iter().map(|(from, to)| {
+            format!("{} is unknown to the manifest and was moved to {}", from.display(), to.display())
+        }));
+        let begun = begin(&options, &mut manifest_store, &mut catalog, epoch, next_sequence, last_made_us)?;
+        durable.log_id = begun.log.log_id();
+        durable.offset = begun.end_offset.max(durable.offset);
+        active = Some(begun);
+    }
+    let shared = share(options, manifest.store, epoch, catalog, manifest_store, idempotency, read_only, lock);
+    shared.watermarks.publish(next_sequence - 1);
+    if durable.log_id != 0 {
+        shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
+    }
+    shared.control.lock().applied_ordinal = control_ordinal;
+    let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us });
+    Ok(Opened { shared, start, notes })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where the parts of a store come together")]
+fn share(
+    options: Options,
+    store: u128,
+    epoch: u32,
+    catalog: Catalog,
+    manifest: ManifestStore,
+    idempotency: IdempotencyTable,
+    read_only: Option<Error>,
+    lock: Box<dyn Send + Sync>,
+) -> Shared {
+    Shared {
+        store,
+        epoch,
+        catalog: RwLock::new(Arc::new(catalog)),
+        watermarks: Watermarks::default(),
+        backlog: Backlog::new(options.queue_size_bytes, options.unsealed_logs_max),
+        maintenance: Mutex::default(),
+        control: Mutex::new(ControlState::default()),
+        manifest: Mutex::new(manifest),
+        removed: Mutex::default(),
+        idempotency: Mutex::new(idempotency),
+        running_keys: Mutex::new(HashSet::new()),
+        disk_full: AtomicBool::new(false),
+        maintenance_failure: Mutex::default(),
+        read_only,
+        wake: crate::shared::Wake::default(),
+        counters: crate::shared::Counters::default(),
+        lock: Mutex::new(Some(lock)),
+        options,
+    }
+}
+
+fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
+    let directory = &options.directory;
+    options.storage.create_dir(directory).map_err(|source| Error::io("make the folder", directory, source))?;
+    let path = directory.join(LOCK_FILE);
+    options.storage.lock(&path, LockMode::Exclusive).map_err(|source| match source.kind() {
+        std::io::ErrorKind::WouldBlock => {
+            let message = "another process has this store open: stop it, or ask its server instead";
+            Error::new(ErrorKind::Locked, message).at_path(directory).with_source(source)
+        }
+        _ => Error::io("lock the store", &path, source),
+    })
+}
+
+fn new_store_id() -> Result<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
+    Ok(u128::from_le_bytes(bytes))
+}
+
+/// Commits the new epoch and finds, or makes, the log that frames go to.
+fn begin(
+    options: &Options,
+    manifest_store: &mut ManifestStore,
+    catalog: &mut Catalog,
+    epoch: u32,
+    next_sequence: u64,
+    last_made_us: i64,
+) -> Result<Active> {
+    let mut next = manifest_store.current().clone();
+    next.epoch = epoch;
+    next.clean_end = None;
+    next.dropping.clear();
+    next.announced.clear();
+    next.last_made_created_at_us = last_made_us;
+    let new_log = if catalog.live.is_empty() { next.announce(FileKind::Log, 1).next() } else { None };
+    manifest_store.commit(&next)?;
+    if let Some(log_id) = new_log {
+        let directory = options.directory.join(FileKind::Log.folder());
+        let (size_bytes, now_us) = (options.log_size_bytes, options.clock.now_us());
+        let log = LogFile::create(&options.storage, &directory, next.store, log_id, size_bytes, now_us)?;
+        next.adopt(FileKind::Log, log_id);
+        next.logs.push(LogEntry { id: log_id, base_sequence: next_sequence, size_bytes, end_offset: None });
+        manifest_store.commit(&next)?;
+        let segment = Arc::new(LiveSegment::new(log_id, next_sequence, Arc::clone(log.map()?)));
+        catalog.live.push(LiveEntry { segment, log: Arc::new(log), overlay: Arc::default(), closed_at: None });
+    }
+    let last = catalog.live.last().ok_or_else(|| Error::corrupt("the manifest names no log"))?;
+    let end_offset = last.closed_at.unwrap_or_else(|| last.log.first_frame_offset());
+    let active = Active { log: Arc::clone(&last.log), segment: Arc::clone(&last.segment), end_offset };
+    if let Some(last) = catalog.live.last_mut() {
+        last.closed_at = None;
+    }
+    Ok(active)
+}
+
+impl<'a> Recovery<'a> {
+    fn new(options: &'a Options, manifest: &'a Manifest) -> Self {
+        Self {
+            options,
+            manifest,
+            catalog: Catalog::default(),
+            next_sequence: manifest.next_sequence_floor.max(1),
+            control_ordinal: manifest.next_control_ordinal.saturating_sub(1),
+            last_made_us: manifest.last_made_created_at_us,
+            durable: DurablePoint::default(),
+            idempotency: IdempotencyTable::default(),
+            read_only: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn load_idempotency(&mut self) -> Result<()> {
+        let blob = self.manifest.blobs.iter().find(|blob| blob.name == IDEMPOTENCY_BLOB);
+        if let Some(blob) = blob {
+            let bytes = read_blob(&*self.options.storage, &self.options.directory, self.manifest.store, blob)?;
+            self.idempotency = IdempotencyTable::decode(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Opens every sealed segment; a damaged one is kept as damage and the others serve.
+    fn open_segments(&mut self) {
+        for entry in &self.manifest.segments {
+            let overlay = self.read_overlay(entry);
+            let path = segment_path(&self.options.directory, entry.id);
+            let storage = &*self.options.storage;
+            let opened = overlay.and_then(|overlay| {
+                let crc = Some(entry.footer_crc);
+                Ok((SealedSegment::open(storage, &path, self.manifest.store, entry.id, crc)?, overlay))
+            });
+            let sealed = match opened {
+                Ok((segment, overlay)) => {
+                    let mut sealed = SealedEntry::new(entry.clone(), Arc::new(segment), Arc::new(overlay));
+                    sealed.written = Arc::clone(&sealed.overlay);
+                    sealed
+                }
+                Err(error) => {
+                    self.notes.push(format!("a sealed segment is damaged: {error}"));
+                    SealedEntry::damaged(entry.clone(), Arc::default(), &error)
+                }
+            };
+            self.catalog.sealed.push(sealed);
+        }
+    }
+
+    fn read_overlay(&self, entry: &SegmentEntry) -> Result<Overlay> {
+        let Some(overlay_id) = entry.overlay_id else { return Ok(Overlay::default()) };
+        let place = OverlayPlace { store: self.manifest.store, overlay_id, segment_id: entry.id };
+        read_overlay(&*self.options.storage, &self.options.directory, place, entry.rows, entry.overlay_crc)
+    }
+
+    fn recover_logs(&mut self) -> Result<()> {
+        let manifest = self.manifest;
+        for (index, entry) in manifest.logs.iter().enumerate() {
+            let next = manifest.logs.get(index + 1);
+            self.recover_log(entry, next.map(|next| next.base_sequence))?;
+            if self.read_only.is_some() && next.is_some() {
+                self.notes.push(format!("log {} and later ones are left out behind the gap", entry.id + 1));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn recover_log(&mut self, entry: &LogEntry, end_sequence: Option<u64>) -> Result<()> {
+        let (options, manifest) = (self.options, self.manifest);
+        let directory = options.directory.join(FileKind::Log.folder());
+        let writable = self.read_only.is_none();
+        let log = LogFile::open(&options.storage, &directory, manifest.store, entry.id, writable)?;
+        let log = Arc::new(log);
+        let segment = Arc::new(LiveSegment::new(entry.id, entry.base_sequence, Arc::clone(log.map()?)));
+        self.catalog.live.push(LiveEntry {
+            segment: Arc::clone(&segment),
+            log: Arc::clone(&log),
+            overlay: Arc::default(),
+            closed_at: None,
+        });
+        self.next_sequence = entry.base_sequence;
+        let quarantine = options.directory.join(QUARANTINE_DIR);
+        let context = self.context(entry, end_sequence, writable, &quarantine);
+        let mut on_frame =
+            |offset: u64, header: &FrameHeader, payload: &[u8]| self.on_frame(&segment, offset, header, payload);
+        let recovered = recover_log(&log, &context, &mut on_frame)?;
+        self.next_sequence = recovered.next_sequence;
+        self.notes.extend(recovered.notes);
+        if let Some(gap) = recovered.gap {
+            self.read_only = Some(Error::corrupt(gap.reason).at_path(log.path()).at_offset(gap.offset));
+        }
+        self.durable =
+            DurablePoint { sequence: recovered.next_sequence - 1, log_id: entry.id, offset: recovered.end_offset };
+        if let Some(live) = self.catalog.live.last_mut() {
+            live.closed_at = Some(recovered.end_offset);
+        }
+        Ok(())
+    }
+
+    fn context<'c>(
+        &self,
+        entry: &LogEntry,
+        end_sequence: Option<u64>,
+        writable: bool,
+        quarantine_dir: &'c Path,
+    ) -> RecoverContext<'c>
+    where
+        'a: 'c,
+    {
+        let manifest = self.manifest;
+        let floor = manifest.durable_floor.filter(|floor| floor.log_id == entry.id);
+        let clean = manifest.clean_end.filter(|clean| clean.log_id == entry.id).map(|clean| clean.offset);
+        let fallback = self.read_only.is_some();
+        RecoverContext {
+            storage: &self.options.storage,
+            expected_sequence: entry.base_sequence,
+            end_sequence,
+            durable_floor_offset: floor.map_or(0, |floor| floor.offset),
+            durable_floor_sequence: floor.map_or(0, |floor| floor.sequence),
+            clean_end: clean.or(entry.end_offset),
+            epoch: if fallback { u32::MAX } else { manifest.epoch },
+            degraded: self.options.degraded,
+            writable,
+            quarantine_dir,
+        }
+    }
+
+    fn on_frame(&mut self, segment: &LiveSegment, offset: u64, header: &FrameHeader, payload: &[u8]) -> Result<()> {
+        match header.kind {
+            FrameKind::Events => self.index_events(segment, offset, header, payload),
+            FrameKind::SyncMarker => Ok(()),
+            FrameKind::Control => {
+                self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
+                let visible = header.base_sequence - 1;
+                for operation in control::decode(payload, header.count)? {
+                    replay(&mut self.catalog, &operation, header.control_ordinal, visible)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn index_events(&mut self, segment: &LiveSegment, offset: u64, header: &FrameHeader, payload: &[u8]) -> Result<()> {
+        let mut last_made_us = self.last_made_us;
+        let (records, terms) = index_payload(payload, |time| last_made_us = last_made_us.max(time))?;
+        self.last_made_us = last_made_us;
+        if crate::codec::len_u64(records.len()) != u64::from(header.count) {
+            let message = format!("a frame holds {} events and claims {}", records.len(), header.count);
+            return Err(Error::corrupt(message));
+        }
+        let first_row = segment.row_of(header.base_sequence).unwrap_or(u32::MAX);
+        {
+            let mut ids = segment.ids.write();
+            for (row, record) in (first_row..).zip(&records) {
+                if let Some(id) = record.id {
+                    ids.insert(id, IdRow { row, created_at_us: record.created_at_us.unwrap_or(0) });
+                }
+            }
+        }
+        let frame_offset = offset + crate::codec::len_u64(FRAME_HEADER_SIZE);
+        segment.index(&RowsToIndex { frame: payload, frame_offset, records: &records, terms: &terms })?;
+        if header.idempotency_key != 0 {
+            // The frame does not say when it was written: the key is kept for a day from now, not less.
+            let answer = Answer {
+                body: header.idempotency_body,
+                first_sequence: header.base_sequence,
+                stored: header.count,
+                duplicates: header.duplicates,
+                at_us: self.options.clock.now_us(),
+            };
+            self.idempotency.insert(header.idempotency_key, answer);
+        }
+        Ok(())
+    }
+}

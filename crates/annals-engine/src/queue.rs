@@ -1,0 +1,110 @@
+//! The bounded way from callers to the writer thread.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use parking_lot::{Condvar, Mutex};
+
+use crate::batch::Batch;
+use crate::control::ControlOp;
+use crate::engine::{AppendOptions, Receipt};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long `append` waits for room before it gives up.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = Sender<Result<T>>;
+
+/// One thing for the writer to do.
+pub(crate) enum Job {
+    Append(AppendJob),
+    /// A delete or a mark; the answer is its ordinal, once it is durable.
+    Control(ControlOp, Reply<u64>),
+    /// Sync; the answer is the last durable sequence.
+    Flush(Reply<u64>),
+    /// Close the active log file so that it can be sealed; nothing happens if it is empty.
+    Rotate(Reply<()>),
+    /// Sync, write a clean end, stop.
+    Close(Reply<()>),
+}
+
+/// A batch on its way.
+pub(crate) struct AppendJob {
+    pub(crate) batch: Batch,
+    pub(crate) how: AppendOptions,
+    pub(crate) size_bytes: usize,
+    pub(crate) reply: Reply<Receipt>,
+}
+
+/// Bytes of batches between callers and the writer, and full logs between writer and sealing.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    state: Mutex<BacklogState>,
+    changed: Condvar,
+    queued_bytes_max: usize,
+    unsealed_logs_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct BacklogState {
+    queued_bytes: usize,
+    unsealed_logs: usize,
+}
+
+impl Backlog {
+    pub(crate) fn new(queued_bytes_max: usize, unsealed_logs_max: usize) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), queued_bytes_max, unsealed_logs_max }
+    }
+
+    /// Waits for room and takes it. A batch larger than the whole queue passes when the queue is empty.
+    pub(crate) fn admit(&self, size_bytes: usize) -> Result<()> {
+        let mut state = self.state.lock();
+        loop {
+            let fits = state.queued_bytes == 0 || state.queued_bytes + size_bytes <= self.queued_bytes_max;
+            if fits && state.unsealed_logs < self.unsealed_logs_max {
+                state.queued_bytes += size_bytes;
+                return Ok(());
+            }
+            if self.changed.wait_for(&mut state, WAIT_MAX).timed_out() {
+                let message = format!(
+                    "no room within {} s: {} bytes wait to be written, {} log files to be sealed",
+                    WAIT_MAX.as_secs(),
+                    state.queued_bytes,
+                    state.unsealed_logs
+                );
+                return Err(Error::new(ErrorKind::Busy, message));
+            }
+        }
+    }
+
+    /// Gives room back.
+    pub(crate) fn release(&self, size_bytes: usize) {
+        let mut state = self.state.lock();
+        state.queued_bytes = state.queued_bytes.saturating_sub(size_bytes);
+        self.changed.notify_all();
+    }
+
+    /// Says how many full logs wait to be sealed.
+    pub(crate) fn set_unsealed_logs(&self, count: usize) {
+        self.state.lock().unsealed_logs = count;
+        self.changed.notify_all();
+    }
+}
+
+/// Sends a job and waits for its answer.
+pub(crate) fn ask<T>(jobs: &Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -> Result<T> {
+    let (reply, answer) = crossbeam_channel::bounded(1);
+    jobs.send(job(reply)).map_err(|_gone| closed())?;
+    wait(&answer)
+}
+
+/// Waits for an answer; a writer that is gone is `Poisoned`.
+pub(crate) fn wait<T>(answer: &Receiver<Result<T>>) -> Result<T> {
+    answer.recv().unwrap_or_else(|_gone| Err(closed()))
+}
+
+/// What every call on a closed store gets.
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Poisoned, "the store is closed, or its writer has stopped: open it again")
+}

@@ -1,0 +1,122 @@
+//! Columns -> a sealed segment file.
+
+use std::path::Path;
+
+use crate::codec::len_u64;
+use crate::error::{Error, Result};
+use crate::id::EventId;
+use crate::storage::Storage;
+
+use super::layout::{Footer, Section, SectionKind};
+use super::writer::SegmentWriter;
+use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, text};
+
+/// Writes a segment into the new file `path` and makes it durable; the caller renames it into place.
+///
+/// The bytes depend on `meta` and `input` alone. After an error the file, if it was made, is removed.
+///
+/// # Errors
+/// `InvalidInput` if the columns contradict each other; `DiskFull`, `Io`; whatever the texts' source says.
+pub(crate) fn build_segment(
+    storage: &dyn Storage,
+    path: &Path,
+    meta: &SegmentMeta,
+    input: SegmentInput<'_>,
+) -> Result<SegmentSummary> {
+    check(&input)?;
+    let writer = SegmentWriter::create(storage, path, meta)?;
+    let built = write(writer, meta, input);
+    if built.is_err() {
+        // Best effort: the error in hand says more than a failed removal would.
+        let _ = storage.remove(path);
+    }
+    built
+}
+
+fn check(input: &SegmentInput<'_>) -> Result<()> {
+    let rows = input.created_at_us.len();
+    if rows == 0 || rows > SEGMENT_ROWS_MAX {
+        return Err(Error::invalid_input(format!("a segment has 1 to {SEGMENT_ROWS_MAX} rows, not {rows}")));
+    }
+    if input.sequences.len() != rows || input.ids.len() != rows {
+        return Err(Error::invalid_input("the columns of a segment differ in length"));
+    }
+    let keys = input.created_at_us.iter().zip(&input.sequences);
+    if !keys.is_sorted_by(|a, b| a < b) {
+        return Err(Error::invalid_input("the rows of a segment do not ascend by created_at and sequence"));
+    }
+    if input.sequences.iter().any(|sequence| i64::try_from(*sequence).is_err()) {
+        return Err(Error::invalid_input("a sequence exceeds 63 bits"));
+    }
+    Ok(())
+}
+
+fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>) -> Result<SegmentSummary> {
+    let SegmentInput { created_at_us, sequences, ids, mut keywords, texts } = input;
+    let rows = u32::try_from(created_at_us.len()).expect("checked against SEGMENT_ROWS_MAX");
+    write_keys(&mut writer, &created_at_us, &sequences)?;
+    let ids_made = write_ids(&mut writer, meta.store, &created_at_us, &sequences, &ids)?;
+    let time_bounds_us = bounds(&created_at_us);
+    let sequence_bounds = bounds(&sequences);
+    let sequences_ascend = sequences.is_sorted();
+    drop((created_at_us, sequences, ids));
+    keywords.sort_by_key(|keyword| keyword.field);
+    if !keywords.is_sorted_by(|a, b| a.field < b.field) {
+        return Err(Error::invalid_input("a segment to be built has a field twice"));
+    }
+    let mut fields = Vec::new();
+    for keyword in keywords {
+        fields.extend(keyword::write(&mut writer, keyword, rows)?);
+    }
+    for stream in Stream::ALL {
+        text::write(&mut writer, stream, rows, texts)?;
+    }
+    let footer = Footer {
+        rows,
+        created_at_min_us: time_bounds_us.0,
+        created_at_max_us: time_bounds_us.1,
+        sequence_min: sequence_bounds.0,
+        sequence_max: sequence_bounds.1,
+        sequences_ascend,
+        ids_made,
+        data_end: 0,
+        chunk_table_crc: 0,
+        fields,
+        sections: Vec::new(),
+    };
+    let (size_bytes, footer_crc) = writer.finish(footer)?;
+    Ok(SegmentSummary { rows, size_bytes, footer_crc, time_bounds_us, sequence_bounds })
+}
+
+fn bounds<T: Copy + Ord + Default>(values: &[T]) -> (T, T) {
+    let min = values.iter().copied().min().unwrap_or_default();
+    (min, values.iter().copied().max().unwrap_or_default())
+}
+
+fn write_keys(writer: &mut SegmentWriter, created_at_us: &[i64], sequences: &[u64]) -> Result<()> {
+    let mut section = Section::new(SectionKind::CreatedAt, 0, 0);
+    let bytes = packed::frame(&mut section, created_at_us);
+    writer.section(section, &bytes)?;
+    let mut section = Section::new(SectionKind::Sequence, 0, 0);
+    let signed: Vec<i64> = sequences.iter().map(|sequence| sequence.cast_signed()).collect();
+    let bytes = packed::frame(&mut section, &signed);
+    writer.section(section, &bytes)
+}
+
+/// Writes the ids unless all can be computed; returns whether they can.
+fn write_ids(
+    writer: &mut SegmentWriter,
+    store: u128,
+    created_at_us: &[i64],
+    sequences: &[u64],
+    ids: &[Option<EventId>],
+) -> Result<bool> {
+    let made = || created_at_us.iter().zip(sequences).map(|(time, sequence)| EventId::made(*time, *sequence));
+    if ids.iter().zip(made()).all(|(id, made)| id.is_none_or(|id| id == made)) {
+        return Ok(true);
+    }
+    let all: Vec<EventId> = ids.iter().zip(made()).map(|(id, made)| id.unwrap_or(made)).collect();
+    debug_assert_eq!(len_u64(all.len()), len_u64(ids.len()));
+    ids::write(writer, store, &all)?;
+    Ok(false)
+}

@@ -1,0 +1,107 @@
+//! A mapped file whose bytes are checked against their checksums when they are first touched.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::codec::{len_u64, to_usize};
+use crate::error::{Error, Result};
+use crate::storage::SealedMap;
+
+use super::layout::{CHUNK_SIZE, Section};
+
+/// Bits of one word of the "verified" set.
+const WORD_BITS: usize = 64;
+
+/// The sections of a segment: bytes below `covered`, in chunks with a checksum each.
+pub(crate) struct CheckedFile {
+    map: Arc<dyn SealedMap>,
+    path: PathBuf,
+    covered: usize,
+    crcs: Vec<u32>,
+    /// A bit per chunk that was found right. Relaxed: the bytes never change, two threads may both check.
+    verified: Vec<AtomicU64>,
+}
+
+impl CheckedFile {
+    /// The first `covered` bytes of `map`, whose chunks have the checksums `crcs`.
+    pub(crate) fn new(map: Arc<dyn SealedMap>, path: &Path, covered: usize, crcs: Vec<u32>) -> Self {
+        let words = crcs.len().div_ceil(WORD_BITS);
+        let verified = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self { map, path: path.to_owned(), covered, crcs, verified }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The checksums of the chunks.
+    pub(crate) fn chunk_crcs(&self) -> &[u32] {
+        &self.crcs
+    }
+
+    /// `len` bytes at `at` within a section.
+    #[inline]
+    pub(crate) fn bytes(&self, section: &Section, at: u64, len: usize) -> Result<&[u8]> {
+        let inside = at.checked_add(len_u64(len)).is_some_and(|end| end <= section.len);
+        let start = section.offset.checked_add(at).filter(|_| inside).map(to_usize);
+        let end = start.and_then(|start| start.checked_add(len)).filter(|end| *end <= self.covered);
+        let (Some(start), Some(end)) = (start, end) else {
+            return Err(self.corrupt(section, format!("{len} bytes at {at} exceed section {}", section.kind)));
+        };
+        if len > 0 {
+            self.verify(start / CHUNK_SIZE, (end - 1) / CHUNK_SIZE)?;
+        }
+        self.map.get(start..end).ok_or_else(|| self.corrupt(section, "the file is too short".to_owned()))
+    }
+
+    /// All bytes of a section.
+    pub(crate) fn all(&self, section: &Section) -> Result<&[u8]> {
+        self.bytes(section, 0, to_usize(section.len))
+    }
+
+    /// An error about a section of this file.
+    pub(crate) fn corrupt(&self, section: &Section, message: String) -> Error {
+        Error::corrupt(message).at_path(&self.path).at_offset(section.offset)
+    }
+
+    /// An error about what a section says.
+    pub(crate) fn contradicts(&self, section: &Section, what: &str) -> Error {
+        self.corrupt(section, format!("section {} of field {} {what}", section.kind, section.field))
+    }
+
+    #[inline]
+    fn verify(&self, first: usize, last: usize) -> Result<()> {
+        for chunk in first..=last {
+            let word = self.verified.get(chunk / WORD_BITS);
+            let bit = 1_u64 << (chunk % WORD_BITS);
+            if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
+                self.check_chunk(chunk)?;
+                if let Some(word) = word {
+                    word.fetch_or(bit, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn check_chunk(&self, chunk: usize) -> Result<()> {
+        let start = chunk * CHUNK_SIZE;
+        let bytes = self.map.get(start..(start + CHUNK_SIZE).min(self.covered)).unwrap_or_default();
+        check_chunk(bytes, self.crcs.get(chunk).copied())
+            .map_err(|error| error.at_path(&self.path).at_offset(len_u64(start)))
+    }
+}
+
+/// Compares the bytes of a chunk with its checksum.
+pub(crate) fn check_chunk(bytes: &[u8], stored: Option<u32>) -> Result<()> {
+    let computed = crc32fast::hash(bytes);
+    match stored {
+        Some(stored) if stored == computed => Ok(()),
+        Some(stored) => {
+            Err(Error::corrupt(format!("segment chunk checksum is {stored:#010x}, computed {computed:#010x}")))
+        }
+        None => Err(Error::corrupt("a segment chunk has no checksum")),
+    }
+}

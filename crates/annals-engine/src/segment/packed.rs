@@ -1,0 +1,346 @@
+//! Columns of integers in as few bits as they need, each entry readable on its own.
+//!
+//! A packed column gives every entry the same width. A framed column does so per block of 128 entries,
+//! relative to the block's smallest, after taking off a common slope: timestamps, offsets and
+//! sequences grow with their index, and only what they deviate by takes room.
+
+use crate::codec::{len_u64, to_usize};
+use crate::error::{Error, Result};
+
+use super::checked::CheckedFile;
+use super::layout::Section;
+
+/// Entries of one block of a framed column.
+pub(crate) const FRAME_ENTRIES: usize = 128;
+/// The same as a row count.
+pub(crate) const FRAME_ENTRIES_U32: u32 = 128;
+/// The same, for signed arithmetic.
+const FRAME_STEP: i64 = 128;
+/// Zeroes behind packed bits, so that an entry is read as one aligned-free word.
+const PADDING: usize = 16;
+/// A block of a framed column takes this many bytes per bit of width.
+const FRAME_UNIT: usize = FRAME_ENTRIES / 8;
+/// A block's directory entry: smallest value and end. The end of the block before lies in front of it.
+const DIRECTORY_ENTRY: usize = 8 + 4;
+const WIDTH_MAX: u32 = 64;
+
+/// Bits needed for values up to `max`.
+pub(crate) fn width_of(max: u64) -> u8 {
+    u8::try_from(WIDTH_MAX - max.leading_zeros()).expect("at most 64")
+}
+
+/// Appends the low `width` bits of each value, then pads to whole bytes.
+fn pack_bits(values: impl Iterator<Item = u64>, width: u8, out: &mut Vec<u8>) {
+    let width = u32::from(width);
+    if width == 0 {
+        return;
+    }
+    let (mut pending, mut bits) = (0_u128, 0_u32);
+    for value in values {
+        pending |= u128::from(value) << bits;
+        bits += width;
+        if bits >= 64 {
+            let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = pending.to_le_bytes();
+            out.extend_from_slice(&[b0, b1, b2, b3, b4, b5, b6, b7]);
+            pending >>= 64;
+            bits -= 64;
+        }
+    }
+    let rest = usize::try_from(bits.div_ceil(8)).unwrap_or_default();
+    out.extend(pending.to_le_bytes().into_iter().take(rest));
+}
+
+/// The `width` bits from `bit` on; `None` if `bytes` ends less than a word behind them.
+#[inline]
+fn unpack(bytes: &[u8], bit: usize, width: u32) -> Option<u64> {
+    let start = bit / 8;
+    let shift = bit % 8;
+    if width == 0 {
+        return Some(0);
+    }
+    if width <= 56 {
+        let word: [u8; 8] = bytes.get(start..start.checked_add(8)?)?.try_into().ok()?;
+        return Some((u64::from_le_bytes(word) >> shift) & ((1 << width) - 1));
+    }
+    let word: [u8; 16] = bytes.get(start..start.checked_add(16)?)?.try_into().ok()?;
+    u64::try_from((u128::from_le_bytes(word) >> shift) & ((1 << width) - 1)).ok()
+}
+
+/// The bytes [`unpack`] looks at.
+fn window(width: u32) -> usize {
+    if width <= 56 { 8 } else { 16 }
+}
+
+/// Packs `values`, none of which is below `base`, and completes the description of the section.
+pub(crate) fn pack(section: &mut Section, values: &[u32]) -> Vec<u8> {
+    let base = values.iter().copied().min().unwrap_or(0);
+    let max = values.iter().copied().max().unwrap_or(0);
+    section.width = width_of(u64::from(max - base));
+    section.slope = i64::from(base);
+    section.count = len_u64(values.len());
+    let mut out = Vec::with_capacity(values.len() * usize::from(section.width) / 8 + PADDING + 1);
+    if section.width > 0 {
+        pack_bits(values.iter().map(|value| u64::from(value - base)), section.width, &mut out);
+        out.resize(out.len() + PADDING, 0);
+    }
+    out
+}
+
+/// A packed column of 32-bit values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackedColumn {
+    section: Section,
+    width: u32,
+    base: u32,
+}
+
+impl PackedColumn {
+    /// Checks that `section` can hold `count` entries.
+    pub(crate) fn new(section: Section, count: u64) -> Result<Self> {
+        let width = u32::from(section.width);
+        let base = u32::try_from(section.slope).ok();
+        let bits = count.checked_mul(u64::from(width));
+        let needed = bits.map(|bits| if bits == 0 { 0 } else { bits.div_ceil(8) + len_u64(PADDING) });
+        match (base, needed) {
+            (Some(base), Some(needed)) if width <= 32 && section.count == count && needed == section.len => {
+                Ok(Self { section, width, base })
+            }
+            _ => Err(Error::corrupt(format!(
+                "section {} of field {} cannot hold {count} packed entries",
+                section.kind, section.field
+            ))),
+        }
+    }
+
+    /// The entry at `index`. O(1).
+    #[inline]
+    pub(crate) fn get(&self, file: &CheckedFile, index: u64) -> Result<u32> {
+        if index >= self.section.count {
+            return Err(file.contradicts(&self.section, &format!("has no entry {index}")));
+        }
+        if self.width == 0 {
+            return Ok(self.base);
+        }
+        let bit = index * u64::from(self.width);
+        let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
+        let value = unpack(bytes, to_usize(bit % 8), self.width);
+        self.based(value).ok_or_else(|| file.contradicts(&self.section, "has an entry out of range"))
+    }
+
+    #[inline]
+    fn based(&self, value: Option<u64>) -> Option<u32> {
+        self.base.checked_add(u32::try_from(value?).ok()?)
+    }
+
+    /// Calls `visit` with the entries of `range` in order.
+    pub(crate) fn scan(
+        &self,
+        file: &CheckedFile,
+        range: std::ops::Range<u64>,
+        mut visit: impl FnMut(u32) -> Result<()>,
+    ) -> Result<()> {
+        if range.end > self.section.count {
+            return Err(file.contradicts(&self.section, &format!("has no entry {}", range.end)));
+        }
+        let bytes = file.all(&self.section)?;
+        for index in range {
+            let bit = to_usize(index * u64::from(self.width));
+            let value = self
+                .based(unpack(bytes, bit, self.width))
+                .ok_or_else(|| file.contradicts(&self.section, "has an entry out of range"))?;
+            visit(value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Frames `values` and completes the description of the section.
+pub(crate) fn frame(section: &mut Section, values: &[i64]) -> Vec<u8> {
+    let scale = common_scale(values);
+    let scaled = |value: i64| value / scale;
+    let slope = best_slope(values, scale);
+    section.count = len_u64(values.len());
+    section.slope = slope;
+    section.scale = scale;
+    let blocks = values.len().div_ceil(FRAME_ENTRIES);
+    let mut directory = Vec::with_capacity(blocks * DIRECTORY_ENTRY + 4);
+    directory.extend_from_slice(&0_u32.to_le_bytes());
+    let mut data = Vec::new();
+    let mut end = 0_u32;
+    let mut residuals = Vec::with_capacity(FRAME_ENTRIES);
+    let mut first = 0_i64;
+    for block in values.chunks(FRAME_ENTRIES) {
+        residuals.clear();
+        residuals.extend(
+            block.iter().zip(first..).map(|(value, index)| scaled(*value).wrapping_sub(slope.wrapping_mul(index))),
+        );
+        first += FRAME_STEP;
+        let (min, width) = spread(&residuals);
+        end += u32::from(width);
+        directory.extend_from_slice(&min.to_le_bytes());
+        directory.extend_from_slice(&end.to_le_bytes());
+        let before = data.len();
+        pack_bits(residuals.iter().map(|value| value.wrapping_sub(min).cast_unsigned()), width, &mut data);
+        data.resize(before + usize::from(width) * FRAME_UNIT, 0);
+    }
+    directory.resize(directory_size(blocks), 0);
+    directory.append(&mut data);
+    directory.resize(directory.len() + PADDING, 0);
+    directory
+}
+
+/// Bytes of the directory of that many blocks, up to where packed bits start.
+fn directory_size(blocks: usize) -> usize {
+    (4 + blocks * DIRECTORY_ENTRY).next_multiple_of(8)
+}
+
+/// The smallest value and the bits that the distance to the largest takes.
+fn spread(residuals: &[i64]) -> (i64, u8) {
+    let min = residuals.iter().copied().min().unwrap_or(0);
+    let max = residuals.iter().copied().max().unwrap_or(0);
+    (min, width_of(max.wrapping_sub(min).cast_unsigned()))
+}
+
+/// Timestamps of whole milliseconds or seconds are kept in that unit.
+fn common_scale(values: &[i64]) -> i64 {
+    [1_000_000, 1000].into_iter().find(|scale| values.iter().all(|value| value % scale == 0)).unwrap_or(1)
+}
+
+/// The average growth per entry if it saves bits, else none.
+fn best_slope(values: &[i64], scale: i64) -> i64 {
+    let (Some(first), Some(last)) = (values.first(), values.last()) else { return 0 };
+    let steps = i64::try_from(values.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
+    let average = (last / scale).saturating_sub(first / scale) / steps;
+    let bits = |slope: i64| -> u64 {
+        let mut residuals = Vec::with_capacity(FRAME_ENTRIES);
+        let mut sum = 0;
+        for block in values.chunks(FRAME_ENTRIES) {
+            residuals.clear();
+            // The index within the block serves: a constant does not change the spread.
+            residuals.extend(
+                block.iter().zip(0_i64..).map(|(v, index)| (v / scale).wrapping_sub(slope.wrapping_mul(index))),
+            );
+            sum += u64::from(spread(&residuals).1);
+        }
+        sum
+    };
+    if average != 0 && bits(average) < bits(0) { average } else { 0 }
+}
+
+/// A framed column of 64-bit values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameColumn {
+    section: Section,
+    /// Where packed bits start in the section.
+    data: u64,
+}
+
+/// One block's place and terms.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    min: i64,
+    width: u32,
+    /// Where its bits start in the section.
+    at: u64,
+}
+
+impl FrameColumn {
+    /// Checks that `section` can hold `count` entries.
+    pub(crate) fn new(section: Section, count: u64) -> Result<Self> {
+        let blocks = usize::try_from(count).ok().map(|count| count.div_ceil(FRAME_ENTRIES));
+        let data = blocks.filter(|blocks| *blocks < 1 << 40).map(|blocks| len_u64(directory_size(blocks)));
+        match data {
+            Some(data) if section.count == count && data.saturating_add(len_u64(PADDING)) <= section.len => {
+                Ok(Self { section, data })
+            }
+            _ => Err(Error::corrupt(format!(
+                "section {} of field {} cannot hold {count} framed entries",
+                section.kind, section.field
+            ))),
+        }
+    }
+
+    /// Entries.
+    pub(crate) fn count(&self) -> u64 {
+        self.section.count
+    }
+
+    /// The section, for messages.
+    pub(crate) fn section(&self) -> &Section {
+        &self.section
+    }
+
+    fn frame(&self, file: &CheckedFile, block: u64) -> Result<Frame> {
+        let entry = file.bytes(&self.section, block * len_u64(DIRECTORY_ENTRY), 4 + DIRECTORY_ENTRY)?;
+        let mut reader = crate::codec::Reader::new(entry);
+        let (start, min, end) = (reader.u32()?, reader.i64()?, reader.u32()?);
+        match end.checked_sub(start) {
+            Some(width) if width <= WIDTH_MAX => {
+                Ok(Frame { min, width, at: self.data + u64::from(start) * len_u64(FRAME_UNIT) })
+            }
+            _ => Err(file.contradicts(&self.section, &format!("has a block from {start} to {end}"))),
+        }
+    }
+
+    #[inline]
+    fn value(&self, min: i64, delta: u64, index: u64) -> i64 {
+        let residual = min.wrapping_add(delta.cast_signed());
+        residual.wrapping_add(self.section.slope.wrapping_mul(index.cast_signed())).wrapping_mul(self.section.scale)
+    }
+
+    /// The entry at `index`. O(1).
+    pub(crate) fn get(&self, file: &CheckedFile, index: u64) -> Result<i64> {
+        if index >= self.section.count {
+            return Err(file.contradicts(&self.section, &format!("has no entry {index}")));
+        }
+        let frame = self.frame(file, index / len_u64(FRAME_ENTRIES))?;
+        let bit = index % len_u64(FRAME_ENTRIES) * u64::from(frame.width);
+        let bytes = file.bytes(&self.section, frame.at + bit / 8, window(frame.width))?;
+        let delta = unpack(bytes, to_usize(bit % 8), frame.width).unwrap_or_default();
+        Ok(self.value(frame.min, delta, index))
+    }
+
+    /// The smallest and the largest value block `block` can hold, without decoding it.
+    pub(crate) fn block_bounds(&self, file: &CheckedFile, block: u64) -> Result<(i128, i128)> {
+        let frame = self.frame(file, block)?;
+        let first = i128::from(block) * i128::try_from(FRAME_ENTRIES).unwrap_or_default();
+        let last = first + i128::try_from(FRAME_ENTRIES - 1).unwrap_or_default();
+        let slope = i128::from(self.section.slope);
+        let lowest = i128::from(frame.min) + (slope * first).min(slope * last);
+        let widest = (1_i128 << frame.width) - 1;
+        let highest = i128::from(frame.min) + widest + (slope * first).max(slope * last);
+        let scale = i128::from(self.section.scale);
+        Ok((lowest * scale, highest * scale))
+    }
+
+    /// Blocks of the column.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.section.count.div_ceil(len_u64(FRAME_ENTRIES))
+    }
+
+    /// Replaces `out` by the values of block `block`.
+    pub(crate) fn decode_block(&self, file: &CheckedFile, block: u64, out: &mut Vec<i64>) -> Result<()> {
+        out.clear();
+        let first = block * len_u64(FRAME_ENTRIES);
+        let entries = self.section.count.saturating_sub(first).min(len_u64(FRAME_ENTRIES));
+        let frame = self.frame(file, block)?;
+        let size = to_usize(u64::from(frame.width)) * FRAME_UNIT + PADDING;
+        let bytes = file.bytes(&self.section, frame.at, size)?;
+        for index in 0..entries {
+            let delta = unpack(bytes, to_usize(index * u64::from(frame.width)), frame.width).unwrap_or_default();
+            out.push(self.value(frame.min, delta, first + index));
+        }
+        Ok(())
+    }
+
+    /// Every value of the column.
+    pub(crate) fn decode(&self, file: &CheckedFile) -> Result<Vec<i64>> {
+        let mut values = Vec::with_capacity(to_usize(self.section.count));
+        let mut block_values = Vec::with_capacity(FRAME_ENTRIES);
+        for block in 0..self.blocks() {
+            self.decode_block(file, block, &mut block_values)?;
+            values.append(&mut block_values);
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,212 @@
+//! Damage is an error or the right answer, never a panic or a wrong row.
+
+use std::fs;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::event::Marks;
+use crate::filter::Filter;
+use crate::part::Part;
+use crate::rows::RowSet;
+
+/// Everything a segment of `events` answers, or the first error.
+fn read_everything(path: &Path, events: &[StoredEvent]) -> Result<()> {
+    let segment = Arc::new(open(path, 1)?);
+    let part = SealedPart::new(Arc::clone(&segment), Arc::new(Overlay::default()));
+    assert_eq!(part.row_count() as usize, events.len());
+    let all = RowSet::from_range(0..part.row_count());
+    for (row, event) in (0..).zip(events) {
+        assert_eq!(&segment.event(row, Marks::default())?, event);
+        assert!(part.find_id(event.id)?.contains(&row));
+        assert_eq!(part.find_sequence(event.sequence)?, Some(row));
+    }
+    for field in Field::ALL {
+        let mut counts = Vec::new();
+        part.count_by(*field, &all, &mut |value, count| counts.push((value.to_owned(), count)))?;
+        for (value, count) in counts {
+            let rows = part.select(&Filter::Term(*field, value.clone()))?;
+            let expected: Vec<u32> =
+                (0..).zip(events).filter(|(_, e)| e.values(*field).any(|v| v == value)).map(|(row, _)| row).collect();
+            assert_eq!(rows.iter().collect::<Vec<_>>(), expected);
+            assert_eq!(count as usize, expected.len());
+        }
+    }
+    Ok(())
+}
+
+fn assert_honest(outcome: Result<()>, place: &str) {
+    if let Err(error) = outcome {
+        assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnsupportedFormat), "{place}: {error}");
+        assert!(error.path().is_some(), "{place}: {error} names no file");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_an_error_or_changes_nothing() {
+    let built = written(random_events(0, 12, 0));
+    let good = fs::read(&built.path).unwrap();
+    let damaged_path = built.folder.path().join("damaged.seg");
+    let mut errors = 0;
+    for position in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[position] ^= 1 << (position % 8);
+        fs::write(&damaged_path, &bytes).unwrap();
+        let outcome = read_everything(&damaged_path, &built.events);
+        errors += usize::from(outcome.is_err());
+        assert_honest(outcome, &format!("bit in byte {position}"));
+        assert!(open(&damaged_path, 1).and_then(|segment| segment.verify_all(&mut |_| {})).is_err(), "{position}");
+    }
+    assert_eq!(errors, good.len(), "the segment is smaller than a chunk: all of it is under a checksum that is used");
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_error() {
+    let built = written(random_events(5, 12, 0));
+    let good = fs::read(&built.path).unwrap();
+    let cut_path = built.folder.path().join("cut.seg");
+    for len in 0..good.len() {
+        fs::write(&cut_path, &good[..len]).unwrap();
+        let outcome = open(&cut_path, 1).map(|_| ());
+        assert!(outcome.is_err(), "cut to {len}");
+        assert_honest(outcome, &format!("cut to {len}"));
+    }
+    let mut longer = good.clone();
+    longer.push(0);
+    fs::write(&cut_path, &longer).unwrap();
+    assert!(open(&cut_path, 1).is_err());
+}
+
+#[test]
+fn damage_behind_the_checksums_is_found_by_the_structure() {
+    // The chunk table is made to match the damage: only what the readers check by themselves is left.
+    let built = written(random_events(11, 40, 0));
+    let good = fs::read(&built.path).unwrap();
+    let damaged_path = built.folder.path().join("forged.seg");
+    let data_end = built.segment.footer.data_end as usize;
+    let mut random = Random(1);
+    for position in (layout::HEADER_SIZE..data_end).step_by(3) {
+        let mut bytes = good.clone();
+        bytes[position] ^= 1 << random.below(8);
+        forge(&mut bytes, data_end, &built.segment.footer);
+        fs::write(&damaged_path, &bytes).unwrap();
+        let segment = Arc::new(open(&damaged_path, 1).unwrap());
+        let part = SealedPart::new(Arc::clone(&segment), Arc::new(Overlay::default()));
+        let all = RowSet::from_range(0..part.row_count());
+        for row in 0..part.row_count() {
+            let _ = part.event(row);
+        }
+        for event in &built.events {
+            let _ = (part.find_id(event.id), part.find_sequence(event.sequence));
+        }
+        for field in Field::ALL {
+            let _ = part.select(&Filter::Prefix(*field, "v".to_owned()));
+            let _ = part.count_by(*field, &all, &mut |_, _| {});
+        }
+        let _ = segment.verify_all(&mut |_| {});
+    }
+}
+
+/// Recomputes the checksums over damaged sections.
+fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
+    let table: Vec<u8> =
+        bytes[..data_end].chunks(layout::CHUNK_SIZE).flat_map(|chunk| crc32fast::hash(chunk).to_le_bytes()).collect();
+    let mut footer = footer.clone();
+    footer.chunk_table_crc = crc32fast::hash(&table);
+    let encoded = crate::metadata::encode(&footer).unwrap();
+    let crc = layout::footer_crc(STORE, 1, (data_end + table.len()) as u64, &encoded);
+    bytes.truncate(data_end);
+    bytes.extend_from_slice(&table);
+    bytes.extend_from_slice(&encoded);
+    bytes.extend_from_slice(&layout::encode_trailer(encoded.len() as u32, crc));
+}
+
+/// Rows of which postings and id table are larger than a few chunks.
+fn many_small_events(rows: u64) -> Vec<StoredEvent> {
+    let mut random = Random(3);
+    let events = (1..=rows).map(|sequence| {
+        let resource = format!("r{}", random.below(rows / 2));
+        let mut event = Event::new("a.b");
+        event.set(Field::ResourceId, &resource);
+        event.created_at_us = Some(1_700_000_000_000_000 + sequence.cast_signed());
+        event.id = Some(EventId::from_u128(u128::from(random.next()) << 32));
+        let mut bytes = Vec::new();
+        record::encode(&event, &mut bytes, |_, _| {});
+        Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
+    });
+    events.collect()
+}
+
+/// Flips a bit in a chunk that lies wholly inside a section, and opens the file again.
+fn with_damage_inside(built: &Written, kind: layout::SectionKind, field: u8) -> Arc<SealedSegment> {
+    let section = built.segment.footer.find(kind, field).unwrap();
+    let chunk = layout::CHUNK_SIZE as u64;
+    let position = section.offset.next_multiple_of(chunk) + 7;
+    assert!(position - 7 + chunk <= section.offset + section.len, "{kind:?} spans a whole chunk");
+    let mut bytes = fs::read(&built.path).unwrap();
+    bytes[position as usize] ^= 1;
+    let path = built.folder.path().join(format!("{}.seg", section.kind));
+    fs::write(&path, &bytes).unwrap();
+    let segment = Arc::new(open(&path, 1).unwrap());
+    let error = segment.verify_all(&mut |_| {}).unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ErrorKind::Corrupt, Some(position - 7)));
+    segment
+}
+
+#[test]
+fn a_damaged_posting_is_read_off_the_codes() {
+    let built = written(many_small_events(150_000));
+    let segment = with_damage_inside(&built, layout::SectionKind::PostingBytes, Field::ResourceId.number());
+    let (damaged, sound) =
+        (segment.keyword(Field::ResourceId).unwrap(), built.segment.keyword(Field::ResourceId).unwrap());
+    let mut rebuilt = 0;
+    for code in (1..=damaged.dictionary.len()).step_by(997) {
+        rebuilt += usize::from(damaged.stored_posting(&segment.file, code).is_err());
+        let rows = damaged.posting(&segment.file, code).unwrap();
+        assert_eq!(rows, sound.posting(&built.segment.file, code).unwrap());
+    }
+    assert!(rebuilt > 0, "some of the postings lie in the damaged chunk");
+}
+
+#[test]
+fn a_damaged_id_table_is_replaced_by_a_search() {
+    let built = written(many_small_events(150_000));
+    let segment = with_damage_inside(&built, layout::SectionKind::IdRows, 0);
+    let mut searched = 0;
+    for (row, event) in (0..).zip(&built.events).step_by(1499) {
+        let table = segment.ids.as_ref().unwrap();
+        searched += usize::from(table.find_in_table(&segment.file, event.id).is_err());
+        assert_eq!(segment.find_id(event.id).unwrap(), [row]);
+    }
+    assert!(searched > 0, "some of the buckets lie in the damaged chunk");
+}
+
+#[test]
+fn a_damaged_column_is_reported_where_it_is_used_and_only_there() {
+    let built = written(many_small_events(150_000));
+    let segment = with_damage_inside(&built, layout::SectionKind::Ids, 0);
+    let outcomes: Vec<bool> =
+        (0..150_000).step_by(100).map(|row| segment.event(row, Marks::default()).is_ok()).collect();
+    assert!(outcomes.contains(&true) && outcomes.contains(&false));
+    let part = SealedPart::new(Arc::clone(&segment), Arc::new(Overlay::default()));
+    let expected = built.events[77].get(Field::ResourceId).unwrap().to_owned();
+    assert!(part.select(&Filter::Term(Field::ResourceId, expected)).unwrap().contains(77));
+}
+
+#[test]
+fn files_of_others_and_of_the_future_are_refused() {
+    let built = written(random_events(2, 5, 0));
+    let kind = |store, id, crc| {
+        SealedSegment::open(&OsStorage::new(), &built.path, store, id, crc).map(|_| ()).unwrap_err().kind()
+    };
+    assert_eq!(kind(STORE + 1, 1, None), ErrorKind::Corrupt);
+    assert_eq!(kind(STORE, 2, None), ErrorKind::Corrupt);
+    assert_eq!(kind(STORE, 1, Some(built.summary.footer_crc ^ 1)), ErrorKind::Corrupt);
+    let mut bytes = fs::read(&built.path).unwrap();
+    bytes[8] = 2;
+    let crc = crc32fast::hash(&bytes[..layout::HEADER_SIZE - 4]);
+    bytes[layout::HEADER_SIZE - 4..layout::HEADER_SIZE].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&built.path, &bytes).unwrap();
+    assert_eq!(kind(STORE, 1, None), ErrorKind::UnsupportedFormat);
+    fs::remove_file(&built.path).unwrap();
+    assert_eq!(kind(STORE, 1, None), ErrorKind::NotFound);
+}

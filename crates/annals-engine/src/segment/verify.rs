@@ -1,0 +1,121 @@
+//! Reads a whole segment and compares everything in it with everything else.
+
+use crate::codec::{len_u64, to_usize};
+use crate::error::{Error, Result};
+use crate::event::Marks;
+
+use super::SealedSegment;
+use super::checked::check_chunk;
+use super::layout::{CHUNK_SIZE, HEADER_SIZE};
+use super::sealed::Ends;
+
+/// Bytes of one read.
+const READ_SIZE: usize = 16 * CHUNK_SIZE;
+
+impl SealedSegment {
+    /// Reads the file from the disk, checks every checksum, then decodes every row and compares the
+    /// indexes with the columns. `progress` is told the bytes of each read.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the first damage; `Io` if the file cannot be read.
+    pub(crate) fn verify_all(&self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        self.verify_bytes(progress)?;
+        self.verify_rows()?;
+        self.verify_indexes().map_err(|error| error.at_path(self.path()))
+    }
+
+    fn verify_bytes(&self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let failed = |source| Error::io("read", self.path(), source);
+        let size = self.handle.len().map_err(failed)?;
+        if size != self.size_bytes {
+            return Err(
+                Error::corrupt(format!("the file has {size} bytes, it had {}", self.size_bytes)).at_path(self.path())
+            );
+        }
+        let mut crcs = self.file.chunk_crcs().iter();
+        let mut buffer = Vec::new();
+        let mut position = 0;
+        while position < self.footer.data_end {
+            let len = (self.footer.data_end - position).min(len_u64(READ_SIZE));
+            buffer.resize(to_usize(len), 0);
+            self.handle.read_at(&mut buffer, position).map_err(failed)?;
+            for (chunk, start) in buffer.chunks(CHUNK_SIZE).zip((position..).step_by(CHUNK_SIZE)) {
+                check_chunk(chunk, crcs.next().copied())
+                    .map_err(|error| error.at_path(self.path()).at_offset(start))?;
+            }
+            position += len;
+            progress(len);
+        }
+        self.verify_ends(progress)
+    }
+
+    /// Header, chunk table and footer once more, as they lie on the disk now.
+    fn verify_ends(&self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let failed = |source| Error::io("read", self.path(), source);
+        let mut head = vec![0; HEADER_SIZE];
+        self.handle.read_at(&mut head, 0).map_err(failed)?;
+        let tail_len = self.size_bytes.saturating_sub(self.footer.data_end);
+        let mut tail = vec![0; to_usize(tail_len)];
+        self.handle.read_at(&mut tail, self.footer.data_end).map_err(failed)?;
+        progress(tail_len);
+        let ends = Ends::read(&head, &tail, self.footer.data_end, (self.meta.store, self.meta.segment_id), None);
+        let ends = ends.map_err(|error| error.at_path(self.path()))?;
+        if ends.footer != self.footer || ends.crcs != self.file.chunk_crcs() {
+            return Err(Error::corrupt("the segment's footer changed since it was opened").at_path(self.path()));
+        }
+        Ok(())
+    }
+
+    fn verify_rows(&self) -> Result<()> {
+        let mut last = None;
+        for row in 0..self.rows() {
+            let event = self.event(row, Marks::default())?;
+            let key = self.key(row)?;
+            let (times, sequences) = (self.time_bounds_us(), self.sequence_bounds());
+            let inside =
+                (times.0..=times.1).contains(&key.created_at_us) && (sequences.0..=sequences.1).contains(&key.sequence);
+            if last.is_some_and(|last| last >= key) || !inside {
+                return Err(Error::corrupt(format!("row {row} is out of order")).at_path(self.path()));
+            }
+            if self.ids.as_ref().is_some_and(|ids| {
+                !ids.find_in_table(&self.file, event.id).is_ok_and(|rows| rows.binary_search(&row).is_ok())
+            }) {
+                return Err(Error::corrupt(format!("the id table does not lead to row {row}")).at_path(self.path()));
+            }
+            last = Some(key);
+        }
+        Ok(())
+    }
+
+    fn verify_indexes(&self) -> Result<()> {
+        for column in &self.fields {
+            let dictionary = &column.dictionary;
+            let terms = dictionary.terms(&self.file)?;
+            if !terms.is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
+                return Err(Error::corrupt(format!("the dictionary of {} is out of order", column.field)));
+            }
+            // Every value is found in its posting, and both have the same number of them: they are the same.
+            let mut found = 0_u64;
+            let mut postings = Vec::with_capacity(terms.len());
+            for code in 1..=dictionary.len() {
+                let rows = column.stored_posting(&self.file, code)?;
+                found += u64::from(rows.len());
+                postings.push(rows);
+            }
+            let mut missing = None;
+            column.scan(&self.file, |row, code| {
+                let posting = postings.get(crate::codec::row_usize(code.saturating_sub(1)));
+                if !posting.is_some_and(|posting| posting.contains(row)) {
+                    missing = Some(row);
+                }
+            })?;
+            if let Some(row) = missing {
+                return Err(Error::corrupt(format!("row {row} is in no posting of its {}", column.field)));
+            }
+            if found != u64::from(column.entry.values) {
+                return Err(Error::corrupt(format!("the postings of {} hold {found} values", column.field)));
+            }
+        }
+        Ok(())
+    }
+}

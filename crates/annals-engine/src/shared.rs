@@ -1,0 +1,161 @@
+//! What the threads of an open store share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::catalog::{Catalog, Snapshot};
+use crate::error::{Error, ErrorKind, Result};
+use crate::housekeeping;
+use crate::idempotency::IdempotencyTable;
+use crate::layout::{FileKind, FileName};
+use crate::manifest::{DurableFloor, Manifest, ManifestStore};
+use crate::options::Options;
+use crate::queue::Backlog;
+use crate::watermark::Watermarks;
+
+/// State shared by callers, the writer, the syncer and the maintenance thread.
+///
+/// Lock order: `maintenance`, `control`, `manifest`, `catalog`. The writer takes only the last two.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) store: u128,
+    pub(crate) epoch: u32,
+    pub(crate) catalog: RwLock<Arc<Catalog>>,
+    pub(crate) watermarks: Watermarks,
+    pub(crate) backlog: Backlog,
+    /// One seal or compaction at a time.
+    pub(crate) maintenance: Mutex<()>,
+    /// Held while rows are chosen, logged and marked: deletes, marks and the publication of rewritten
+    /// segments exclude each other, so no change falls between two views of the same rows.
+    pub(crate) control: Mutex<ControlState>,
+    pub(crate) manifest: Mutex<ManifestStore>,
+    /// Files given up by the last commits whose names are not yet off the manifest's list.
+    pub(crate) removed: Mutex<Vec<FileName>>,
+    pub(crate) idempotency: Mutex<IdempotencyTable>,
+    /// Idempotency keys whose first use still runs.
+    pub(crate) running_keys: Mutex<HashSet<u128>>,
+    pub(crate) disk_full: AtomicBool,
+    /// Why the last background seal or compaction failed, if it did.
+    pub(crate) maintenance_failure: Mutex<Option<String>>,
+    /// Why nothing can be written, for a store opened read-only.
+    pub(crate) read_only: Option<Error>,
+    pub(crate) wake: Wake,
+    pub(crate) counters: Counters,
+    /// The directory lock; given back at close.
+    pub(crate) lock: Mutex<Option<Box<dyn Send + Sync>>>,
+}
+
+/// The last control operation that overlays hold.
+#[derive(Debug, Default)]
+pub(crate) struct ControlState {
+    pub(crate) applied_ordinal: u64,
+}
+
+/// Wakes the maintenance thread.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    pub(crate) state: Mutex<WakeState>,
+    pub(crate) changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct WakeState {
+    pub(crate) work: bool,
+    pub(crate) stop: bool,
+}
+
+/// Figures since open.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) seals: AtomicU64,
+    pub(crate) compactions: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) clock_steps_back: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read())
+    }
+
+    /// Swaps in a changed catalog.
+    pub(crate) fn update_catalog<T>(&self, change: impl FnOnce(&mut Catalog) -> T) -> T {
+        let mut current = self.catalog.write();
+        let mut next = Catalog::clone(&current);
+        let answer = change(&mut next);
+        *current = Arc::new(next);
+        answer
+    }
+
+    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let catalog = self.catalog();
+        Snapshot::new(catalog, self.watermarks.visible())
+    }
+
+    /// Commits a changed manifest; on failure the old one stays in force.
+    pub(crate) fn update_manifest<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> Result<T> {
+        let mut state = self.manifest.lock();
+        let mut next = state.current().clone();
+        let mut removed = self.removed.lock();
+        next.dropping.retain(|file| !removed.contains(file));
+        let answer = change(&mut next);
+        let durable = self.watermarks.durable();
+        let floor = DurableFloor { log_id: durable.log_id, offset: durable.offset, sequence: durable.sequence };
+        next.durable_floor = Some(floor).filter(|floor| next.logs.iter().any(|log| log.id == floor.log_id));
+        state.commit(&next)?;
+        removed.clear();
+        Ok(answer)
+    }
+
+    /// Takes ids for new files and names them in the manifest first: what a crash leaves of them is
+    /// known to be nobody's.
+    pub(crate) fn announce(&self, kind: FileKind, count: usize) -> Result<std::ops::Range<u64>> {
+        if count == 0 {
+            return Ok(0..0);
+        }
+        self.update_manifest(|manifest| manifest.announce(kind, count))
+    }
+
+    /// Unlinks what the committed manifest gave up, then forgets it.
+    pub(crate) fn remove_dropped(&self) -> Result<()> {
+        let removed = self.removed.lock().clone();
+        let mut dropping = self.manifest.lock().current().dropping.clone();
+        dropping.retain(|file| !removed.contains(file));
+        if dropping.is_empty() {
+            return Ok(());
+        }
+        housekeeping::remove_dropped(&*self.options.storage, &self.options.directory, &dropping)?;
+        // They leave the list with the next commit: an entry without a file does no harm.
+        self.removed.lock().extend(dropping);
+        Ok(())
+    }
+
+    /// Gives up whole segments with one manifest commit. The caller holds the control lock.
+    pub(crate) fn drop_segments(&self, ids: &[u64]) -> Result<()> {
+        self.update_manifest(|manifest| manifest.drop_segments(ids))?;
+        self.update_catalog(|catalog| catalog.sealed.retain(|entry| !ids.contains(&entry.entry.id)));
+        Ok(())
+    }
+
+    /// `Poisoned` if nothing may be written.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if let Some(reason) = &self.read_only {
+            return Err(Error::new(ErrorKind::Poisoned, format!("the store is open read-only: {reason}")));
+        }
+        self.watermarks.check()
+    }
+
+    /// Tells the maintenance thread that there is something to do.
+    pub(crate) fn wake_maintenance(&self) {
+        self.wake.state.lock().work = true;
+        self.wake.changed.notify_all();
+    }
+
+    pub(crate) fn count_sync(&self) {
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+}

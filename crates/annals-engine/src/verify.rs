@@ -1,0 +1,93 @@
+//! Reading everything there is and saying what is damaged.
+
+use std::sync::Arc;
+
+use crate::blob::read_blob;
+use crate::catalog::{Catalog, LiveEntry};
+use crate::codec::len_u64;
+use crate::engine::VerifyReport;
+use crate::error::{Error, Result};
+use crate::frame::FrameKind;
+use crate::layout::segment_path;
+use crate::record::index_payload;
+use crate::segment::SealedSegment;
+use crate::shared::Shared;
+
+/// Checks every file that the catalog and the manifest name, from the device where it can.
+pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> VerifyReport {
+    let catalog = shared.catalog();
+    let mut run = Run { report: VerifyReport::default(), total: total_bytes(&catalog), progress };
+    for entry in &catalog.sealed {
+        run.report.files += 1;
+        let path = segment_path(&shared.options.directory, entry.entry.id);
+        let (storage, crc) = (&*shared.options.storage, Some(entry.entry.footer_crc));
+        let checked = SealedSegment::open(storage, &path, shared.store, entry.entry.id, crc)
+            .and_then(|segment| run.segment(&segment));
+        match checked {
+            Ok(()) => run.report.events += u64::from(entry.entry.rows),
+            Err(error) => {
+                let lost = format!(
+                    "{error}; lost are up to {} events, sequences {} to {}",
+                    entry.entry.rows, entry.entry.min_sequence, entry.entry.max_sequence
+                );
+                run.report.damages.push(lost);
+            }
+        }
+    }
+    let durable = shared.watermarks.durable();
+    for entry in &catalog.live {
+        run.report.files += 1;
+        let end = entry.closed_at.unwrap_or(if durable.log_id == entry.segment.log_id { durable.offset } else { 0 });
+        if let Err(error) = run.log(entry, end) {
+            run.report.damages.push(error.to_string());
+        }
+    }
+    let blobs = shared.manifest.lock().current().blobs.clone();
+    for blob in &blobs {
+        run.report.files += 1;
+        run.report.bytes += u64::from(blob.len);
+        if let Err(error) = read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob) {
+            run.report.damages.push(error.to_string());
+        }
+    }
+    run.report
+}
+
+fn total_bytes(catalog: &Arc<Catalog>) -> u64 {
+    let sealed: u64 = catalog.sealed.iter().map(|entry| entry.entry.size_bytes).sum();
+    let live: u64 = catalog.live.iter().map(|entry| entry.closed_at.unwrap_or(entry.log.size_bytes())).sum();
+    sealed + live
+}
+
+struct Run<'a> {
+    report: VerifyReport,
+    total: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Run<'_> {
+    fn segment(&mut self, segment: &SealedSegment) -> Result<()> {
+        let before = self.report.bytes;
+        let (total, progress, bytes) = (self.total, &mut self.progress, &mut self.report.bytes);
+        segment.verify_all(&mut |done| {
+            *bytes = before + done;
+            progress(*bytes, total.max(*bytes));
+        })
+    }
+
+    fn log(&mut self, entry: &LiveEntry, end: u64) -> Result<()> {
+        let mut offset = entry.log.first_frame_offset();
+        while offset < end {
+            let (header, payload) = entry.log.read_frame_at(offset)?;
+            if header.kind == FrameKind::Events {
+                let at = |error: Error| error.at_path(entry.log.path()).at_offset(offset);
+                let (records, _) = index_payload(&payload, |_| ()).map_err(at)?;
+                self.report.events += len_u64(records.len());
+            }
+            offset += len_u64(header.frame_size());
+            self.report.bytes += len_u64(header.frame_size());
+            (self.progress)(self.report.bytes, self.total.max(self.report.bytes));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,567 @@
+//! The writer thread: the only one that writes to the log. Groups batches, assigns sequences,
+//! frames, writes, indexes, syncs by level, publishes, answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::catalog::LiveEntry;
+use crate::codec::{len_u32, len_u64};
+use crate::control::{self, ControlOp};
+use crate::engine::{DurabilityTicket, Receipt};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind, frame_size};
+use crate::idempotency::Answer;
+use crate::layout::FileKind;
+use crate::live::{LiveSegment, RowsToIndex};
+use crate::log::LogFile;
+use crate::manifest::{CleanEnd, LogEntry};
+use crate::options::Durability;
+use crate::overlay::Overlay;
+use crate::queue::{AppendJob, Job};
+use crate::shared::Shared;
+use crate::stage::{StageContext, Staged, stage};
+use crate::sync::SyncRequest;
+use crate::watermark::DurablePoint;
+
+/// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
+const GROUP_SIZE_MAX: usize = 1 << 20;
+/// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
+const CONTROL_RESERVE: u64 = 64 << 10;
+/// Free space below which no new log is begun, in log files.
+const FREE_LOGS_MIN: u64 = 2;
+
+/// Where the next frame goes.
+pub(crate) struct Active {
+    pub(crate) log: Arc<LogFile>,
+    pub(crate) segment: Arc<LiveSegment>,
+    /// The end of the last frame.
+    pub(crate) end_offset: u64,
+}
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) jobs: Receiver<Job>,
+    pub(crate) syncs: Sender<SyncRequest>,
+    pub(crate) active: Active,
+    pub(crate) next_sequence: u64,
+    pub(crate) control_ordinal: u64,
+    /// The last time made by the store: the next is not smaller.
+    pub(crate) last_made_us: i64,
+    /// Bytes of the active log whose sync was asked for.
+    pub(crate) sync_asked_offset: u64,
+    /// When unsynced bytes are synced at the latest.
+    pub(crate) sync_due: Option<Duration>,
+    /// When the sync marker is written if nothing else happens.
+    pub(crate) marker_due: Option<Duration>,
+}
+
+/// A frame that is ready to be written.
+struct ReadyFrame {
+    frame: Vec<u8>,
+    staged: Staged,
+    first_sequence: u64,
+    job: AppendJob,
+}
+
+impl Writer {
+    /// Runs until it is told to close or every caller is gone.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.jobs.recv_timeout(self.idle_time()) {
+                Ok(Job::Close(reply)) => {
+                    let answer = self.close();
+                    _ = reply.send(answer);
+                    return;
+                }
+                Ok(job) => {
+                    if let Some(Job::Close(reply)) = self.work(job) {
+                        let answer = self.close();
+                        _ = reply.send(answer);
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    // Nobody is left to tell; what failed is found again at the next open.
+                    _ = self.close();
+                    return;
+                }
+            }
+            self.on_time();
+        }
+    }
+
+    /// Does a job and those that queue behind it; gives back one that must be done alone.
+    fn work(&mut self, first: Job) -> Option<Job> {
+        let mut group = Vec::new();
+        let mut group_size = 0;
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Append(append) => {
+                    group_size += append.size_bytes;
+                    group.push(append);
+                    if group_size >= GROUP_SIZE_MAX {
+                        self.commit_group(std::mem::take(&mut group));
+                        return None;
+                    }
+                }
+                other => {
+                    self.commit_group(std::mem::take(&mut group));
+                    return self.do_alone(other);
+                }
+            }
+            next = self.jobs.try_recv().ok();
+        }
+        self.commit_group(group);
+        None
+    }
+
+    fn do_alone(&mut self, job: Job) -> Option<Job> {
+        match job {
+            Job::Append(append) => self.commit_group(vec![append]),
+            Job::Control(operation, reply) => _ = reply.send(self.control(&operation)),
+            Job::Flush(reply) => _ = reply.send(self.flush()),
+            Job::Rotate(reply) => _ = reply.send(self.rotate_if_used()),
+            Job::Close(_) => return Some(job),
+        }
+        None
+    }
+
+    /// Writes batches with one write and at most one sync.
+    fn commit_group(&mut self, jobs: Vec<AppendJob>) {
+        let mut ready: Vec<ReadyFrame> = Vec::with_capacity(jobs.len());
+        let mut ready_size = 0_u64;
+        for mut job in jobs {
+            self.shared.backlog.release(job.size_bytes);
+            // Repeats are looked for among indexed rows: a batch that may meet ids of the group waits for it.
+            let alone = job.how.scope != crate::filter::TenantScope::Unlimited || job.how.idempotency.is_some();
+            let upper_size = len_u64(frame_size(job.batch.size_bytes()));
+            if (alone && !ready.is_empty()) || !self.has_room(ready_size + upper_size) {
+                self.write_group(std::mem::take(&mut ready));
+                ready_size = 0;
+            }
+            match self.prepare(&mut job, ready_size, &ready, upper_size) {
+                Ok(Prepared::Answer(receipt)) => _ = job.reply.send(Ok(receipt)),
+                Ok(Prepared::Frame { frame, staged, first_sequence }) => {
+                    ready_size += len_u64(frame.len());
+                    ready.push(ReadyFrame { frame, staged, first_sequence, job });
+                    if alone {
+                        self.write_group(std::mem::take(&mut ready));
+                        ready_size = 0;
+                    }
+                }
+                Err(error) => _ = job.reply.send(Err(error)),
+            }
+        }
+        self.write_group(ready);
+    }
+
+    fn has_room(&self, size: u64) -> bool {
+        self.active.end_offset + size + CONTROL_RESERVE <= self.active.log.size_bytes()
+    }
+
+    /// Turns a job into a frame behind those that are ready, or into an answer that needs none.
+    fn prepare(
+        &mut self,
+        job: &mut AppendJob,
+        ready_size: u64,
+        ready: &[ReadyFrame],
+        upper_size: u64,
+    ) -> Result<Prepared> {
+        self.shared.check_writable()?;
+        let now_us = self.now_us();
+        if let Some(key) = job.how.idempotency
+            && let Some(answer) = self.shared.idempotency.lock().find(key.key, now_us)
+        {
+            return replay(answer, key.body).map(Prepared::Answer);
+        }
+        if !self.has_room(ready_size + upper_size) {
+            debug_assert!(ready.is_empty(), "the group was written before");
+            self.rotate(upper_size)?;
+        }
+        let ready_rows: usize = ready.iter().map(|frame| frame.staged.batch.len()).sum();
+        let first_sequence = self.next_sequence + len_u64(ready_rows);
+        let row_of = |sequence| self.active.segment.row_of(sequence).unwrap_or(u32::MAX);
+        let catalog = self.shared.catalog();
+        let context = StageContext {
+            catalog: &catalog,
+            first_row: row_of(first_sequence),
+            indexed_rows: row_of(self.next_sequence),
+            now_us,
+        };
+        let mut staged = stage(job, &context)?;
+        let stored = staged.batch.len();
+        if stored == 0 && job.how.idempotency.is_none() {
+            return Ok(Prepared::Answer(receipt(&staged, first_sequence)));
+        }
+        let header = FrameHeader {
+            kind: FrameKind::Events,
+            payload_len: len_u32(staged.batch.size_bytes()),
+            count: len_u32(stored),
+            epoch: self.shared.epoch,
+            base_sequence: first_sequence,
+            synced_upto: self.synced_offset(),
+            min_created_at_us: staged.min_created_at_us,
+            max_created_at_us: staged.max_created_at_us,
+            idempotency_key: job.how.idempotency.map_or(0, |key| key.key),
+            idempotency_body: job.how.idempotency.map_or(0, |key| key.body),
+            duplicates: len_u32(staged.duplicates.len()),
+            control_ordinal: self.control_ordinal,
+        };
+        let mut frame = std::mem::take(&mut staged.batch.bytes);
+        header.seal(self.active.log.place(self.active.end_offset + ready_size), &mut frame);
+        frame.resize(header.frame_size(), 0);
+        Ok(Prepared::Frame { frame, staged, first_sequence })
+    }
+
+    /// Writes, indexes, syncs, publishes, answers.
+    fn write_group(&mut self, ready: Vec<ReadyFrame>) {
+        if ready.is_empty() {
+            return;
+        }
+        match self.try_write_group(&ready) {
+            Ok(()) => {
+                for frame in ready {
+                    let receipt = receipt(&frame.staged, frame.first_sequence);
+                    if let Some(key) = frame.job.how.idempotency {
+                        self.shared.idempotency.lock().insert(key.key, answer(&receipt, key.body, self.last_made_us));
+                    }
+                    _ = frame.job.reply.send(Ok(receipt));
+                }
+            }
+            Err(error) => {
+                // A write that failed half way leaves bytes nobody may build on.
+                self.shared.watermarks.poison(&error);
+                for frame in ready {
+                    _ = frame.job.reply.send(Err(error.duplicate()));
+                }
+            }
+        }
+    }
+
+    fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<()> {
+        let mut offset = self.active.end_offset;
+        match ready {
+            [one] => self.active.log.write_at(&one.frame, offset)?,
+            many => {
+                let bytes: Vec<u8> = many.iter().flat_map(|frame| frame.frame.iter().copied()).collect();
+                self.active.log.write_at(&bytes, offset)?;
+            }
+        }
+        for one in ready {
+            self.active.segment.index(&RowsToIndex {
+                frame: &one.frame,
+                frame_offset: offset,
+                records: &one.staged.batch.records,
+                terms: &one.staged.batch.terms,
+            })?;
+            offset += len_u64(one.frame.len());
+            self.next_sequence += len_u64(one.staged.batch.len());
+        }
+        self.active.end_offset = offset;
+        let level = ready.iter().filter_map(|one| one.job.how.durability).max();
+        let level = level.unwrap_or(Durability::Buffered).max(self.shared.options.durability);
+        // ORDER: at level `sync` the sync comes before the publication, so that no reader sees an event
+        // that a power cut can take back.
+        if self.shared.options.durability < Durability::Sync {
+            self.shared.watermarks.publish(self.next_sequence - 1);
+        }
+        if level == Durability::Sync {
+            self.sync_now()?;
+        } else if level == Durability::Interval {
+            self.sync_soon();
+        }
+        self.shared.watermarks.publish(self.next_sequence - 1);
+        Ok(())
+    }
+
+    /// Logs a delete or a mark, durably.
+    fn control(&mut self, operation: &ControlOp) -> Result<u64> {
+        self.shared.check_writable()?;
+        let mut frame = vec![0; FRAME_HEADER_SIZE];
+        control::encode(std::slice::from_ref(operation), &mut frame)?;
+        let size = len_u64(frame_size(frame.len() - FRAME_HEADER_SIZE));
+        if self.active.end_offset + size > self.active.log.size_bytes() {
+            self.rotate(size)?;
+        }
+        let header = FrameHeader {
+            count: 1,
+            payload_len: len_u32(frame.len() - FRAME_HEADER_SIZE),
+            control_ordinal: self.control_ordinal + 1,
+            ..self.empty_header(FrameKind::Control)
+        };
+        self.write_frame(frame, &header)?;
+        self.control_ordinal += 1;
+        Ok(self.control_ordinal)
+    }
+
+    /// Writes and syncs one frame that holds no events.
+    fn write_frame(&mut self, mut frame: Vec<u8>, header: &FrameHeader) -> Result<()> {
+        let offset = self.active.end_offset;
+        header.seal(self.active.log.place(offset), &mut frame);
+        frame.resize(header.frame_size(), 0);
+        let written = self.active.log.write_at(&frame, offset);
+        if let Err(error) = written {
+            self.shared.watermarks.poison(&error);
+            return Err(error);
+        }
+        self.active.end_offset = offset + len_u64(frame.len());
+        self.sync_now()
+    }
+
+    fn empty_header(&self, kind: FrameKind) -> FrameHeader {
+        FrameHeader {
+            kind,
+            payload_len: 0,
+            count: 0,
+            epoch: self.shared.epoch,
+            base_sequence: self.next_sequence,
+            synced_upto: self.synced_offset(),
+            min_created_at_us: 0,
+            max_created_at_us: 0,
+            idempotency_key: 0,
+            idempotency_body: 0,
+            duplicates: 0,
+            control_ordinal: self.control_ordinal,
+        }
+    }
+
+    fn flush(&mut self) -> Result<u64> {
+        self.shared.check_writable()?;
+        self.sync_now()?;
+        Ok(self.shared.watermarks.durable().sequence)
+    }
+
+    /// Bytes of the active log known to be durable.
+    fn synced_offset(&self) -> u64 {
+        let durable = self.shared.watermarks.durable();
+        if durable.log_id == self.active.log.log_id() { durable.offset } else { self.active.log.first_frame_offset() }
+    }
+
+    fn durable_point(&self) -> DurablePoint {
+        DurablePoint {
+            sequence: self.next_sequence - 1,
+            log_id: self.active.log.log_id(),
+            offset: self.active.end_offset,
+        }
+    }
+
+    /// Syncs the active log here and now.
+    fn sync_now(&mut self) -> Result<()> {
+        let point = self.durable_point();
+        if self.shared.watermarks.durable() != point {
+            // ORDER: never again after a failure: the kernel may call pages clean that it dropped.
+            if let Err(error) = self.active.log.sync() {
+                self.shared.watermarks.poison(&error);
+                return Err(error);
+            }
+            self.shared.count_sync();
+            self.shared.watermarks.advance_durable(point);
+        }
+        self.sync_asked_offset = self.active.end_offset;
+        self.sync_due = None;
+        let idle = Duration::from_millis(self.shared.options.sync_marker_idle_ms);
+        self.marker_due = Some(self.shared.options.clock.monotonic() + idle);
+        Ok(())
+    }
+
+    /// Level `interval`: asks for a sync when enough was written, or sets the time for it.
+    fn sync_soon(&mut self) {
+        let options = &self.shared.options;
+        if self.active.end_offset - self.sync_asked_offset >= options.sync_interval_bytes {
+            self.ask_sync();
+        } else if self.sync_due.is_none() {
+            self.sync_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_interval_ms));
+        }
+    }
+
+    /// Has the syncer thread sync what is written so far, while the next batches are.
+    fn ask_sync(&mut self) {
+        let request = SyncRequest { log: Arc::clone(&self.active.log), point: self.durable_point() };
+        self.sync_asked_offset = self.active.end_offset;
+        self.sync_due = None;
+        let options = &self.shared.options;
+        self.marker_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_marker_idle_ms));
+        if self.syncs.send(request).is_err() {
+            self.shared.watermarks.poison(&Error::new(ErrorKind::Io, "the sync thread has stopped"));
+        }
+    }
+
+    /// How long nothing needs to happen.
+    fn idle_time(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let now = self.shared.options.clock.monotonic();
+        let due = [self.sync_due, self.marker_due].into_iter().flatten().min();
+        due.map_or(LONGEST, |due| due.saturating_sub(now).min(LONGEST))
+    }
+
+    /// Does what its time has come for.
+    fn on_time(&mut self) {
+        let now = self.shared.options.clock.monotonic();
+        if self.shared.watermarks.is_poisoned() {
+            self.sync_due = None;
+            self.marker_due = None;
+        }
+        if self.sync_due.is_some_and(|due| due <= now) {
+            self.ask_sync();
+        }
+        // A marker says durably how far the log was durable, so that damage is never taken for a torn tail.
+        if self.marker_due.is_some_and(|due| due <= now) && self.jobs.is_empty() {
+            let durable = self.shared.watermarks.durable();
+            if durable == self.durable_point() {
+                self.marker_due = None;
+                // A failure poisons the store; there is no caller to tell here.
+                _ = self.write_marker();
+            } else {
+                self.marker_due = Some(now + Duration::from_millis(self.shared.options.sync_marker_idle_ms));
+            }
+        }
+    }
+
+    fn write_marker(&mut self) -> Result<()> {
+        let header = self.empty_header(FrameKind::SyncMarker);
+        let first_frame = self.active.log.first_frame_offset();
+        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.log.size_bytes();
+        if header.synced_upto <= first_frame || !fits {
+            return Ok(());
+        }
+        self.write_frame(vec![0; FRAME_HEADER_SIZE], &header)?;
+        self.marker_due = None;
+        Ok(())
+    }
+
+    /// The present, never before a time given out earlier.
+    fn now_us(&mut self) -> i64 {
+        const STEP_BACK_NOTED_US: i64 = 1_000_000;
+        let now = self.shared.options.clock.now_us();
+        if now + STEP_BACK_NOTED_US < self.last_made_us {
+            self.shared.counters.clock_steps_back.fetch_add(1, Ordering::Relaxed);
+        }
+        self.last_made_us = self.last_made_us.max(now);
+        self.last_made_us
+    }
+
+    fn rotate_if_used(&mut self) -> Result<()> {
+        self.shared.check_writable()?;
+        if self.active.end_offset > self.active.log.first_frame_offset() {
+            self.rotate(0)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the active log and begins the next, with room for at least `frame_size_min` bytes.
+    fn rotate(&mut self, frame_size_min: u64) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let header_size = self.active.log.first_frame_offset();
+        let size_bytes = shared.options.log_size_bytes.max(header_size + frame_size_min + CONTROL_RESERVE);
+        // ORDER: the old log is durable before the manifest names the next one.
+        self.sync_now()?;
+        let begun = self.begin_log(size_bytes);
+        shared
+            .disk_full
+            .store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
+        let log = Arc::new(begun?);
+        let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, Arc::clone(log.map()?)));
+        let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
+        let (base_sequence, last_made_us) = (self.next_sequence, self.last_made_us);
+        shared.update_manifest(|manifest| {
+            manifest.close_log(old_id, old_end);
+            manifest.adopt(FileKind::Log, log.log_id());
+            let size_bytes = log.size_bytes();
+            manifest.logs.push(LogEntry { id: log.log_id(), base_sequence, size_bytes, end_offset: None });
+            manifest.next_sequence_floor = manifest.next_sequence_floor.max(base_sequence);
+            manifest.last_made_created_at_us = last_made_us;
+        })?;
+        self.active =
+            Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
+        self.sync_asked_offset = self.active.end_offset;
+        self.marker_due = None;
+        let overlay = Arc::new(Overlay::default());
+        let closed = shared.update_catalog(|catalog| {
+            if let Some(old) = catalog.live.last_mut() {
+                old.closed_at = Some(old_end);
+            }
+            catalog.live.push(LiveEntry { segment, log, overlay, closed_at: None });
+            catalog.live.len() - 1
+        });
+        if shared.options.background {
+            shared.backlog.set_unsealed_logs(closed);
+        }
+        shared.wake_maintenance();
+        Ok(())
+    }
+
+    /// Makes the next log file, announced in the manifest so that a crash leaves nothing unknown.
+    fn begin_log(&self, size_bytes: u64) -> Result<LogFile> {
+        let options = &self.shared.options;
+        let directory = options.directory.join(FileKind::Log.folder());
+        let free = options
+            .storage
+            .free_space(&directory)
+            .map_err(|source| Error::io("ask for free space", &directory, source))?;
+        if free < size_bytes.saturating_mul(FREE_LOGS_MIN) {
+            let message = format!("{free} bytes are free, a new log file of {size_bytes} bytes wants twice its size");
+            return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));
+        }
+        let log_id = self.shared.announce(FileKind::Log, 1)?.next().unwrap_or_default();
+        LogFile::create(&options.storage, &directory, self.shared.store, log_id, size_bytes, options.clock.now_us())
+    }
+
+    /// Syncs, marks, and says in the manifest that the log ends here.
+    fn close(&mut self) -> Result<()> {
+        self.shared.watermarks.check()?;
+        self.sync_now()?;
+        self.write_marker()?;
+        let (log_id, end, last_made_us) = (self.active.log.log_id(), self.active.end_offset, self.last_made_us);
+        self.shared.update_manifest(|manifest| {
+            manifest.clean_end = Some(CleanEnd { log_id, offset: end });
+            manifest.last_made_created_at_us = last_made_us;
+        })
+    }
+}
+
+/// What became of a job before anything was written.
+enum Prepared {
+    Answer(Receipt),
+    Frame { frame: Vec<u8>, staged: Staged, first_sequence: u64 },
+}
+
+fn receipt(staged: &Staged, first_sequence: u64) -> Receipt {
+    let records = &staged.batch.records;
+    let end = first_sequence + len_u64(records.len());
+    let ids = (first_sequence..end).zip(records).map(|(sequence, record)| record.id_at(sequence)).collect();
+    Receipt {
+        sequences: first_sequence..end,
+        ids,
+        duplicate_count: len_u32(staged.duplicates.len()),
+        duplicates: staged.duplicates.clone(),
+        replayed: false,
+        ticket: DurabilityTicket(end - 1),
+    }
+}
+
+fn answer(receipt: &Receipt, body: u64, at_us: i64) -> Answer {
+    let stored = u32::try_from(receipt.sequences.end - receipt.sequences.start).unwrap_or(u32::MAX);
+    Answer { body, first_sequence: receipt.sequences.start, stored, duplicates: receipt.duplicate_count, at_us }
+}
+
+/// The stored answer, if the body is the same.
+fn replay(answer: Answer, body: u64) -> Result<Receipt> {
+    if answer.body != body {
+        return Err(Error::new(ErrorKind::Conflict, "this idempotency key was used with another body"));
+    }
+    let end = answer.first_sequence + u64::from(answer.stored);
+    Ok(Receipt {
+        sequences: answer.first_sequence..end,
+        ids: Vec::new(),
+        duplicates: Vec::new(),
+        duplicate_count: answer.duplicates,
+        replayed: true,
+        ticket: DurabilityTicket(end.saturating_sub(1)),
+    })
+}
