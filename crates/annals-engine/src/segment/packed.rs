@@ -198,6 +198,9 @@ fn spread(residuals: &[i64]) -> (i64, u8) {
 
 /// Timestamps of whole milliseconds or seconds are kept in that unit.
 fn common_scale(values: &[i64]) -> i64 {
+    if values.iter().all(|value| *value == 0) {
+        return 1;
+    }
     SCALES.into_iter().find(|scale| values.iter().all(|value| value % scale == 0)).unwrap_or(1)
 }
 
