@@ -12,7 +12,7 @@ use super::dictionary::{self, Dictionary};
 use super::layout::{FieldEntry, Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn, PackedColumn};
 use super::postings::{self, Postings};
-use super::sealed::{bitmap_of, compact_rows};
+use super::sealed::compact_rows;
 use super::writer::SegmentWriter;
 use super::{KeywordCodes, KeywordInput};
 
@@ -332,7 +332,7 @@ impl KeywordColumn {
         if all.is_empty() {
             return Ok(compact_rows(few, self.rows));
         }
-        Ok(RowSet::from_bitmap(all | bitmap_of(few)))
+        Ok(RowSet::from_bitmap(all | postings::bitmap_of(&few)))
     }
 
     /// How many rows hold the terms of `codes`, one after the other.

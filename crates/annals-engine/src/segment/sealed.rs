@@ -20,6 +20,7 @@ use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
 use super::packed::FrameColumn;
+use super::postings::bitmap_of;
 use super::text::StreamReader;
 use super::{SegmentMeta, Stream};
 
@@ -307,14 +308,9 @@ fn first_row(range: std::ops::Range<u32>, test: impl Fn(u32) -> Result<bool>) ->
 /// Rows in the form that suits their number: a long list is searched and united slower than a bitmap.
 pub(super) fn compact_rows(rows: Vec<u32>, row_count: u32) -> RowSet {
     if rows.len() > row_usize(row_count / 64) {
-        return RowSet::from_bitmap(bitmap_of(rows));
+        return RowSet::from_bitmap(bitmap_of(&rows));
     }
     RowSet::from_sorted(rows)
-}
-
-/// Rows that ascend, as a bitmap.
-pub(super) fn bitmap_of(rows: Vec<u32>) -> RoaringBitmap {
-    RoaringBitmap::from_sorted_iter(rows).expect("callers collect rows in ascending order, or sort them")
 }
 
 /// What the two ends of a segment file say.
