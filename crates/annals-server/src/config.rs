@@ -147,7 +147,10 @@ impl ServerConfig {
             )));
         }
         match &self.admin_key {
-            Some(key) if key.len() < ADMIN_KEY_LEN_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => {
+            Some(key)
+                if key.len() < ADMIN_KEY_LEN_MIN
+                    || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') =>
+            {
                 Err(Error::config(format!(
                     "ANNALS_ADMIN_KEY must be {ADMIN_KEY_LEN_MIN} or more printable ASCII characters, this one is not: \
                      make one with `openssl rand -hex 24`"

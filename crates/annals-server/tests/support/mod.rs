@@ -55,11 +55,7 @@ impl Server {
         let mut options = Options::new(directory.path());
         options.durability = durability;
         options.log_size_bytes = 4 << 20;
-        let config = ServerConfig {
-            limits,
-            admin_key: Some(ADMIN.to_owned()),
-            ..ServerConfig::new(directory.path())
-        };
+        let config = ServerConfig { limits, admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
         let setup = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap();
         assert_eq!(setup.new_admin_key, None);
         Self { directory, app: router(setup.state.clone()), state: setup.state }

@@ -19,11 +19,8 @@ use crate::face::{self, Face};
 use crate::request::Request;
 
 /// Owns `/api/v1`.
-pub(crate) static FACE: Face = Face {
-    name: "hoody",
-    owns: |path| path == "/api/v1" || path.starts_with("/api/v1/"),
-    error_body,
-};
+pub(crate) static FACE: Face =
+    Face { name: "hoody", owns: |path| path == "/api/v1" || path.starts_with("/api/v1/"), error_body };
 
 const US_PER_DAY: i64 = 86_400_000_000;
 const US_PER_MS: i64 = 1000;
@@ -41,9 +38,8 @@ fn error_body(failure: &Failure, _request_id: &str) -> Vec<u8> {
         "message": message,
     });
     if !failure.details.is_empty() {
-        let detail = |one: &crate::error::Detail| {
-            json!({"instancePath": format!("/{}", one.place), "message": one.message})
-        };
+        let detail =
+            |one: &crate::error::Detail| json!({"instancePath": format!("/{}", one.place), "message": one.message});
         let data: Vec<Value> = failure.details.iter().map(detail).collect();
         body["data"] = Value::Array(data);
     }

@@ -91,7 +91,8 @@ fn parse(body: &Map<String, Value>) -> Answer<NewKey> {
         return Err(Failure::invalid(unknown.as_str(), format!("is not known; allowed are {}", ALLOWED.join(", "))));
     }
     let name = text(body, "name", NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("name", "is required"))?;
-    let scopes = texts(body, "scopes", usize::MAX, NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("scopes", "is required"))?;
+    let scopes =
+        texts(body, "scopes", usize::MAX, NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("scopes", "is required"))?;
     let scopes = Scopes::from_names(scopes.iter().map(String::as_str))
         .map_err(|unknown| Failure::invalid("scopes", format!("holds {unknown:?}, which is no scope")))?;
     let realms = texts(body, "realms", REALMS_MAX, 1024)?;

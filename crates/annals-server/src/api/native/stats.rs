@@ -37,7 +37,8 @@ pub(crate) async fn stats(request: Request) -> Answer {
 fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
     let mut fields: Vec<(Field, String)> = Vec::new();
     for name in params.all("by") {
-        let field = field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
+        let field =
+            field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
         if !fields.iter().any(|(held, _)| *held == field) {
             fields.push((field, name.to_owned()));
         }
