@@ -180,7 +180,7 @@ impl LiveSegment {
             && self.with_record(offset, |record| Ok(record.id.is_none())).unwrap_or(false)
         {
             rows.push(IdRow { row, created_at_us });
-            rows.sort_unstable_by(|a, b| b.row.cmp(&a.row));
+            rows.sort_unstable_by_key(|known| std::cmp::Reverse(known.row));
         }
         rows
     }
