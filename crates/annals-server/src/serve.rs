@@ -92,7 +92,8 @@ async fn connection(
     let mut builder = http1::Builder::new();
     // Without the timer hyper accepts the timeout and never applies it.
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
-    builder.max_headers(limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
+    // Above the limit the router answers, with a body; only far above it the connection does, without.
+    builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(served);
     let result = tokio::select! {
