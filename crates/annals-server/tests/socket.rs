@@ -1,5 +1,8 @@
 //! Real connections: what the router alone cannot show.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::disallowed_methods, reason = "sockets live in real time")]
 
+#[cfg(test)]
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -45,7 +48,8 @@ fn answer(stream: &mut TcpStream) -> String {
         bytes.push(byte[0]);
     }
     let head = String::from_utf8(bytes).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |size| size.parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |size| size.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     head + std::str::from_utf8(&body).unwrap()
@@ -130,8 +134,8 @@ async fn heads_beyond_all_bounds_are_refused() {
     let address = running.address;
     blocking(move || {
         let close = "connection: close\r\n\r\n";
-        let many: String = (0..65).map(|number| format!("x-{number}: v\r\n")).collect();
-        let very_many: String = (0..1000).map(|number| format!("x-{number}: v\r\n")).collect();
+        let headers = |count: usize| (0..count).map(|number| format!("x-{number}: v\r\n")).collect::<Vec<_>>().concat();
+        let (many, very_many) = (headers(65), headers(1000));
         for (request, status) in [
             (format!("GET /healthz HTTP/1.1\r\n{many}{close}"), "431"),
             (format!("GET /healthz HTTP/1.1\r\n{very_many}{close}"), "431"),
@@ -229,4 +233,28 @@ async fn a_request_that_never_ends_does_not_hold_the_stop() {
     running.stop.send(()).unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), running.ended).await;
     ended.expect("it ends").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_takes_none_of_its_answer_is_cut_off() {
+    let limits = Limits { body_pause_max: Duration::from_millis(200), ..Limits::default() };
+    let running = start(limits).await;
+    let address = running.address;
+    blocking(move || {
+        let event = format!("{{\"event_type\":\"a\",\"content\":\"{}\"}}\n", "x".repeat(500_000));
+        let mut stream = connect(address);
+        for _ in 0..12 {
+            let auth = format!("host: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: {}", event.len());
+            stream.write_all(format!("POST /annals/v1/events HTTP/1.1\r\n{auth}\r\n\r\n{event}").as_bytes()).unwrap();
+            assert!(answer(&mut stream).contains("\"accepted\":1"));
+        }
+        // Several times what the sockets can hold is asked for and not taken.
+        let ask = format!("GET /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n\r\n");
+        stream.write_all(ask.repeat(4).as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        let mut taken = Vec::new();
+        let _ = stream.read_to_end(&mut taken);
+        assert!(taken.len() < 4 * 12 * 500_000, "{} bytes came", taken.len());
+    })
+    .await;
 }
