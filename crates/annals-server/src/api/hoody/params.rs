@@ -63,14 +63,12 @@ impl Reader<'_> {
 
     fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)], default: T) -> T {
         let Some(text) = self.params.last(name) else { return default };
-        match choices.iter().find(|(choice, _)| *choice == text) {
-            Some((_, value)) => *value,
-            None => {
-                let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
-                self.wrong(name, format!("must be equal to one of the allowed values: {}", names.join(", ")));
-                default
-            }
+        if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == text) {
+            return *value;
         }
+        let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+        self.wrong(name, format!("must be equal to one of the allowed values: {}", names.join(", ")));
+        default
     }
 
     fn date_us(&mut self, name: &str) -> Option<i64> {

@@ -17,6 +17,7 @@ const REALMS_MAX: usize = annals_engine::VALUES_MAX;
 const ORGS_MAX: usize = 100;
 const ALLOWED: &[&str] = &["name", "scopes", "realms", "orgs", "user_id", "expires_at"];
 
+#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn list(request: Request) -> Answer {
     let keys: Vec<Value> = request.state.keys().list().iter().map(|(record, used)| shown(record, *used)).collect();
     Ok(face::json(StatusCode::OK, json!({"keys": keys}).to_string()))
