@@ -6,6 +6,8 @@
 mod build;
 mod checked;
 mod dictionary;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod ids;
 mod keyword;
 mod layout;
