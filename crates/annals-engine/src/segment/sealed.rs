@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use crate::codec::{Reader, len_u64, row_usize, take_bytes, to_usize};
 use crate::error::{Error, Result};
 use crate::event::{Marks, RecordValues, StoredEvent, tag};
@@ -18,6 +20,7 @@ use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
 use super::packed::FrameColumn;
+use super::postings::bitmap_of;
 use super::text::StreamReader;
 use super::{SegmentMeta, Stream};
 
@@ -203,7 +206,7 @@ impl SealedSegment {
             let end = first_row(start..self.rows(), |row| Ok(self.sequence(row)? >= to))?;
             return Ok(RowSet::from_range(start..end));
         }
-        let mut rows = roaring::RoaringBitmap::new();
+        let mut rows = RoaringBitmap::new();
         let mut values = Vec::new();
         let mut first = 0_u32;
         for block in 0..self.sequences.blocks() {
@@ -305,7 +308,7 @@ fn first_row(range: std::ops::Range<u32>, test: impl Fn(u32) -> Result<bool>) ->
 /// Rows in the form that suits their number: a long list is searched and united slower than a bitmap.
 pub(super) fn compact_rows(rows: Vec<u32>, row_count: u32) -> RowSet {
     if rows.len() > row_usize(row_count / 64) {
-        return RowSet::from_bitmap(rows.into_iter().collect());
+        return RowSet::from_bitmap(bitmap_of(&rows));
     }
     RowSet::from_sorted(rows)
 }
