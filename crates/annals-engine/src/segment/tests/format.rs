@@ -29,6 +29,7 @@ fn the_worked_example_is_what_is_written() {
     write_segment(&path, 1, &[stored]);
     let written = dump(&std::fs::read(&path).unwrap());
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md")).unwrap();
-    let documented = page.split("```hex segment\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let documented =
+        page.split("```hex segment\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     assert_eq!(written, documented, "the file as it is written:\n{written}");
 }
