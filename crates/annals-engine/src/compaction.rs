@@ -150,7 +150,9 @@ fn carry_over(shared: &Shared, group: &[SealedEntry], segment: &Arc<SealedSegmen
     }
     for started in group {
         if !catalog.sealed.iter().any(|entry| entry.entry.id == started.entry.id) {
-            let gone = RoaringBitmap::from_iter(0..started.entry.rows) - &started.overlay.tombstones;
+            let mut gone = RoaringBitmap::new();
+            gone.insert_range(0..started.entry.rows);
+            gone -= &started.overlay.tombstones;
             overlay.tombstones |= moved(&*started.part, &target, &gone)?;
         }
     }

@@ -8,7 +8,7 @@ use crate::seal::seal_oldest;
 use crate::shared::Shared;
 
 /// How often the manifest's durable floor is refreshed while there is activity.
-const FLOOR_INTERVAL: Duration = Duration::from_secs(60);
+const FLOOR_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a failed seal or compaction rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

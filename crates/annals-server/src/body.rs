@@ -171,20 +171,18 @@ pub(crate) const JSON_DEPTH_MAX: usize = 64;
 pub(crate) fn too_deep(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
-        match (in_string, *byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (true, b'"') => in_string = false,
-            (true, _) => {}
-            (false, b'"') => in_string = true,
-            (false, b'{' | b'[') => {
+        match *byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
                 depth += 1;
                 if depth > JSON_DEPTH_MAX {
                     return true;
                 }
             }
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
-            (false, _) => {}
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
         }
     }
     false

@@ -28,8 +28,6 @@ pub struct Limits {
     pub ingest_size_max: usize,
     /// Events of one all-or-nothing ingest; above, 413.
     pub ingest_events_max: usize,
-    /// Bytes of a body that makes one event; above, 413.
-    pub create_size_max: usize,
     /// Bytes of any other body; above, 413.
     pub small_size_max: usize,
     /// Different filters of one query.
@@ -44,7 +42,8 @@ pub struct Limits {
     pub page_size_bytes_max: usize,
     /// Time for the head of a request, and the longest pause between two requests of a connection.
     pub header_time_max: Duration,
-    /// The longest pause within a body; above, 408.
+    /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
+    /// answer before it is cut off.
     pub body_pause_max: Duration,
     /// Open connections; further ones are closed.
     pub connections_max: usize,
@@ -76,7 +75,6 @@ impl Default for Limits {
             headers_size_max: 16 * KIB,
             ingest_size_max: 64 * MIB,
             ingest_events_max: annals_engine::BATCH_EVENTS_MAX,
-            create_size_max: 2 * MIB,
             small_size_max: 128 * KIB,
             filters_max: 16,
             filter_values_max: 100,
@@ -147,7 +145,10 @@ impl ServerConfig {
             )));
         }
         match &self.admin_key {
-            Some(key) if key.len() < ADMIN_KEY_LEN_MIN || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => {
+            Some(key)
+                if key.len() < ADMIN_KEY_LEN_MIN
+                    || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') =>
+            {
                 Err(Error::config(format!(
                     "ANNALS_ADMIN_KEY must be {ADMIN_KEY_LEN_MIN} or more printable ASCII characters, this one is not: \
                      make one with `openssl rand -hex 24`"

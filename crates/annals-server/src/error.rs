@@ -175,9 +175,10 @@ impl From<&annals_engine::Error> for Failure {
             ErrorKind::InvalidInput => Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.message()),
             ErrorKind::NotFound => Self::not_found("there is no such thing in the store"),
             ErrorKind::Busy => Self::unavailable("busy", "the queue is full: retry later"),
-            ErrorKind::DiskFull => {
-                Self::unavailable("disk_full", "the disk is full: reads and deletes work, appends resume when there is room")
-            }
+            ErrorKind::DiskFull => Self::unavailable(
+                "disk_full",
+                "the disk is full: reads and deletes work, appends resume when there is room",
+            ),
             ErrorKind::Poisoned => Self::unavailable("read_only", "the store takes no writes until it is opened again"),
             ErrorKind::Conflict => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -211,9 +212,7 @@ impl From<annals_query::Error> for Failure {
             }
             (ErrorKind::TooExpensive, _) => Self::too_expensive(),
             (_, Some(engine)) => engine.into(),
-            (ErrorKind::InvalidInput, None) => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.to_string())
-            }
+            (ErrorKind::InvalidInput, None) => Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.to_string()),
             _ => Self::internal(&error),
         }
     }

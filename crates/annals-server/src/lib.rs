@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod face;
 mod params;
+mod patience;
 mod request;
 mod router;
 mod routes;

@@ -77,7 +77,10 @@ pub(crate) fn within_limits(state: &AppState, parts: &Parts) -> Answer<()> {
     }
     let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if parts.headers.len() > limits.headers_max || size > limits.headers_size_max {
-        let message = format!("the request has more than {} headers or {} bytes of them", limits.headers_max, limits.headers_size_max);
+        let message = format!(
+            "the request has more than {} headers or {} bytes of them",
+            limits.headers_max, limits.headers_size_max
+        );
         return Err(Failure::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
     }
     Ok(())

@@ -23,16 +23,16 @@ use crate::state::AppState;
 /// Put `axum::extract::ConnectInfo<SocketAddr>` into a request's extensions to have wrong keys
 /// counted by address.
 pub fn router(state: AppState) -> Router {
-    let mut router = Router::new();
+    let mut app = Router::new();
     let mut paths: Vec<&'static str> = TABLE.iter().map(|route| route.path).collect();
     paths.dedup();
     for path in paths {
         let routes: Arc<[&'static Route]> = TABLE.iter().filter(|route| route.path == path).collect();
         let shared = state.clone();
         let service = any(move |request: axum::extract::Request| answer(shared.clone(), Arc::clone(&routes), request));
-        router = router.route(path, service.clone()).route(&format!("{path}/"), service);
+        app = app.route(path, service.clone()).route(&format!("{path}/"), service);
     }
-    router.fallback(move |request: axum::extract::Request| answer(state.clone(), Arc::from([]), request))
+    app.fallback(move |request: axum::extract::Request| answer(state.clone(), Arc::from([]), request))
 }
 
 /// Answers a request to a path with these routes; none: the path is unknown.

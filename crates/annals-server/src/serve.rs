@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 
 use crate::config::{Limits, ServerConfig};
 use crate::error::{Error, Result};
+use crate::patience::Patient;
 use crate::router::router;
 use crate::state::AppState;
 
@@ -48,12 +49,13 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, peer)) => match open.admit(peer.ip().to_canonical(), &limits) {
-                Some(place) => {
+            Ok((stream, peer)) => {
+                if let Some(place) = open.admit(peer.ip().to_canonical(), &limits) {
                     tokio::spawn(connection(app.clone(), stream, peer, limits.clone(), stopping.clone(), place));
+                } else {
+                    tracing::warn!(%peer, "too many connections");
                 }
-                None => tracing::warn!(%peer, "too many connections"),
-            },
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -92,8 +94,10 @@ async fn connection(
     let mut builder = http1::Builder::new();
     // Without the timer hyper accepts the timeout and never applies it.
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
-    builder.max_headers(limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    // Above the limit the router answers, with a body; only far above it the connection does, without.
+    builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
+    let served = builder
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.body_pause_max)), TowerToHyperService::new(service));
     tokio::pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,

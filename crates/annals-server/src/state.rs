@@ -203,7 +203,8 @@ impl AppState {
         query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let wait = tokio::time::timeout(self.0.limits.query_time_max, self.0.reads.acquire());
-        let permit = wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
+        let permit =
+            wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
         let _permit = permit.map_err(|closed| Failure::internal(&closed))?;
         self.blocking(query).await
     }
@@ -253,9 +254,9 @@ impl Drop for Running {
 /// The secret that signs cursors: kept in the store, so that cursors survive a restart.
 fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
     if let Some(stored) = engine.get_blob(CURSOR_KEY_BLOB)? {
-        return stored
-            .try_into()
-            .map_err(|bytes: Vec<u8>| Error::State(format!("the cursor key in the store has {} bytes, not 32", bytes.len())));
+        return stored.try_into().map_err(|bytes: Vec<u8>| {
+            Error::State(format!("the cursor key in the store has {} bytes, not 32", bytes.len()))
+        });
     }
     let mut secret = [0; 32];
     keys::random(&mut secret)?;

@@ -1,5 +1,7 @@
 //! Who may do what: every route of the table against every kind of caller.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
+#[cfg(test)]
 mod support;
 
 use std::net::SocketAddr;
@@ -31,7 +33,8 @@ fn body(route: &RouteInfo) -> Option<Value> {
 }
 
 async fn call(server: &Server, key: Option<&str>, route: &RouteInfo) -> support::Reply {
-    let mut request = Request::builder().method(route.method).uri(path(route)).header("content-type", "application/json");
+    let mut request =
+        Request::builder().method(route.method).uri(path(route)).header("content-type", "application/json");
     if let Some(key) = key {
         request = request.header("authorization", format!("Bearer {key}"));
     }
@@ -46,7 +49,11 @@ fn protected() -> impl Iterator<Item = (RouteInfo, &'static str)> {
 fn is_error_of(face: &str, status: u16, body: &Value) -> bool {
     match face {
         "hoody" => body["statusCode"] == status && body["message"].is_string() && body["error"].is_string(),
-        _ => body["error"]["code"].is_string() && body["error"]["message"].is_string() && body["error"]["request_id"].is_string(),
+        _ => {
+            body["error"]["code"].is_string()
+                && body["error"]["message"].is_string()
+                && body["error"]["request_id"].is_string()
+        }
     }
 }
 
@@ -58,7 +65,8 @@ async fn no_key_and_wrong_keys_are_401_on_every_route() {
     let expired = server.key(json!({"name": "e", "scopes": ["admin"], "expires_at": "2020-01-01T00:00:00Z"})).await;
     let garbled = format!("{ADMIN}x");
     for (route, _) in protected() {
-        for key in [None, Some("wrong"), Some("ann_0123456789ab_x"), Some(&garbled), Some(&revoked.0), Some(&expired.0)] {
+        for key in [None, Some("wrong"), Some("ann_0123456789ab_x"), Some(&garbled), Some(&revoked.0), Some(&expired.0)]
+        {
             let reply = call(&server, key, &route).await.expect(401);
             assert_eq!(reply.header("www-authenticate"), "Bearer");
             assert!(is_error_of(route.face, 401, &reply.json()), "{route:?}: {:?}", reply.body);
@@ -70,8 +78,15 @@ async fn no_key_and_wrong_keys_are_401_on_every_route() {
 async fn a_key_without_the_scope_is_403_and_with_it_is_not() {
     let server = Server::start();
     let all = [
-        "events:read", "events:create", "events:update", "events:delete", "events:retention",
-        "notifications:read", "notifications:write", "audit:read", "admin",
+        "events:read",
+        "events:create",
+        "events:update",
+        "events:delete",
+        "events:retention",
+        "notifications:read",
+        "notifications:write",
+        "audit:read",
+        "admin",
     ];
     for (route, scope) in protected() {
         let others: Vec<&str> = all.into_iter().filter(|other| *other != scope && *other != "admin").collect();
@@ -229,11 +244,15 @@ async fn what_a_limited_key_writes_is_its_own() {
 async fn a_repeat_in_a_foreign_realm_is_no_repeat() {
     let server = Server::start();
     let event = |realm: &str| {
-        format!("{{\"id\":\"{FOREIGN}\",\"event_type\":\"x\",\"created_at\":\"2025-01-01T00:00:00Z\",\"realm_ids\":[\"{realm}\"]}}")
+        format!(
+            "{{\"id\":\"{FOREIGN}\",\"event_type\":\"x\",\"created_at\":\"2025-01-01T00:00:00Z\",\"realm_ids\":[\"{realm}\"]}}"
+        )
     };
     let scopes = ["events:create", "events:read"];
     let (mine, theirs) = (server.key_for(&scopes, &["mine"]).await, server.key_for(&scopes, &["theirs"]).await);
-    for (key, realm, accepted) in [(&mine, "mine", 1), (&mine, "mine", 0), (&theirs, "theirs", 1), (&theirs, "theirs", 0)] {
+    for (key, realm, accepted) in
+        [(&mine, "mine", 1), (&mine, "mine", 0), (&theirs, "theirs", 1), (&theirs, "theirs", 0)]
+    {
         let reply = server.ingest_as(key, "", &event(realm)).await.expect(200).json();
         assert_eq!(reply["accepted"], accepted);
         assert_eq!(reply["duplicates"], 1 - accepted);
@@ -245,7 +264,8 @@ async fn a_cursor_of_another_tenant_is_refused() {
     let server = Server::start();
     let events: Vec<Value> = (0..3).map(|_| json!({"event_type": "x", "realm_ids": ["mine", "theirs"]})).collect();
     server.store(&events).await;
-    let (mine, theirs) = (server.key_for(&["events:read"], &["mine"]).await, server.key_for(&["events:read"], &["theirs"]).await);
+    let (mine, theirs) =
+        (server.key_for(&["events:read"], &["mine"]).await, server.key_for(&["events:read"], &["theirs"]).await);
     let page = server.call(&mine, "GET", "/annals/v1/events?limit=1", None).await.expect(200).json();
     let next = format!("/annals/v1/events?limit=1&cursor={}", page["next_cursor"].as_str().unwrap());
     server.call(&mine, "GET", &next, None).await.expect(200);

@@ -1,5 +1,7 @@
 //! hoody's events: every request and response of its document, literally.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
+#[cfg(test)]
 mod support;
 
 use axum::body::Body;
@@ -108,7 +110,9 @@ async fn ids_that_are_none_are_400_and_unknown_ones_404() {
 #[tokio::test]
 async fn an_event_without_a_given_id_is_found_by_the_one_it_is_shown_under() {
     let server = Server::start();
-    server.store(&[json!({"event_type": "a"}), json!({"event_type": "b", "id": "507f1f77-bcf8-6cd7-9943-9044507f1f77"})]).await;
+    server
+        .store(&[json!({"event_type": "a"}), json!({"event_type": "b", "id": "507f1f77-bcf8-6cd7-9943-9044507f1f77"})])
+        .await;
     let page = server.get("/api/v1/events").await.expect(200).json();
     for (id, event) in ids(&page).into_iter().zip(page["data"]["events"].as_array().unwrap()) {
         assert_eq!(id.len(), 24);
@@ -148,9 +152,18 @@ async fn every_filter_of_the_list_narrows_it() {
         assert_eq!(page["data"]["events"], json!([documented()]), "{query}");
         assert_eq!(page["data"]["pagination"]["total"], 1, "{query}");
     }
-    for query in ["event_type=container", "end_date=2025-01-15T10:30:05.122Z&start_date=2025-01-01", "realm_id=x", "user_id=none&event_type=no"] {
+    for query in [
+        "event_type=container",
+        "end_date=2025-01-15T10:30:05.122Z&start_date=2025-01-01",
+        "realm_id=x",
+        "user_id=none&event_type=no",
+    ] {
         let page = server.get(&format!("/api/v1/events?{query}")).await.expect(200).json();
-        assert_eq!(page["data"]["pagination"], json!({"total": 0, "limit": 100, "offset": 0, "has_more": false}), "{query}");
+        assert_eq!(
+            page["data"]["pagination"],
+            json!({"total": 0, "limit": 100, "offset": 0, "has_more": false}),
+            "{query}"
+        );
     }
 }
 
@@ -213,7 +226,8 @@ async fn the_documented_statistics_are_answered_literally() {
     let spread = |counts: &[(&'static str, usize)]| -> Vec<&'static str> {
         counts.iter().flat_map(|(name, count)| std::iter::repeat_n(*name, *count)).collect()
     };
-    let mut events: Vec<Value> = spread(&types).into_iter().enumerate().map(|(second, name)| at(name, second)).collect();
+    let mut events: Vec<Value> =
+        spread(&types).into_iter().enumerate().map(|(second, name)| at(name, second)).collect();
     for (event, resource) in events.iter_mut().zip(spread(&resources)) {
         event["resource_type"] = json!(resource);
     }
@@ -249,7 +263,8 @@ async fn statistics_of_nothing_have_no_dates() {
     let server = Server::start();
     server.store(&[at("a", 1)]).await;
     let reply = server.get("/api/v1/events/stats?realm_id=507f1f77bcf86cd799439022").await.expect(200).json();
-    let expected = json!({"total_events": 0, "by_type": {}, "by_resource": {}, "oldest_event": null, "newest_event": null});
+    let expected =
+        json!({"total_events": 0, "by_type": {}, "by_resource": {}, "oldest_event": null, "newest_event": null});
     assert_eq!(reply["data"], expected);
     let reply = server.get("/api/v1/events/stats").await.expect(200).json();
     assert_eq!(reply["data"]["by_resource"], json!({"system": 1}), "every event has a bucket");
@@ -331,7 +346,8 @@ async fn the_documented_bulk_deletes_delete_what_matches() {
     server.store(&events).await;
     let body = json!({"resource_type": "container", "before_date": "2024-12-15T00:00:00.000Z"});
     let reply = server.call(ADMIN, "DELETE", "/api/v1/events", Some(body)).await.expect(200).json();
-    let expected = json!({"statusCode": 200, "message": "Events deleted successfully", "data": {"deleted_count": 1523}});
+    let expected =
+        json!({"statusCode": 200, "message": "Events deleted successfully", "data": {"deleted_count": 1523}});
     assert_eq!(reply, expected);
     let body = json!({"resource_id": "507f1f77bcf86cd799439033"});
     let reply = server.call(ADMIN, "DELETE", "/api/v1/events/", Some(body)).await.expect(200).json();

@@ -24,7 +24,7 @@ mod writer;
 mod tests;
 
 pub(crate) use build::build_segment;
-pub(crate) use merge::{Merged, merge_segments};
+pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
 

@@ -105,24 +105,9 @@ impl SealedSegment {
         })
     }
 
-    /// The segment's number.
-    pub(crate) fn segment_id(&self) -> u64 {
-        self.meta.segment_id
-    }
-
-    /// When it was sealed, UTC microseconds.
-    pub(crate) fn sealed_at_us(&self) -> i64 {
-        self.meta.created_at_us
-    }
-
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
-    }
-
-    /// Bytes of the file.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        self.size_bytes
     }
 
     /// Rows, deleted ones included.

@@ -94,7 +94,8 @@ impl Keys {
 
     /// Whether somebody can administer this store: the environment's administrator, or a key.
     pub(crate) fn has_admin(&self, now_us: i64) -> bool {
-        let admin = |held: &Held| !held.expired(now_us) && held.record.scopes.iter().any(|name| name == Scope::Admin.name());
+        let admin =
+            |held: &Held| !held.expired(now_us) && held.record.scopes.iter().any(|name| name == Scope::Admin.name());
         self.admin.is_some() || self.held.read().values().any(admin)
     }
 
@@ -209,7 +210,8 @@ pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
 }
 
 fn to_bytes(records: &[KeyRecord]) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(records).map_err(|error| Error::State(format!("the list of keys cannot be written: {error}")))
+    serde_json::to_vec_pretty(records)
+        .map_err(|error| Error::State(format!("the list of keys cannot be written: {error}")))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -1,5 +1,5 @@
 //! A server over a store of its own, called without a socket.
-#![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
 use annals_engine::{Durability, Engine, Options};
 use annals_server::{AppState, Limits, ServerConfig, router};
@@ -55,11 +55,7 @@ impl Server {
         let mut options = Options::new(directory.path());
         options.durability = durability;
         options.log_size_bytes = 4 << 20;
-        let config = ServerConfig {
-            limits,
-            admin_key: Some(ADMIN.to_owned()),
-            ..ServerConfig::new(directory.path())
-        };
+        let config = ServerConfig { limits, admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
         let setup = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap();
         assert_eq!(setup.new_admin_key, None);
         Self { directory, app: router(setup.state.clone()), state: setup.state }
@@ -97,7 +93,7 @@ impl Server {
 
     /// Stores events, all of them.
     pub async fn store(&self, events: &[Value]) {
-        let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let lines = events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
         let reply = self.ingest(&lines).await.expect(200).json();
         assert_eq!(reply["accepted"], events.len());
     }

@@ -75,9 +75,7 @@ fn write(body: &mut Vec<u8>, events: &[StoredEvent], first: bool) {
 }
 
 fn tail(total: u64, limit: u32, offset: u64, has_more: bool) -> String {
-    format!(
-        "],\"pagination\":{{\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"has_more\":{has_more}}}}}}}"
-    )
+    format!("],\"pagination\":{{\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"has_more\":{has_more}}}}}}}")
 }
 
 /// The part of a page that is still to be read.

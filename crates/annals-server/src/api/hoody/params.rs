@@ -63,14 +63,12 @@ impl Reader<'_> {
 
     fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)], default: T) -> T {
         let Some(text) = self.params.last(name) else { return default };
-        match choices.iter().find(|(choice, _)| *choice == text) {
-            Some((_, value)) => *value,
-            None => {
-                let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
-                self.wrong(name, format!("must be equal to one of the allowed values: {}", names.join(", ")));
-                default
-            }
+        if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == text) {
+            return *value;
         }
+        let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+        self.wrong(name, format!("must be equal to one of the allowed values: {}", names.join(", ")));
+        default
     }
 
     fn date_us(&mut self, name: &str) -> Option<i64> {
@@ -155,9 +153,7 @@ pub(super) fn retention_days(body: &Map<String, Value>) -> Answer<u16> {
     match body.get(NAME) {
         None => invalid("is required".to_owned()),
         Some(Value::Number(days)) => match days.as_u64() {
-            Some(days @ 1..=RETENTION_DAYS_MAX) => {
-                Ok(u16::try_from(days).expect("365 fits"))
-            }
+            Some(days @ 1..=RETENTION_DAYS_MAX) => Ok(u16::try_from(days).expect("365 fits")),
             Some(0) => invalid("must be >= 1".to_owned()),
             Some(_) => invalid(format!("must be <= {RETENTION_DAYS_MAX}")),
             None if days.is_i64() => invalid("must be >= 1".to_owned()),
@@ -194,7 +190,9 @@ pub(super) fn bulk_delete(body: &Map<String, Value>, limits: &Limits) -> Answer<
     }
     let filter = checked(wrong, filter)?;
     if body.is_empty() {
-        return Err(Failure::bad_body("at least one of event_type, resource_type, resource_id, before_date, realm_id is required"));
+        return Err(Failure::bad_body(
+            "at least one of event_type, resource_type, resource_id, before_date, realm_id is required",
+        ));
     }
     Ok(filter)
 }
@@ -217,8 +215,14 @@ mod tests {
         for query in ["limit=0", "limit=501", "limit=x", "limit=", "limit=1.5"] {
             assert_eq!(wrong_places(query), ["limit"], "{query}");
         }
-        assert_eq!(wrong_places("offset=-1&sort_by=id&sort_order=up&end_date=soon"), ["offset", "sort_by", "sort_order", "end_date"]);
-        assert!(list(&Params::parse(Some("limit=500&offset=18446744073709551615&other=1")).unwrap(), &Limits::default()).is_ok());
+        assert_eq!(
+            wrong_places("offset=-1&sort_by=id&sort_order=up&end_date=soon"),
+            ["offset", "sort_by", "sort_order", "end_date"]
+        );
+        assert!(
+            list(&Params::parse(Some("limit=500&offset=18446744073709551615&other=1")).unwrap(), &Limits::default())
+                .is_ok()
+        );
     }
 
     #[test]
@@ -230,7 +234,8 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_period_are_in_it() {
-        let params = Params::parse(Some("start_date=1970-01-01T00:00:01.000Z&end_date=1970-01-01T00:00:02.999Z")).unwrap();
+        let params =
+            Params::parse(Some("start_date=1970-01-01T00:00:01.000Z&end_date=1970-01-01T00:00:02.999Z")).unwrap();
         assert_eq!(stats(&params, &Limits::default()).unwrap(), Filter::created_between(1_000_000, 3_000_000));
     }
 

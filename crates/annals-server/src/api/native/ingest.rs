@@ -95,7 +95,8 @@ async fn whole(
     };
     let limits = state.limits();
     let size_max = limits.ingest_size_max;
-    let _memory = state.ingest_memory(body::announced_size(&request.headers).filter(|_| coding == Coding::Plain)).await?;
+    let _memory =
+        state.ingest_memory(body::announced_size(&request.headers).filter(|_| coding == Coding::Plain)).await?;
     let mut pieces = Pieces::new(request.body, limits.body_pause_max);
     let packed = body::read_all(&mut pieces, &request.headers, size_max).await?;
     state
@@ -110,7 +111,8 @@ async fn whole(
 
 fn append(state: &AppState, plain: &[u8], form: Form, how: &AppendOptions, partial: bool) -> Answer {
     let foreign = tenancy::Guard::new(&how.scope);
-    let hook = |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| foreign.place(event, line.number);
+    let hook =
+        |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| foreign.place(event, line.number);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut parsed = match form {
         Form::Lines => annals_json::parse_ndjson_with(plain, threads, &hook),

@@ -14,7 +14,8 @@ pub(crate) async fn get(request: Request) -> Answer {
     only(&request.params, &[])?;
     let name = event_ref(&request.id)?;
     let tenant = request.caller.tenant;
-    let event = request.state.read(move |state| Ok(annals_query::get(&state.engine().snapshot(), &tenant, &name)?)).await?;
+    let event =
+        request.state.read(move |state| Ok(annals_query::get(&state.engine().snapshot(), &tenant, &name)?)).await?;
     Ok(shown(&event))
 }
 

@@ -17,6 +17,7 @@ const REALMS_MAX: usize = annals_engine::VALUES_MAX;
 const ORGS_MAX: usize = 100;
 const ALLOWED: &[&str] = &["name", "scopes", "realms", "orgs", "user_id", "expires_at"];
 
+#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn list(request: Request) -> Answer {
     let keys: Vec<Value> = request.state.keys().list().iter().map(|(record, used)| shown(record, *used)).collect();
     Ok(face::json(StatusCode::OK, json!({"keys": keys}).to_string()))
@@ -91,7 +92,8 @@ fn parse(body: &Map<String, Value>) -> Answer<NewKey> {
         return Err(Failure::invalid(unknown.as_str(), format!("is not known; allowed are {}", ALLOWED.join(", "))));
     }
     let name = text(body, "name", NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("name", "is required"))?;
-    let scopes = texts(body, "scopes", usize::MAX, NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("scopes", "is required"))?;
+    let scopes =
+        texts(body, "scopes", usize::MAX, NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("scopes", "is required"))?;
     let scopes = Scopes::from_names(scopes.iter().map(String::as_str))
         .map_err(|unknown| Failure::invalid("scopes", format!("holds {unknown:?}, which is no scope")))?;
     let realms = texts(body, "realms", REALMS_MAX, 1024)?;

@@ -26,7 +26,8 @@ pub(crate) async fn list(request: Request) -> Answer {
     let selection = match once(params, "fields")? {
         None => None,
         Some(list) => Some(
-            annals_json::Selection::parse(list).map_err(|error| Failure::invalid("fields", format!("is wrong: {error}")))?,
+            annals_json::Selection::parse(list)
+                .map_err(|error| Failure::invalid("fields", format!("is wrong: {error}")))?,
         ),
     };
     let mut query = Query::new(&request.caller.tenant)

@@ -37,7 +37,8 @@ pub(crate) async fn stats(request: Request) -> Answer {
 fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
     let mut fields: Vec<(Field, String)> = Vec::new();
     for name in params.all("by") {
-        let field = field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
+        let field =
+            field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
         if !fields.iter().any(|(held, _)| *held == field) {
             fields.push((field, name.to_owned()));
         }
@@ -70,17 +71,16 @@ fn shown(stats: &Stats, names: &[String], with_histogram: bool) -> Value {
         let counts = values.iter().map(|(value, count)| (value.clone(), json!(count))).collect();
         by.insert(name.clone(), Value::Object(counts));
     }
-    let mut body = json!({
-        "total": stats.total,
-        "oldest": stats.oldest_us.map(time),
-        "newest": stats.newest_us.map(time),
-        "by": by,
-    });
+    let mut body = Map::new();
+    body.insert("total".to_owned(), json!(stats.total));
+    body.insert("oldest".to_owned(), json!(stats.oldest_us.map(time)));
+    body.insert("newest".to_owned(), json!(stats.newest_us.map(time)));
+    body.insert("by".to_owned(), Value::Object(by));
     if with_histogram {
         let buckets = stats.histogram.iter().map(|(at_us, count)| json!({"time": time(*at_us), "count": count}));
-        body["histogram"] = buckets.collect();
+        body.insert("histogram".to_owned(), buckets.collect());
     }
-    body
+    Value::Object(body)
 }
 
 /// A time with six decimals.
