@@ -133,7 +133,7 @@ fn read_payload(header: &FrameHeader, payload: &[u8]) -> Result<()> {
             let mut reader = Reader::new(payload);
             while !reader.is_empty() {
                 let record = Record::take(&mut reader)?;
-                _ = record.tail(crate::event::tag::ERROR_MESSAGE)?;
+                _ = record.value(crate::event::tag::PAYLOAD)?;
                 _ = record.to_stored(header.base_sequence)?;
             }
         }
@@ -299,13 +299,13 @@ pub fn segment(bytes: &[u8]) -> bool {
         SealedSegment::open(&*disk(FileKind::Segment, id, bytes), &path, store, id, None)
     };
     let accepted = match open(bytes) {
-        Ok(segment) => read_everything(Arc::new(segment), Written::ByTheWriter),
+        Ok(segment) => read_everything(&Arc::new(segment), Written::ByTheWriter),
         Err(_) => false,
     };
     let mut fixed = bytes.to_vec();
     fix_checksums(&mut fixed);
     if let Ok(segment) = open(&fixed) {
-        read_everything(Arc::new(segment), Written::ByAnybody);
+        read_everything(&Arc::new(segment), Written::ByAnybody);
     }
     accepted
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, TRAILER_SIZE};
 use super::{SealedPart, SealedSegment, SegmentMeta, merge_segments};
-use crate::codec::{Reader, len_u32, len_u64, to_usize};
+use crate::codec::{Reader, len_u64, to_usize};
 use crate::error::Result;
 use crate::event::Marks;
 use crate::field::Field;
@@ -62,7 +62,7 @@ pub(crate) enum Written {
 }
 
 /// Asks a segment everything; returns whether it verifies.
-pub(crate) fn read_everything(segment: Arc<SealedSegment>, written: Written) -> bool {
+pub(crate) fn read_everything(segment: &Arc<SealedSegment>, written: Written) -> bool {
     let few = segment.rows() <= ROWS_READ_MAX * 16;
     let good = few && segment.verify_all(&mut |_| ()).is_ok();
     let verified = good && written == Written::ByTheWriter;
@@ -70,7 +70,7 @@ pub(crate) fn read_everything(segment: Arc<SealedSegment>, written: Written) -> 
     overlay.tombstones.insert(0);
     overlay.acknowledged.insert(1);
     for overlay in [Arc::new(Overlay::default()), Arc::new(overlay)] {
-        let part = SealedPart::new(Arc::clone(&segment), overlay);
+        let part = SealedPart::new(Arc::clone(segment), overlay);
         let asked = ask(&part);
         assert!(!verified || asked.is_ok(), "a segment that verifies does not answer: {asked:?}");
     }
@@ -83,7 +83,7 @@ pub(crate) fn read_everything(segment: Arc<SealedSegment>, written: Written) -> 
         assert!(!verified || read.is_ok_and(|(_, found)| found.contains(&row)), "row {row} is not found by its id");
     }
     if few {
-        merge(&segment, Path::new("merged"), verified);
+        merge(segment, Path::new("merged"), verified);
     }
     good
 }
