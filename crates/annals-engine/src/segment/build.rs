@@ -10,7 +10,8 @@ use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
 use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, text};
 
-/// Writes a segment into the new file `path` and makes it durable; the caller renames it into place.
+/// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
+/// manifest.
 ///
 /// The bytes depend on `meta` and `input` alone. After an error the file, if it was made, is removed.
 ///

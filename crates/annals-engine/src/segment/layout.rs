@@ -1,4 +1,4 @@
-//! Header, footer and trailer of a sealed segment. `docs/format-sealed.md`.
+//! Header, footer and trailer of a sealed segment. `docs/format.md`, "Sealed segment".
 
 use bincode::{Decode, Encode};
 

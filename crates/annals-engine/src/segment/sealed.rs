@@ -306,7 +306,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Reads and checks them, in the order of `docs/format-sealed.md`, "Reader's checks". `head` starts as the
+    /// Reads and checks them, in the order of `docs/format.md`, "Sealed segment: Reader's checks". `head` starts as the
     /// file does; `tail` starts at `tail_at`, before the chunk table, and ends as the file does.
     pub(super) fn read(
         head: &[u8],

@@ -1,4 +1,4 @@
-//! The worked example of `docs/format-sealed.md` is what the writer writes.
+//! The worked example of `docs/format.md` is what the writer writes.
 
 use std::fmt::Write;
 
@@ -28,7 +28,8 @@ fn the_worked_example_is_what_is_written() {
     let stored = Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(1).unwrap();
     write_segment(&path, 1, &[stored]);
     let written = dump(&std::fs::read(&path).unwrap());
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format-sealed.md")).unwrap();
-    let documented = page.split("```hex\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md")).unwrap();
+    let documented =
+        page.split("```hex segment\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     assert_eq!(written, documented, "the file as it is written:\n{written}");
 }
