@@ -28,7 +28,9 @@ pub(crate) fn run(shared: &Shared) {
         if stop {
             return;
         }
-        if let Err(error) = work(shared) {
+        if let Err(error) = work(shared)
+            && !is_stopping(shared)
+        {
             note(shared, &error);
         }
         let now = shared.options.clock.monotonic();
@@ -48,7 +50,7 @@ fn work(shared: &Shared) -> Result<(), Error> {
     while !shared.watermarks.is_poisoned() && !is_stopping(shared) && seal_oldest(shared)? {
         sealed = true;
     }
-    if sealed {
+    if sealed && !is_stopping(shared) {
         compact(shared, Eagerness::WhatPays)?;
     }
     Ok(())
