@@ -87,8 +87,7 @@ impl World {
         for order in [Order::CreatedAtAsc, Order::CreatedAtDesc, Order::EventTypeAsc, Order::EventTypeDesc] {
             let expected = self.naive.select(&check.filter, order);
             let query = Query::new(&TenantScope::Unlimited).filter(check.filter.clone()).order(order);
-            let page =
-                execute(&snapshot, &query.clone().offset(check.offset).limit(check.limit), &never).unwrap();
+            let page = execute(&snapshot, &query.clone().offset(check.offset).limit(check.limit), &never).unwrap();
             assert_eq!(page.total, Some(expected.len() as u64), "{:?}", check.filter);
             let window: Vec<_> = expected.iter().skip(check.offset as usize).take(check.limit as usize).collect();
             assert_eq!(page.events.len(), window.len());

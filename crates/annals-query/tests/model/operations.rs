@@ -26,16 +26,8 @@ pub struct Spec {
 
 impl Spec {
     pub fn event(&self) -> Event<'static> {
-        static REALM_LISTS: [&[&str]; 8] = [
-            &[],
-            &["eu"],
-            &["us"],
-            &["eu", "us"],
-            &["eu-1"],
-            &["eu", "eu-1"],
-            &["us", "eu-1"],
-            &["eu", "us", "eu-1"],
-        ];
+        static REALM_LISTS: [&[&str]; 8] =
+            [&[], &["eu"], &["us"], &["eu", "us"], &["eu-1"], &["eu", "eu-1"], &["us", "eu-1"], &["eu", "us", "eu-1"]];
         let mut event = Event::new(TYPES[self.event_type]);
         if let Some(resource) = self.resource {
             event.set(Field::ResourceId, RESOURCES[resource]);
