@@ -160,6 +160,7 @@ impl Batch {
     }
 
     /// The bytes of a term of this batch.
+    #[cfg(test)]
     pub(crate) fn term_bytes(&self, term: &TermRef) -> &[u8] {
         let start = crate::codec::row_usize(term.offset);
         self.bytes.get(start..start + usize::from(term.len)).unwrap_or_default()
@@ -271,7 +272,7 @@ mod tests {
         long.set(Field::EventType, &text[..201]);
         assert_eq!(batch.push(&long).unwrap_err().message(), "event_type has 201 bytes, the limit is 200");
         let mut long = event.clone();
-        long.message = Some(&text[..MESSAGE_SIZE_MAX + 1]);
+        long.message = Some(&text[..=MESSAGE_SIZE_MAX]);
         assert!(batch.push(&long).unwrap_err().message().starts_with("message has 8193 bytes"));
         let mut long = event.clone();
         long.content = Some(&text);

@@ -34,6 +34,9 @@ pub(crate) enum Eagerness {
 /// Compacts and returns how many segments were rewritten or dropped.
 pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
+    if shared.is_closing() {
+        return Ok(0);
+    }
     let mut rewritten = 0;
     for group in groups(shared, eagerness) {
         shared.check_writable()?;
@@ -163,7 +166,9 @@ fn carry_over(shared: &Shared, group: &[SealedEntry], segment: &Arc<SealedSegmen
     }
     for started in group {
         if !catalog.sealed.iter().any(|entry| entry.entry.id == started.entry.id) {
-            let gone = RoaringBitmap::from_iter(0..started.entry.rows) - &started.overlay.tombstones;
+            let mut gone = RoaringBitmap::new();
+            gone.insert_range(0..started.entry.rows);
+            gone -= &started.overlay.tombstones;
             overlay.tombstones |= moved(&*started.part, &target, &gone)?;
         }
     }

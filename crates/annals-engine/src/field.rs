@@ -123,7 +123,7 @@ keyword_fields! {
 }
 
 /// One more than the largest field number: the size of a table indexed by [`Field::index`].
-pub const FIELD_SLOTS: usize = 34;
+pub(crate) const FIELD_SLOTS: usize = 34;
 
 impl Field {
     /// The number stored on disk.

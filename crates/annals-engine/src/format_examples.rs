@@ -1,4 +1,4 @@
-//! The worked examples of `docs/format-files.md` against what the writers write.
+//! The worked examples of `docs/format.md` against what the writers write.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,16 +8,20 @@ use crate::batch::Batch;
 use crate::codec::len_u32;
 use crate::control::{self, ControlOp};
 use crate::event::Event;
-use crate::filter::Filter;
-use crate::frame::{FrameHeader, FrameKind};
+use crate::field::Field;
+use crate::filter::{Filter, wire};
+use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind, FramePlace};
+use crate::id::EventId;
+use crate::idempotency::{Answer, IdempotencyTable};
 use crate::layout::{FileKind, FileName, MANIFEST_FILE};
 use crate::log::{LOG_HEADER_SIZE, LogFile};
 use crate::manifest::{Manifest, ManifestStore};
 use crate::overlay::Overlay;
 use crate::overlay_file::{OverlayPlace, write_overlay};
+use crate::record;
 use crate::storage::{OsStorage, Storage};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format-files.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md");
 const STORE: u128 = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210;
 
 /// Sixteen bytes a line, lines of zeroes left out, the length at the end.
@@ -81,6 +85,46 @@ fn the_smallest_log_is_as_documented() {
     header.seal(log.place(LOG_HEADER_SIZE), &mut frame);
     log.write_at(&frame, LOG_HEADER_SIZE).unwrap();
     check("log", &std::fs::read(log.path()).unwrap());
+}
+
+#[test]
+fn a_frame_is_as_documented() {
+    let mut frame = vec![0; FRAME_HEADER_SIZE];
+    control::encode(&[ControlOp::DeleteSequences(vec![1])], &mut frame).unwrap();
+    let header = FrameHeader {
+        base_sequence: 2,
+        control_ordinal: 1,
+        ..header(FrameKind::Control, frame.len() - FRAME_HEADER_SIZE)
+    };
+    frame.resize(header.frame_size(), 0);
+    header.seal(FramePlace { store: STORE, log_id: 1, offset: LOG_HEADER_SIZE }, &mut frame);
+    check("frame", &frame);
+}
+
+#[test]
+fn a_record_is_as_documented() {
+    let mut event = Event::new("a");
+    event.created_at_us = Some(1);
+    event.id = Some(EventId::from_u128(9));
+    event.set(Field::UserId, "u");
+    event.message = Some("hi");
+    let mut bytes = Vec::new();
+    record::encode(&event, &mut bytes, |_, _| {});
+    check("record", &bytes);
+}
+
+#[test]
+fn a_filter_is_as_documented() {
+    let mut bytes = Vec::new();
+    wire::encode(&Filter::term(Field::UserId, "u").and(Filter::Acknowledged(false)), &mut bytes).unwrap();
+    check("filter", &bytes);
+}
+
+#[test]
+fn idempotency_keys_are_as_documented() {
+    let mut table = IdempotencyTable::default();
+    table.insert(7, Answer { body: 8, first_sequence: 1, stored: 2, duplicates: 3, at_us: 1_700_000_000_000_000 });
+    check("idempotency", &table.encode());
 }
 
 #[test]

@@ -182,6 +182,7 @@ pub(crate) fn read_header(place: FramePlace, bytes: &[u8]) -> Result<Option<Chec
 ///
 /// # Errors
 /// `Corrupt` if the bytes at the front of `bytes` are no valid frame of this place.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_frame(place: FramePlace, bytes: &[u8]) -> Result<(FrameHeader, &[u8])> {
     let checked = read_header(place, bytes)?.ok_or_else(|| describe_bad_header(place, bytes))?;
     let payload_len = crate::codec::row_usize(checked.header.payload_len);

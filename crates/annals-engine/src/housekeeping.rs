@@ -148,7 +148,7 @@ fn sync_dir(storage: &dyn Storage, folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{CleanEnd, LogEntry};
+    use crate::manifest::LogEntry;
     use crate::storage::OsStorage;
     use std::fs;
 

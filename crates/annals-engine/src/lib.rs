@@ -23,6 +23,9 @@ mod fold;
 #[cfg(test)]
 mod format_examples;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod housekeeping;
 mod id;
 mod idempotency;

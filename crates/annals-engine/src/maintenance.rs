@@ -8,7 +8,7 @@ use crate::seal::seal_oldest;
 use crate::shared::Shared;
 
 /// How often the manifest's durable floor is refreshed while there is activity.
-const FLOOR_INTERVAL: Duration = Duration::from_secs(60);
+const FLOOR_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a failed seal or compaction rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,7 +29,7 @@ pub(crate) fn run(shared: &Shared) {
             return;
         }
         if let Err(error) = work(shared)
-            && !is_stopping(shared)
+            && !shared.is_closing()
         {
             note(shared, &error);
         }
@@ -47,17 +47,13 @@ pub(crate) fn run(shared: &Shared) {
 
 fn work(shared: &Shared) -> Result<(), Error> {
     let mut sealed = false;
-    while !shared.watermarks.is_poisoned() && !is_stopping(shared) && seal_oldest(shared)? {
+    while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {
         sealed = true;
     }
-    if sealed && !is_stopping(shared) {
+    if sealed && !shared.is_closing() {
         compact(shared, Eagerness::WhatPays)?;
     }
     Ok(())
-}
-
-fn is_stopping(shared: &Shared) -> bool {
-    shared.wake.state.lock().stop
 }
 
 /// Keeps the last failure for the statistics.

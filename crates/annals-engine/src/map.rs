@@ -38,8 +38,8 @@ impl GrowingMap for FileMap {
 
 /// Maps a file that is never written again.
 pub(crate) fn map_sealed(file: &File) -> io::Result<Mmap> {
-    // SAFETY: sealed files are written under a temporary name and never after their rename
-    // (`segment::build`), and the directory lock keeps other Annals processes out. A foreign
-    // truncation raises SIGBUS; docs/operations.md says so.
+    // SAFETY: a sealed file is mapped after its writer has ended (`SegmentWriter::finish` takes it by
+    // value), nothing opens one for writing, and the directory lock keeps other Annals processes out. A
+    // foreign truncation raises SIGBUS; docs/operations.md says so.
     unsafe { Mmap::map(file) }
 }

@@ -149,16 +149,31 @@ impl<'a> Record<'a> {
         Ok(None)
     }
 
-    /// The tagged values from `first_tag` on, as they are encoded.
-    pub(crate) fn tail(&self, first_tag: u8) -> Result<&'a [u8]> {
+    /// Where message, content, payload and the rest of the values lie: offset from the record's start
+    /// and length each. One walk.
+    pub(crate) fn locate_texts(&self) -> Result<[Option<(u64, u32)>; 4]> {
+        let id_size = if self.id.is_some() { 16 } else { 0 };
+        let fields_start = SIZE_PREFIX + FIXED_SIZE + id_size;
+        let mut found = [None; 4];
         let mut walk = self.values();
         loop {
             let before = walk.reader.position();
-            match walk.next() {
-                None => return Ok(&[]),
-                Some(Err(error)) => return Err(error),
-                Some(Ok((tag, _))) if tag >= first_tag => return Ok(self.fields.get(before..).unwrap_or_default()),
-                Some(Ok(_)) => {}
+            let Some(value) = walk.next() else { return Ok(found) };
+            let (number, bytes) = value?;
+            let slot = match number {
+                tag::MESSAGE => 0,
+                tag::CONTENT => 1,
+                tag::PAYLOAD => 2,
+                tag::ERROR_MESSAGE.. => {
+                    // The rest is taken as it is; a malformed end shows when it is read.
+                    found[3] = Some((len_u64(fields_start + before), len_u32(self.fields.len() - before)));
+                    return Ok(found);
+                }
+                _ => continue,
+            };
+            let start = fields_start + walk.reader.position() - bytes.len();
+            if let Some(place) = found.get_mut(slot) {
+                *place = Some((len_u64(start), len_u32(bytes.len())));
             }
         }
     }

@@ -10,9 +10,9 @@ use roaring::RoaringBitmap;
 use crate::catalog::{LiveEntry, SealedEntry};
 use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
-use crate::event::tag;
 use crate::field::{Field, Values};
 use crate::fold::{fold_overlays, write_idempotency};
+use crate::id::EventId;
 use crate::layout::{FileKind, segment_path};
 use crate::live::{ABSENT, BLOCK_ROWS, LiveBlock, LiveSegment};
 use crate::manifest::SegmentEntry;
@@ -40,6 +40,9 @@ struct Sealed {
 /// Seals the oldest full log, if there is one. Returns whether there was.
 pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let _one_at_a_time = shared.maintenance.lock();
+    if shared.is_closing() {
+        return Ok(false);
+    }
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };
     shared.check_writable()?;
@@ -137,11 +140,8 @@ fn build(
     meta: &SegmentMeta,
 ) -> Result<SegmentSummary> {
     let blocks = live.blocks();
-    let mut texts = LiveTexts { live, offsets: offsets(&blocks, live_rows) };
-    let mut ids = Vec::with_capacity(live_rows.len());
-    for offset in &texts.offsets {
-        ids.push(live.with_record(*offset, |record| Ok(record.id))?);
-    }
+    let mut texts = LiveTexts::new(live, &offsets(&blocks, live_rows))?;
+    let ids = texts.rows.iter().map(|row| row.id).collect();
     let dictionaries = live.dictionaries.read();
     let mut keywords = Vec::new();
     for field in Field::ALL {
@@ -221,26 +221,40 @@ fn field_codes(blocks: &[Arc<LiveBlock>], field: Field, live_rows: &[u32], local
     }
 }
 
-/// The texts of live rows, read from the log.
+/// The texts of live rows, read from the log: each record is walked once.
 struct LiveTexts<'a> {
     live: &'a LiveSegment,
     /// By segment row.
-    offsets: Vec<u32>,
+    rows: Vec<RowTexts>,
+}
+
+/// Where the texts of one row lie in the log file.
+struct RowTexts {
+    id: Option<EventId>,
+    /// By stream number - 1: offset in the log and length.
+    streams: [Option<(u64, u32)>; Stream::ALL.len()],
+}
+
+impl<'a> LiveTexts<'a> {
+    fn new(live: &'a LiveSegment, offsets: &[u32]) -> Result<Self> {
+        let mut rows = Vec::with_capacity(offsets.len());
+        for offset in offsets {
+            rows.push(live.with_record(*offset, |record| {
+                let found = record.locate_texts()?;
+                let streams = found.map(|place| place.map(|(start, len)| (u64::from(*offset) + start, len)));
+                Ok(RowTexts { id: record.id, streams })
+            })?);
+        }
+        Ok(Self { live, rows })
+    }
 }
 
 impl TextSource for LiveTexts<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
-        let offset = self.offsets.get(row_usize(row)).copied();
-        let offset = offset.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
-        let owned = |bytes: &[u8]| Cow::Owned(bytes.to_vec());
-        self.live.with_record(offset, |record| {
-            Ok(match stream {
-                Stream::Message => record.value(tag::MESSAGE)?.map(owned),
-                Stream::Content => record.value(tag::CONTENT)?.map(owned),
-                Stream::Payload => record.value(tag::PAYLOAD)?.map(owned),
-                Stream::Stored => Some(record.tail(tag::ERROR_MESSAGE)?).filter(|tail| !tail.is_empty()).map(owned),
-            })
-        })
+        let texts = self.rows.get(row_usize(row));
+        let texts = texts.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
+        let place = texts.streams.get(usize::from(stream.number()) - 1).copied().flatten();
+        place.map(|(offset, len)| self.live.bytes(offset, row_usize(len))).transpose()
     }
 }
 

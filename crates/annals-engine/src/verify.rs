@@ -70,10 +70,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn segment(&mut self, segment: &SealedSegment) -> Result<()> {
-        let before = self.report.bytes;
         let (total, progress, bytes) = (self.total, &mut self.progress, &mut self.report.bytes);
-        segment.verify_all(&mut |done| {
-            *bytes = before + done;
+        segment.verify_all(&mut |read| {
+            *bytes += read;
             progress(*bytes, total.max(*bytes));
         })
     }

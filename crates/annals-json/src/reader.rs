@@ -11,7 +11,9 @@ use crate::ndjson::{BYTE_ORDER_MARK, Hook, LINE_SIZE_MAX, Lines, Parsed, count_u
 const BLOCK_SIZE_DEFAULT: usize = 4 << 20;
 /// A block must hold the longest line and its end.
 const BLOCK_SIZE_MIN: usize = LINE_SIZE_MAX + 1;
-const BLOCK_SIZE_MAX: usize = 32 << 20;
+/// Filled in and encoded, a block of short lines grows to at most three times its size, and a batch
+/// holds 64 MiB.
+const BLOCK_SIZE_MAX: usize = 16 << 20;
 const _: () = assert!(BLOCK_SIZE_MIN <= BLOCK_SIZE_DEFAULT && BLOCK_SIZE_DEFAULT <= BLOCK_SIZE_MAX);
 
 /// Reads events from a stream of NDJSON. Holds one block of bytes and one batch.

@@ -11,7 +11,7 @@ use crate::cursor::CursorPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::{Page, PageBuilder};
 use crate::plan::{Expired, View, check_time, resume, select_all, select_first};
-use crate::query::{LIMIT_MAX, Order, Query, Total};
+use crate::query::{Order, Query, Total};
 use crate::run::Run;
 use crate::sort::{Direction, merge, skip};
 
@@ -24,10 +24,7 @@ use crate::sort::{Direction, merge, skip};
 /// `InvalidInput` if the limit or the filter's nesting is too large; `InvalidCursor` if the position is
 /// one of another order; `TooExpensive` once `expired` says so; `Engine`.
 pub fn execute(view: &impl View, query: &Query, expired: Expired<'_>) -> Result<Page> {
-    if query.limit > LIMIT_MAX {
-        let message = format!("limit is {}, the range is 0 to {LIMIT_MAX}", query.limit);
-        return Err(Error::invalid_input(message));
-    }
+    query.check_limit()?;
     match query.order {
         Order::CreatedAtAsc => by_time(view.parts(), query, Direction::OldestFirst, expired),
         Order::CreatedAtDesc => by_time(view.parts(), query, Direction::NewestFirst, expired),

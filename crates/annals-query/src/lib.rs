@@ -6,26 +6,37 @@
 //! [`TenantScope`](annals_engine::TenantScope), which narrows every answer. The crate opens no file, reads
 //! no clock and knows no JSON and no HTTP.
 //!
-//! ```no_run
-//! use annals_engine::{Engine, Field, Filter, Options, TenantScope};
-//! use annals_query::{Order, Query, StatsRequest, execute, stats};
+//! ```
+//! use annals_engine::{AppendOptions, Batch, Engine, Event, Field, Filter, Options, TenantScope};
+//! use annals_query::{Query, StatsRequest, execute, stats};
 //!
-//! let engine = Engine::open(Options::new("events"))?;
-//! let snapshot = engine.snapshot();
-//! let logins = Query::new(&TenantScope::Unlimited).filter(Filter::term(Field::EventType, "user.login"));
-//!
-//! // The newest fifty, a million events back, with their exact total.
-//! let never = || false;
-//! let page = execute(&snapshot, &logins.clone().offset(1_000_000).limit(50), &never)?;
-//! println!("{:?} in all, {} shown", page.total, page.events.len());
-//!
-//! // The fifty behind them, whatever was appended meanwhile.
-//! if let Some(position) = page.next {
-//!     execute(&engine.snapshot(), &logins.clone().after(position).limit(50), &never)?;
+//! # let directory = tempfile::tempdir()?;
+//! # let mut options = Options::new(directory.path());
+//! # options.log_size_bytes = annals_engine::LOG_SIZE_BYTES_MIN;
+//! let engine = Engine::open(options)?;
+//! let mut batch = Batch::new();
+//! for user in ["ada", "bob", "ada"] {
+//!     let mut event = Event::new("user.login");
+//!     event.set(Field::UserId, user);
+//!     batch.push(&event)?;
 //! }
+//! engine.append(batch, &AppendOptions::default())?;
 //!
-//! let by_user = StatsRequest { by: vec![Field::UserId], top: Some(10), interval_us: None };
-//! println!("{:?}", stats(&snapshot, &logins.order(Order::CreatedAtAsc), &by_user, &never)?.by);
+//! // The newest but one, and how many there are. `never` is where a deadline would go.
+//! let logins = Query::new(&TenantScope::Unlimited).filter(Filter::term(Field::EventType, "user.login")).limit(1);
+//! let never = || false;
+//! let page = execute(&engine.snapshot(), &logins.clone().offset(1), &never)?;
+//! assert_eq!((page.total, page.events[0].get(Field::UserId)), (Some(3), Some("bob")));
+//!
+//! // The one behind it, whatever was appended meanwhile.
+//! let position = page.next.expect("there is an older one");
+//! let page = execute(&engine.snapshot(), &logins.clone().after(position), &never)?;
+//! assert_eq!((page.events[0].sequence, page.next), (1, None));
+//!
+//! let by_user = StatsRequest { by: vec![Field::UserId], top: Some(1), interval_us: None };
+//! let stats = stats(&engine.snapshot(), &logins, &by_user, &never)?;
+//! assert_eq!(stats.by, [(Field::UserId, vec![("ada".to_owned(), 2)])]);
+//! # engine.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -42,6 +53,7 @@ mod query;
 mod run;
 mod sort;
 mod stats;
+mod tail;
 
 pub use cursor::{CursorKey, CursorPosition};
 pub use delete::{
@@ -55,3 +67,4 @@ pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
 pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, count_in_buckets, stats};
+pub use tail::{Tail, append_order};

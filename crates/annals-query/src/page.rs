@@ -29,7 +29,7 @@ pub(crate) struct PageBuilder<'a> {
     size_max_bytes: u64,
     size_bytes: u64,
     /// Whether an event was left out for its size.
-    pub(crate) full: bool,
+    full: bool,
     expired: Expired<'a>,
 }
 
@@ -50,6 +50,18 @@ impl<'a> PageBuilder<'a> {
         if self.full { 0 } else { self.limit.saturating_sub(self.events.len()) }
     }
 
+    /// Adds an event unless the page is full by size; says whether it was added.
+    pub(crate) fn push(&mut self, event: StoredEvent) -> bool {
+        let size_bytes = u64::try_from(event.size_bytes()).unwrap_or(u64::MAX);
+        self.size_bytes = self.size_bytes.saturating_add(size_bytes);
+        // At least one event, or a cursor would never get past a large one.
+        self.full = self.size_bytes > self.size_max_bytes && !self.events.is_empty();
+        if !self.full {
+            self.events.push(event);
+        }
+        !self.full
+    }
+
     /// Reads the events of these places, until the page is full.
     pub(crate) fn fill(&mut self, runs: &[Run<'_>], places: &[Place]) -> Result<()> {
         for place in places.iter().take(self.room()) {
@@ -57,15 +69,9 @@ impl<'a> PageBuilder<'a> {
                 check_time(self.expired)?;
             }
             let Some(run) = runs.get(place.run) else { break };
-            let event = run.part.event(place.row)?;
-            let size_bytes = u64::try_from(event.size_bytes()).unwrap_or(u64::MAX);
-            self.size_bytes = self.size_bytes.saturating_add(size_bytes);
-            // At least one event, or a cursor would never get past a large one.
-            if self.size_bytes > self.size_max_bytes && !self.events.is_empty() {
-                self.full = true;
+            if !self.push(run.part.event(place.row)?) {
                 break;
             }
-            self.events.push(event);
         }
         Ok(())
     }

@@ -137,6 +137,14 @@ impl Query {
         &self.scope
     }
 
+    /// `InvalidInput` if the limit is too large.
+    pub(crate) fn check_limit(&self) -> Result<()> {
+        if self.limit > LIMIT_MAX {
+            return Err(Error::invalid_input(format!("limit is {}, the range is 0 to {LIMIT_MAX}", self.limit)));
+        }
+        Ok(())
+    }
+
     /// What the engine is asked: the filter of the query and the scope of who asks.
     ///
     /// # Errors

@@ -1,1 +1,28 @@
-//! Being built.
+//! The HTTP server of the Annals event store: documented APIs ("faces") over one store, and its own.
+//!
+//! [`router`] gives the answers as a service without a socket, [`serve`] puts it on one. The crate
+//! holds no rule about segments and no query of its own: it parses, authorises, calls
+//! `annals-query` or `annals-engine` off the async threads, and shapes. `docs/api.md` lists every
+//! route with its source.
+#![forbid(unsafe_code)]
+
+mod api;
+mod auth;
+mod body;
+mod config;
+mod error;
+mod face;
+mod params;
+mod patience;
+mod request;
+mod router;
+mod routes;
+mod serve;
+mod state;
+
+pub use config::{LISTEN_DEFAULT, Limits, ServerConfig};
+pub use error::{Error, Result};
+pub use router::router;
+pub use routes::{RouteInfo, routes};
+pub use serve::{run, serve};
+pub use state::{AppState, Setup};

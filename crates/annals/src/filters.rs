@@ -207,7 +207,13 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for line in ["--filter status", "--filter colour=red", "--from yesterday", "--filter acknowledged=x", "--prefix acknowledged=t"] {
+        for line in [
+            "--filter status",
+            "--filter colour=red",
+            "--from yesterday",
+            "--filter acknowledged=x",
+            "--prefix acknowledged=t",
+        ] {
             assert!(filters(line).to_filter().is_err(), "{line}");
         }
     }

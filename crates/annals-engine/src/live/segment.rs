@@ -155,6 +155,11 @@ impl LiveSegment {
         self.map.bytes(u64::from(offset), crate::record::SIZE_PREFIX + size).ok_or_else(missing)
     }
 
+    /// Bytes of the log file that were written before.
+    pub(crate) fn bytes(&self, offset: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        self.map.bytes(offset, len).ok_or_else(|| Error::corrupt("a text lies outside its log").at_offset(offset))
+    }
+
     /// Where the record of a row starts, and its time.
     pub(crate) fn locate(&self, row: u32) -> Option<(u32, i64)> {
         let block = self.blocks.read().get(row_usize(row / BLOCK_ROWS)).cloned()?;
@@ -175,7 +180,7 @@ impl LiveSegment {
             && self.with_record(offset, |record| Ok(record.id.is_none())).unwrap_or(false)
         {
             rows.push(IdRow { row, created_at_us });
-            rows.sort_unstable_by(|a, b| b.row.cmp(&a.row));
+            rows.sort_unstable_by_key(|known| std::cmp::Reverse(known.row));
         }
         rows
     }

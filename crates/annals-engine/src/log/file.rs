@@ -132,10 +132,6 @@ impl LogFile {
         self.header.log_id
     }
 
-    pub(crate) fn created_at_us(&self) -> i64 {
-        self.header.created_at_us
-    }
-
     /// The reserved length, header included.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.header.size_bytes

@@ -10,5 +10,8 @@ mod scan;
 mod tests;
 
 pub(crate) use file::LogFile;
+#[cfg(test)]
 pub(crate) use header::LOG_HEADER_SIZE;
-pub(crate) use recover::{Gap, OnFrame, RecoverContext, RecoveredLog, recover_log};
+#[cfg(test)]
+pub(crate) use recover::RecoveredLog;
+pub(crate) use recover::{RecoverContext, recover_log};

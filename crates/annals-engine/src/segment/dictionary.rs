@@ -10,6 +10,9 @@ use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn};
 use super::writer::SegmentWriter;
 
+/// No term is longer, in bytes: the limit of the longest keyword field.
+pub(crate) const TERM_SIZE_MAX: usize = 1024;
+
 /// Writes the dictionary of a field whose terms ascend.
 pub(crate) fn write(writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
     let mut ends = Vec::with_capacity(terms.len() + 1);
@@ -56,7 +59,7 @@ impl Dictionary {
         let start = self.offsets.get(file, index)?;
         let end = self.offsets.get(file, index + 1)?;
         match (u64::try_from(start), end.checked_sub(start).and_then(|len| u64::try_from(len).ok())) {
-            (Ok(start), Some(len)) => file.bytes(&self.bytes, start, to_usize(len)),
+            (Ok(start), Some(len)) if len <= len_u64(TERM_SIZE_MAX) => file.bytes(&self.bytes, start, to_usize(len)),
             _ => Err(file.contradicts(&self.bytes, &format!("has a term from {start} to {end}"))),
         }
     }

@@ -89,6 +89,12 @@ fn sorted_terms(terms: &[&[u8]], counts: &[u32], field: Field) -> Result<Vec<u32
     let in_use = (1_u32..).zip(terms).zip(counts.iter().skip(1)).filter(|(_, count)| **count > 0);
     let mut order: Vec<(&[u8], u32)> = in_use.map(|((code, term), _)| (*term, code)).collect();
     order.sort_unstable();
+    if order.iter().any(|(term, _)| term.len() > dictionary::TERM_SIZE_MAX) {
+        return Err(Error::invalid_input(format!(
+            "{field} has a term of more than {} bytes",
+            dictionary::TERM_SIZE_MAX
+        )));
+    }
     if !order.is_sorted_by(|a, b| a.0 < b.0) {
         return Err(Error::invalid_input(format!("{field} has a term twice")));
     }
@@ -232,27 +238,36 @@ impl KeywordColumn {
         Ok(code)
     }
 
-    /// Calls `visit` with every value of every row: row, code.
+    /// Calls `visit` with every value of every row: row, code. After an error the calls before it mean nothing.
     pub(crate) fn scan(&self, file: &CheckedFile, mut visit: impl FnMut(u32, u32)) -> Result<()> {
+        let mut largest = 0;
         let Some(ends) = &self.row_ends else {
             let mut row = 0;
-            return self.codes.scan(file, 0..u64::from(self.rows), |code| {
-                if self.checked_code(file, code)? > 0 {
+            self.codes.scan(file, |code| {
+                largest = largest.max(code);
+                if code > 0 {
                     visit(row, code);
                 }
                 row += 1;
-                Ok(())
-            });
+            })?;
+            return self.checked_code(file, largest).map(|_| ());
         };
         let bounds = ends.decode(file)?;
-        for (row, (start, end)) in (0..).zip(bounds.iter().zip(bounds.iter().skip(1))) {
-            let span = self.checked_span(file, *start, *end)?;
-            self.codes.scan(file, span, |code| {
-                visit(row, self.checked_code(file, code)?);
-                Ok(())
-            })?;
+        for (start, end) in bounds.iter().zip(bounds.iter().skip(1)) {
+            self.checked_span(file, *start, *end)?;
         }
-        Ok(())
+        // Rows ascend with their values: the row of a value is the first that ends behind it.
+        let mut rows = (0_u32..).zip(bounds.iter().skip(1)).peekable();
+        let mut index = 0_i64;
+        self.codes.scan(file, |code| {
+            while rows.next_if(|(_, end)| **end <= index).is_some() {}
+            index += 1;
+            largest = largest.max(code);
+            if let Some((row, _)) = rows.peek() {
+                visit(*row, code);
+            }
+        })?;
+        self.checked_code(file, largest).map(|_| ())
     }
 
     /// The rows with a code that passes `test`.
@@ -303,14 +318,21 @@ impl KeywordColumn {
             return self.posting(file, codes.start);
         }
         let mut all = roaring::RoaringBitmap::new();
+        let mut few = Vec::new();
         for code in codes {
             match self.posting(file, code)? {
                 RowSet::Bitmap(rows) => all |= rows,
                 RowSet::Range(rows) => _ = all.insert_range(rows),
-                RowSet::List(rows) => all.extend(rows),
+                RowSet::List(mut rows) => few.append(&mut rows),
             }
         }
-        Ok(RowSet::from_bitmap(all))
+        // One sort of all lists is cheaper than an insertion per row.
+        few.sort_unstable();
+        few.dedup();
+        if all.is_empty() {
+            return Ok(compact_rows(few, self.rows));
+        }
+        Ok(RowSet::from_bitmap(all | postings::bitmap_of(&few)))
     }
 
     /// How many rows hold the terms of `codes`, one after the other.

@@ -1,11 +1,11 @@
-//! Header, footer and trailer of a sealed segment. `docs/format-sealed.md`.
+//! Header, footer and trailer of a sealed segment. `docs/format.md`, "Sealed segment".
 
 use bincode::{Decode, Encode};
 
 use crate::codec::{Reader, len_u64};
 use crate::error::{Error, ErrorKind, Result};
 
-use super::SegmentMeta;
+use super::{SEGMENT_ROWS_MAX, SegmentMeta};
 
 /// Bytes of the file header.
 pub(crate) const HEADER_SIZE: usize = 4096;
@@ -183,6 +183,7 @@ impl Footer {
         }
         let fields_ascend = self.fields.is_sorted_by(|a, b| a.field < b.field);
         if self.rows == 0
+            || crate::codec::row_usize(self.rows) > SEGMENT_ROWS_MAX
             || !fields_ascend
             || self.created_at_min_us > self.created_at_max_us
             || self.sequence_min > self.sequence_max

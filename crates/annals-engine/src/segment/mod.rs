@@ -1,4 +1,4 @@
-//! Sealed segments: immutable, columnar, compressed and indexed files. `docs/format-sealed.md`.
+//! Sealed segments: immutable, columnar, compressed and indexed files. `docs/format.md`, "Sealed segment".
 //!
 //! Rows lie in (`created_at`, sequence) order. A writer ([`build_segment`]) gets columns, a reader
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
@@ -6,6 +6,8 @@
 mod build;
 mod checked;
 mod dictionary;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod ids;
 mod keyword;
 mod layout;
@@ -22,7 +24,7 @@ mod writer;
 mod tests;
 
 pub(crate) use build::build_segment;
-pub(crate) use merge::{Merged, merge_segments};
+pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
 

@@ -23,6 +23,10 @@ const FRAME_UNIT: usize = FRAME_ENTRIES / 8;
 /// A block's directory entry: smallest value and end. The end of the block before lies in front of it.
 const DIRECTORY_ENTRY: usize = 8 + 4;
 const WIDTH_MAX: u32 = 64;
+/// What values may be stored in units of, largest first: seconds, milliseconds, microseconds.
+const SCALES: [i64; 3] = [1_000_000, 1000, 1];
+/// Beyond this a slope could make residuals wrap, and bounds of blocks would say nothing.
+const SLOPED_VALUE_MAX: u64 = 1 << 60;
 
 /// Bits needed for values up to `max`.
 pub(crate) fn width_of(max: u64) -> u8 {
@@ -101,8 +105,10 @@ impl PackedColumn {
         let base = u32::try_from(section.slope).ok();
         let bits = count.checked_mul(u64::from(width));
         let needed = bits.map(|bits| if bits == 0 { 0 } else { bits.div_ceil(8) + len_u64(PADDING) });
+        // The largest entry that can be stored must fit, so that no single one has to be checked.
+        let fits = |base: u32| width <= 32 && u32::try_from(u64::from(base) + ((1 << width) - 1)).is_ok();
         match (base, needed) {
-            (Some(base), Some(needed)) if width <= 32 && section.count == count && needed == section.len => {
+            (Some(base), Some(needed)) if fits(base) && section.count == count && needed == section.len => {
                 Ok(Self { section, width, base })
             }
             _ => Err(Error::corrupt(format!(
@@ -123,32 +129,21 @@ impl PackedColumn {
         }
         let bit = index * u64::from(self.width);
         let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
-        let value = unpack(bytes, to_usize(bit % 8), self.width);
-        self.based(value).ok_or_else(|| file.contradicts(&self.section, "has an entry out of range"))
+        Ok(self.based(unpack(bytes, to_usize(bit % 8), self.width)))
     }
 
+    /// `new` made sure that all packed bits are there and that every sum fits.
     #[inline]
-    fn based(&self, value: Option<u64>) -> Option<u32> {
-        self.base.checked_add(u32::try_from(value?).ok()?)
+    fn based(&self, packed: Option<u64>) -> u32 {
+        self.base.saturating_add(u32::try_from(packed.unwrap_or_default()).unwrap_or(u32::MAX))
     }
 
-    /// Calls `visit` with the entries of `range` in order.
-    pub(crate) fn scan(
-        &self,
-        file: &CheckedFile,
-        range: std::ops::Range<u64>,
-        mut visit: impl FnMut(u32) -> Result<()>,
-    ) -> Result<()> {
-        if range.end > self.section.count {
-            return Err(file.contradicts(&self.section, &format!("has no entry {}", range.end)));
-        }
+    /// Calls `visit` with every entry in order.
+    pub(crate) fn scan(&self, file: &CheckedFile, mut visit: impl FnMut(u32)) -> Result<()> {
         let bytes = file.all(&self.section)?;
-        for index in range {
-            let bit = to_usize(index * u64::from(self.width));
-            let value = self
-                .based(unpack(bytes, bit, self.width))
-                .ok_or_else(|| file.contradicts(&self.section, "has an entry out of range"))?;
-            visit(value)?;
+        let step = to_usize(u64::from(self.width));
+        for index in 0..to_usize(self.section.count) {
+            visit(self.based(unpack(bytes, index * step, self.width)));
         }
         Ok(())
     }
@@ -203,7 +198,10 @@ fn spread(residuals: &[i64]) -> (i64, u8) {
 
 /// Timestamps of whole milliseconds or seconds are kept in that unit.
 fn common_scale(values: &[i64]) -> i64 {
-    [1_000_000, 1000].into_iter().find(|scale| values.iter().all(|value| value % scale == 0)).unwrap_or(1)
+    if values.iter().all(|value| *value == 0) {
+        return 1;
+    }
+    SCALES.into_iter().find(|scale| values.iter().all(|value| value % scale == 0)).unwrap_or(1)
 }
 
 /// The average growth per entry if it saves bits, else none.
@@ -224,7 +222,8 @@ fn best_slope(values: &[i64], scale: i64) -> i64 {
         }
         sum
     };
-    if average != 0 && bits(average) < bits(0) { average } else { 0 }
+    let small = values.iter().all(|value| value.unsigned_abs() <= SLOPED_VALUE_MAX);
+    if average != 0 && small && bits(average) < bits(0) { average } else { 0 }
 }
 
 /// A framed column of 64-bit values.
@@ -250,7 +249,11 @@ impl FrameColumn {
         let blocks = usize::try_from(count).ok().map(|count| count.div_ceil(FRAME_ENTRIES));
         let data = blocks.filter(|blocks| *blocks < 1 << 40).map(|blocks| len_u64(directory_size(blocks)));
         match data {
-            Some(data) if section.count == count && data.saturating_add(len_u64(PADDING)) <= section.len => {
+            Some(data)
+                if section.count == count
+                    && data.saturating_add(len_u64(PADDING)) <= section.len
+                    && SCALES.contains(&section.scale) =>
+            {
                 Ok(Self { section, data })
             }
             _ => Err(Error::corrupt(format!(
@@ -258,11 +261,6 @@ impl FrameColumn {
                 section.kind, section.field
             ))),
         }
-    }
-
-    /// Entries.
-    pub(crate) fn count(&self) -> u64 {
-        self.section.count
     }
 
     /// The section, for messages.
@@ -342,5 +340,83 @@ impl FrameColumn {
             values.append(&mut block_values);
         }
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::layout::{CHUNK_SIZE, SectionKind};
+    use super::*;
+
+    fn file(section: &mut Section, bytes: &[u8]) -> CheckedFile {
+        section.len = len_u64(bytes.len());
+        let crcs = bytes.chunks(CHUNK_SIZE).map(crc32fast::hash).collect();
+        CheckedFile::new(Arc::new(bytes.to_vec()), Path::new("test.seg"), bytes.len(), crcs)
+    }
+
+    fn assert_framed(values: &[i64]) {
+        let mut section = Section::new(SectionKind::CreatedAt, 0, 0);
+        let bytes = frame(&mut section, values);
+        let file = file(&mut section, &bytes);
+        let column = FrameColumn::new(section, len_u64(values.len())).unwrap();
+        assert_eq!(column.decode(&file).unwrap(), values);
+        for (index, value) in (0..).zip(values) {
+            assert_eq!(column.get(&file, index).unwrap(), *value);
+            if values.iter().all(|value| *value >= 0) {
+                let bounds = column.block_bounds(&file, index / len_u64(FRAME_ENTRIES)).unwrap();
+                assert!((bounds.0..=bounds.1).contains(&i128::from(*value)));
+            }
+        }
+        assert!(column.get(&file, len_u64(values.len())).is_err());
+        assert!(FrameColumn::new(section, len_u64(values.len()) + 1).is_err());
+        section.scale = 7;
+        assert!(FrameColumn::new(section, len_u64(values.len())).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn framed_values_come_back(values in proptest::collection::vec(any::<i64>(), 1..300)) {
+            assert_framed(&values);
+        }
+
+        #[test]
+        fn framed_slopes_come_back(start in 0..i64::MAX / 2, step in -9_000_000_000_i64..9_000_000_000, count in 1_i64..400, scale in 0_usize..3) {
+            let values = (0..count).map(|index| (start / SCALES[scale] + step * index).unsigned_abs() >> 2);
+            assert_framed(&values.map(|value| value.cast_signed() * SCALES[scale] % i64::MAX).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn packed_values_come_back(values in proptest::collection::vec(any::<u32>(), 0..300), shift in 0_u32..32) {
+            let values: Vec<u32> = values.into_iter().map(|value| value >> shift).collect();
+            let mut section = Section::new(SectionKind::Codes, 0, 0);
+            let bytes = pack(&mut section, &values);
+            let file = file(&mut section, &bytes);
+            // A base and a width that together exceed 32 bits are refused: no segment has that many rows.
+            let Ok(column) = PackedColumn::new(section, len_u64(values.len())) else {
+                prop_assert!(values.iter().any(|value| *value > u32::MAX / 2));
+                return Ok(());
+            };
+            let mut scanned = Vec::new();
+            column.scan(&file, |value| scanned.push(value)).unwrap();
+            prop_assert_eq!(&scanned, &values);
+            for (index, value) in (0..).zip(&values) {
+                prop_assert_eq!(column.get(&file, index).unwrap(), *value);
+            }
+            prop_assert!(column.get(&file, len_u64(values.len())).is_err());
+        }
+    }
+
+    #[test]
+    fn constant_and_regular_columns_take_no_bits() {
+        let mut section = Section::new(SectionKind::Codes, 0, 0);
+        assert!(pack(&mut section, &[7; 1000]).is_empty());
+        let mut section = Section::new(SectionKind::Sequence, 0, 0);
+        let ascending: Vec<i64> = (500..1500).collect();
+        assert_eq!(frame(&mut section, &ascending).len(), directory_size(8) + PADDING);
     }
 }

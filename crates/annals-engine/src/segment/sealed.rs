@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use crate::codec::{Reader, len_u64, row_usize, take_bytes, to_usize};
 use crate::error::{Error, Result};
 use crate::event::{Marks, RecordValues, StoredEvent, tag};
@@ -18,6 +20,7 @@ use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
 use super::packed::FrameColumn;
+use super::postings::bitmap_of;
 use super::text::StreamReader;
 use super::{SegmentMeta, Stream};
 
@@ -102,24 +105,9 @@ impl SealedSegment {
         })
     }
 
-    /// The segment's number.
-    pub(crate) fn segment_id(&self) -> u64 {
-        self.meta.segment_id
-    }
-
-    /// When it was sealed, UTC microseconds.
-    pub(crate) fn sealed_at_us(&self) -> i64 {
-        self.meta.created_at_us
-    }
-
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
-    }
-
-    /// Bytes of the file.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        self.size_bytes
     }
 
     /// Rows, deleted ones included.
@@ -203,7 +191,7 @@ impl SealedSegment {
             let end = first_row(start..self.rows(), |row| Ok(self.sequence(row)? >= to))?;
             return Ok(RowSet::from_range(start..end));
         }
-        let mut rows = roaring::RoaringBitmap::new();
+        let mut rows = RoaringBitmap::new();
         let mut values = Vec::new();
         let mut first = 0_u32;
         for block in 0..self.sequences.blocks() {
@@ -305,7 +293,7 @@ fn first_row(range: std::ops::Range<u32>, test: impl Fn(u32) -> Result<bool>) ->
 /// Rows in the form that suits their number: a long list is searched and united slower than a bitmap.
 pub(super) fn compact_rows(rows: Vec<u32>, row_count: u32) -> RowSet {
     if rows.len() > row_usize(row_count / 64) {
-        return RowSet::from_bitmap(rows.into_iter().collect());
+        return RowSet::from_bitmap(bitmap_of(&rows));
     }
     RowSet::from_sorted(rows)
 }
@@ -318,7 +306,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Reads and checks them, in the order of `docs/format-sealed.md`, "Reader's checks". `head` starts as the
+    /// Reads and checks them, in the order of `docs/format.md`, "Sealed segment: Reader's checks". `head` starts as the
     /// file does; `tail` starts at `tail_at`, before the chunk table, and ends as the file does.
     pub(super) fn read(
         head: &[u8],

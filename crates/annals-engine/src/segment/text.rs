@@ -18,7 +18,7 @@ const BLOCK_SIZE_TARGET: usize = 8 << 10;
 /// A block has at most this many rows: finding a row in it walks over the lengths before.
 const BLOCK_ROWS_MAX: u32 = 512;
 /// No value is larger: an event has at most 1 MiB.
-pub(crate) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
+const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row.
@@ -78,7 +78,7 @@ struct BlockWriter {
 
 impl BlockWriter {
     fn new(writer: &mut SegmentWriter) -> Result<Self> {
-        let failed = |source| Error::io("prepare the compression of", std::path::Path::new("texts"), source);
+        let failed = |source| Error::io("prepare compression for", writer.path(), source);
         let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?;
         // The directory knows the size, and the chunk table has a checksum.
         compressor.include_contentsize(false).map_err(failed)?;
@@ -121,7 +121,7 @@ impl BlockWriter {
         self.compressed.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
         self.compressor
             .compress_to_buffer(&self.raw, &mut self.compressed)
-            .map_err(|source| Error::io("compress", std::path::Path::new("texts"), source))?;
+            .map_err(|source| Error::io("compress a text of", writer.path(), source))?;
         let (bytes, flag) =
             if self.compressed.len() < self.raw.len() { (&self.compressed, 0) } else { (&self.raw, STORED_AS_IS) };
         self.directory.extend_from_slice(&self.first_row.to_le_bytes());
@@ -217,6 +217,9 @@ impl StreamReader {
     pub(crate) fn new(footer: &Footer, stream: Stream) -> Result<Self> {
         let number = stream.number();
         let form = if let Some(section) = footer.find(SectionKind::ConstantText, number) {
+            if section.len > len_u64(VALUE_SIZE_MAX) {
+                return Err(Error::corrupt(format!("the text of {stream:?} has {} bytes", section.len)));
+            }
             Form::Constant(section)
         } else if let Some(directory) = footer.find(SectionKind::BlockDirectory, number) {
             let bytes = footer.require(SectionKind::BlockBytes, number)?;

@@ -3,6 +3,7 @@
 use crate::codec::{len_u64, to_usize};
 use crate::error::{Error, Result};
 use crate::event::Marks;
+use crate::part::OrderKey;
 
 use super::SealedSegment;
 use super::checked::check_chunk;
@@ -67,7 +68,8 @@ impl SealedSegment {
     }
 
     fn verify_rows(&self) -> Result<()> {
-        let mut last = None;
+        let mut last: Option<OrderKey> = None;
+        let mut ascend = true;
         for row in 0..self.rows() {
             let event = self.event(row, Marks::default())?;
             let key = self.key(row)?;
@@ -82,7 +84,11 @@ impl SealedSegment {
             }) {
                 return Err(Error::corrupt(format!("the id table does not lead to row {row}")).at_path(self.path()));
             }
+            ascend &= last.is_none_or(|last| last.sequence < key.sequence);
             last = Some(key);
+        }
+        if ascend != self.footer.sequences_ascend {
+            return Err(Error::corrupt("the footer is wrong about the order of sequences").at_path(self.path()));
         }
         Ok(())
     }
@@ -103,16 +109,19 @@ impl SealedSegment {
                 postings.push(rows);
             }
             let mut missing = None;
+            let (mut rows_with_value, mut last_row) = (0_u32, None);
             column.scan(&self.file, |row, code| {
                 let posting = postings.get(crate::codec::row_usize(code.saturating_sub(1)));
                 if !posting.is_some_and(|posting| posting.contains(row)) {
                     missing = Some(row);
                 }
+                rows_with_value += u32::from(last_row != Some(row));
+                last_row = Some(row);
             })?;
             if let Some(row) = missing {
                 return Err(Error::corrupt(format!("row {row} is in no posting of its {}", column.field)));
             }
-            if found != u64::from(column.entry.values) {
+            if found != u64::from(column.entry.values) || rows_with_value != column.entry.rows {
                 return Err(Error::corrupt(format!("the postings of {} hold {found} values", column.field)));
             }
         }

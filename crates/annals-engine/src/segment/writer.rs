@@ -44,6 +44,11 @@ impl SegmentWriter {
         })
     }
 
+    /// Where it is written to.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn position(&self) -> u64 {
         self.written + len_u64(self.buffer.len())
     }

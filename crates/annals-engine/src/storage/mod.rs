@@ -82,6 +82,7 @@ pub trait Storage: Send + Sync + 'static {
 }
 
 /// An open file.
+#[expect(clippy::len_without_is_empty, reason = "a file system call that can fail, not a collection's size")]
 pub trait StorageFile: Send + Sync {
     /// The length in bytes.
     ///

@@ -195,7 +195,8 @@ pub const MESSAGES: [&str; 3] = ["Login failed", "login", "\u{c9}T\u{c9}"];
 const PARTS: usize = 7;
 
 impl Row {
-    pub fn stored(&self, sequence: u64) -> StoredEvent {
+    /// Hands the row out as an event.
+    pub fn with_event<T>(&self, take: impl FnOnce(&Event<'_>) -> T) -> T {
         let realms: Vec<&str> = self.realms.iter().map(|realm| REALMS[*realm]).collect();
         let mut event = Event::new(TYPES[self.event_type]);
         event.created_at_us = Some(self.created_at_us);
@@ -205,7 +206,11 @@ impl Row {
         if let Some(org) = self.org {
             event.set(Field::OrgId, ORGS[org]);
         }
-        let mut stored = StoredEvent::from_event(&event, sequence).unwrap();
+        take(&event)
+    }
+
+    pub fn stored(&self, sequence: u64) -> StoredEvent {
+        let mut stored = self.with_event(|event| StoredEvent::from_event(event, sequence)).unwrap();
         stored.marks.acknowledged = self.acknowledged;
         stored
     }
@@ -254,6 +259,10 @@ fn row() -> impl Strategy<Value = Row> {
             acknowledged,
         },
     )
+}
+
+pub fn rows(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Row>> {
+    proptest::collection::vec(row(), count)
 }
 
 /// Up to 120 events. `apart` moves the parts away from each other, from wholly overlapping to disjoint.

@@ -34,6 +34,12 @@ fn read_everything(path: &Path, events: &[StoredEvent]) -> Result<()> {
     Ok(())
 }
 
+/// Writes a new file: some file systems flush one that is cut and written again, thousands of times here.
+fn replace(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(path);
+    fs::write(path, bytes).unwrap();
+}
+
 fn assert_honest(outcome: Result<()>, place: &str) {
     if let Err(error) = outcome {
         assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnsupportedFormat), "{place}: {error}");
@@ -50,7 +56,7 @@ fn a_flipped_bit_anywhere_is_an_error_or_changes_nothing() {
     for position in 0..good.len() {
         let mut bytes = good.clone();
         bytes[position] ^= 1 << (position % 8);
-        fs::write(&damaged_path, &bytes).unwrap();
+        replace(&damaged_path, &bytes);
         let outcome = read_everything(&damaged_path, &built.events);
         errors += usize::from(outcome.is_err());
         assert_honest(outcome, &format!("bit in byte {position}"));
@@ -65,14 +71,14 @@ fn a_file_cut_anywhere_is_an_error() {
     let good = fs::read(&built.path).unwrap();
     let cut_path = built.folder.path().join("cut.seg");
     for len in 0..good.len() {
-        fs::write(&cut_path, &good[..len]).unwrap();
+        replace(&cut_path, &good[..len]);
         let outcome = open(&cut_path, 1).map(|_| ());
         assert!(outcome.is_err(), "cut to {len}");
         assert_honest(outcome, &format!("cut to {len}"));
     }
     let mut longer = good.clone();
     longer.push(0);
-    fs::write(&cut_path, &longer).unwrap();
+    replace(&cut_path, &longer);
     assert!(open(&cut_path, 1).is_err());
 }
 
@@ -88,22 +94,56 @@ fn damage_behind_the_checksums_is_found_by_the_structure() {
         let mut bytes = good.clone();
         bytes[position] ^= 1 << random.below(8);
         forge(&mut bytes, data_end, &built.segment.footer);
-        fs::write(&damaged_path, &bytes).unwrap();
-        let segment = Arc::new(open(&damaged_path, 1).unwrap());
-        let part = SealedPart::new(Arc::clone(&segment), Arc::new(Overlay::default()));
-        let all = RowSet::from_range(0..part.row_count());
-        for row in 0..part.row_count() {
-            let _ = part.event(row);
-        }
-        for event in &built.events {
-            let _ = (part.find_id(event.id), part.find_sequence(event.sequence));
-        }
-        for field in Field::ALL {
-            let _ = part.select(&Filter::Prefix(*field, "v".to_owned()));
-            let _ = part.count_by(*field, &all, &mut |_, _| {});
-        }
-        let _ = segment.verify_all(&mut |_| {});
+        replace(&damaged_path, &bytes);
+        use_everything(open(&damaged_path, 1).unwrap(), &built.events);
     }
+}
+
+/// Asks for everything; any answer or error will do, a panic will not.
+fn use_everything(segment: SealedSegment, events: &[StoredEvent]) {
+    let segment = Arc::new(segment);
+    let part = SealedPart::new(Arc::clone(&segment), Arc::new(Overlay::default()));
+    let all = RowSet::from_range(0..part.row_count());
+    for row in 0..part.row_count().min(1000) {
+        let _ = part.event(row);
+    }
+    for event in events {
+        let _ = (part.find_id(event.id), part.find_sequence(event.sequence));
+        let _ = part.select(&Filter::SequenceBetween { from: event.sequence, to: event.sequence + 9 });
+    }
+    for field in Field::ALL {
+        let _ = part.select(&Filter::Prefix(*field, "v".to_owned()));
+        let _ = part.count_by(*field, &all, &mut |_, _| {});
+    }
+    let _ = segment.verify_all(&mut |_| {});
+}
+
+#[test]
+fn a_wrong_footer_under_a_right_checksum_is_an_error_or_an_answer() {
+    let built = written(random_events(11, 40, 0));
+    let good = fs::read(&built.path).unwrap();
+    let forged_path = built.folder.path().join("forged.seg");
+    let trailer_at = good.len() - layout::TRAILER_SIZE;
+    let (footer_len, _) = layout::decode_trailer(&good[trailer_at..]).unwrap();
+    let footer_at = trailer_at - footer_len;
+    let mut refused = 0;
+    for position in 0..footer_len {
+        for bit in [position % 8, (position + 3) % 8] {
+            let mut bytes = good[..trailer_at].to_vec();
+            bytes[footer_at + position] ^= 1 << bit;
+            let crc = layout::footer_crc(STORE, 1, footer_at as u64, &bytes[footer_at..]);
+            bytes.extend_from_slice(&layout::encode_trailer(footer_len as u32, crc));
+            replace(&forged_path, &bytes);
+            match open(&forged_path, 1) {
+                Ok(segment) => use_everything(segment, &built.events),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > footer_len, "most of a footer is checked on opening, {refused} of {} were", 2 * footer_len);
 }
 
 /// Recomputes the checksums over damaged sections.
@@ -145,7 +185,7 @@ fn with_damage_inside(built: &Written, kind: layout::SectionKind, field: u8) -> 
     let mut bytes = fs::read(&built.path).unwrap();
     bytes[position as usize] ^= 1;
     let path = built.folder.path().join(format!("{}.seg", section.kind));
-    fs::write(&path, &bytes).unwrap();
+    replace(&path, &bytes);
     let segment = Arc::new(open(&path, 1).unwrap());
     let error = segment.verify_all(&mut |_| {}).unwrap_err();
     assert_eq!((error.kind(), error.offset()), (ErrorKind::Corrupt, Some(position - 7)));
@@ -205,7 +245,7 @@ fn files_of_others_and_of_the_future_are_refused() {
     bytes[8] = 2;
     let crc = crc32fast::hash(&bytes[..layout::HEADER_SIZE - 4]);
     bytes[layout::HEADER_SIZE - 4..layout::HEADER_SIZE].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&built.path, &bytes).unwrap();
+    replace(&built.path, &bytes);
     assert_eq!(kind(STORE, 1, None), ErrorKind::UnsupportedFormat);
     fs::remove_file(&built.path).unwrap();
     assert_eq!(kind(STORE, 1, None), ErrorKind::NotFound);

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 
 mod damage;
+mod format;
 mod model;
 mod sizes;
 

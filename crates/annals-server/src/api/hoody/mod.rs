@@ -1,0 +1,220 @@
+//! hoody: events, as in `documents/hoody-notifications-and-events.txt`.
+//!
+//! The document has no paths and no errors; where they come from, and what it leaves open, is in
+//! `docs/api.md`. Its answers are an envelope of `statusCode`, `message` and `data`, in which its
+//! clients need all three.
+
+mod page;
+mod params;
+mod shape;
+
+use annals_engine::{Delete, Field, Filter, TenantScope};
+use annals_query::{DeleteMode, EventRef, Query, StatsRequest};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::auth::Scope;
+use crate::error::{Answer, Failure};
+use crate::face::{self, Face};
+use crate::request::Request;
+
+/// Owns `/api/v1`.
+pub(crate) static FACE: Face =
+    Face { name: "hoody", owns: |path| path == "/api/v1" || path.starts_with("/api/v1/"), error_body };
+
+const US_PER_DAY: i64 = 86_400_000_000;
+const US_PER_MS: i64 = 1000;
+/// The bucket of events without a resource type, so that the buckets add up to the total.
+const NO_RESOURCE: &str = "system";
+
+fn error_body(failure: &Failure, _request_id: &str) -> Vec<u8> {
+    let message = match failure.needed {
+        Some(Scope::EventsRetention) => "Admin access required",
+        _ => &failure.message,
+    };
+    let detail =
+        |one: &crate::error::Detail| json!({"instancePath": format!("/{}", one.place), "message": one.message});
+    let data: Vec<Value> = failure.details.iter().map(detail).collect();
+    let mut body = Map::new();
+    body.insert("statusCode".to_owned(), json!(failure.status.as_u16()));
+    body.insert("error".to_owned(), json!(failure.status.canonical_reason().unwrap_or("Error")));
+    body.insert("message".to_owned(), json!(message));
+    if !data.is_empty() {
+        body.insert("data".to_owned(), Value::Array(data));
+    }
+    Value::Object(body).to_string().into_bytes()
+}
+
+/// `GET /api/v1/events`
+pub(crate) async fn list(request: Request) -> Answer {
+    let asked = params::list(&request.params, request.state.limits())?;
+    let filter = asked.filter.and(realm_of_host(&request.host));
+    let query = Query::new(&request.caller.tenant).filter(filter).order(asked.order).offset(asked.offset);
+    page::answer(&request.state, query, asked.limit, asked.offset).await
+}
+
+/// `GET /api/v1/events/{id}`
+pub(crate) async fn get(request: Request) -> Answer {
+    let name = event_ref(&request.id)?;
+    let (tenant, realm) = (request.caller.tenant, realm_of_host(&request.host));
+    let data = request
+        .state
+        .read(move |state| {
+            let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
+            in_realm(&event, &realm)?;
+            let mut data = Vec::new();
+            shape::event(&mut data, &event);
+            Ok(data)
+        })
+        .await
+        .map_err(event_not_found)?;
+    Ok(envelope("Event retrieved successfully", &data))
+}
+
+/// `GET /api/v1/events/stats`
+pub(crate) async fn stats(request: Request) -> Answer {
+    let filter = params::stats(&request.params, request.state.limits())?.and(realm_of_host(&request.host));
+    let tenant = request.caller.tenant;
+    let found = request
+        .state
+        .read(move |state| {
+            let by = StatsRequest { by: vec![Field::EventType, Field::ResourceType], ..StatsRequest::default() };
+            let query = Query::new(&tenant).filter(filter);
+            Ok(annals_query::stats(&state.engine().snapshot(), &query, &by, &*state.expiry())?)
+        })
+        .await?;
+    let counts = |field: Field| -> Map<String, Value> {
+        let values = found.by.iter().find(|(held, _)| *held == field).map(|(_, values)| values.as_slice());
+        values.unwrap_or_default().iter().map(|(value, count)| (value.clone(), json!(count))).collect()
+    };
+    let mut by_resource = counts(Field::ResourceType);
+    let named: u64 = by_resource.values().filter_map(Value::as_u64).sum();
+    let unnamed = found.total.saturating_sub(named);
+    if unnamed > 0 {
+        let filled = by_resource.get(NO_RESOURCE).and_then(Value::as_u64).unwrap_or(0);
+        by_resource.insert(NO_RESOURCE.to_owned(), json!(filled + unnamed));
+    }
+    let data = json!({
+        "total_events": found.total,
+        "by_type": counts(Field::EventType),
+        "by_resource": by_resource,
+        "oldest_event": found.oldest_us.map(shape::time),
+        "newest_event": found.newest_us.map(shape::time),
+    });
+    Ok(envelope("Event statistics retrieved successfully", data.to_string().as_bytes()))
+}
+
+/// `POST /api/v1/events/cleanup`
+pub(crate) async fn cleanup(request: Request) -> Answer {
+    let (state, realm) = (request.state.clone(), realm_of_host(&request.host));
+    let tenant = request.caller.tenant.clone();
+    let days = params::retention_days(&request.object().await?)?;
+    // The cutoff is shown in milliseconds, so it is one.
+    let now_ms = state.clock().now_us().div_euclid(US_PER_MS);
+    let cutoff_us = now_ms * US_PER_MS - i64::from(days) * US_PER_DAY;
+    let deleted = match (&tenant, &realm) {
+        // Whole segments can go without a look inside.
+        (TenantScope::Unlimited, Filter::All) => {
+            state.write(move |state| Ok(state.engine().delete(&Delete::CreatedBefore(cutoff_us))?)).await?
+        }
+        _ => delete_matching(&state, tenant, Filter::created_between(i64::MIN, cutoff_us).and(realm)).await?,
+    };
+    let data = json!({"deleted_count": deleted, "retention_days": days, "cutoff_date": shape::time(cutoff_us)});
+    Ok(envelope("Old events cleaned up successfully", data.to_string().as_bytes()))
+}
+
+/// `DELETE /api/v1/events`
+pub(crate) async fn bulk_delete(request: Request) -> Answer {
+    let (state, realm) = (request.state.clone(), realm_of_host(&request.host));
+    let tenant = request.caller.tenant.clone();
+    let filter = params::bulk_delete(&request.object().await?, state.limits())?;
+    let deleted = delete_matching(&state, tenant, filter.and(realm)).await?;
+    Ok(envelope("Events deleted successfully", json!({"deleted_count": deleted}).to_string().as_bytes()))
+}
+
+/// `DELETE /api/v1/events/{id}`
+pub(crate) async fn delete(request: Request) -> Answer {
+    let name = event_ref(&request.id)?;
+    let (tenant, realm) = (request.caller.tenant, realm_of_host(&request.host));
+    request
+        .state
+        .write(move |state| {
+            let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
+            in_realm(&event, &realm)?;
+            Ok(annals_query::delete_event(state.engine(), &tenant, &name)?)
+        })
+        .await
+        .map_err(event_not_found)?;
+    Ok(envelope("Event deleted successfully", b"null"))
+}
+
+async fn delete_matching(state: &crate::state::AppState, tenant: TenantScope, filter: Filter) -> Answer<u64> {
+    let delete = move |state: &crate::state::AppState| {
+        let outcome =
+            annals_query::delete_matching(state.engine(), &tenant, &filter, DeleteMode::Delete, &*state.expiry())?;
+        Ok(outcome.deleted)
+    };
+    state.write(delete).await
+}
+
+/// The envelope around `data`, which is JSON.
+fn envelope(message: &str, data: &[u8]) -> axum::response::Response {
+    let mut body = shape::envelope_head(message);
+    body.extend_from_slice(data);
+    body.push(b'}');
+    face::json(StatusCode::OK, body)
+}
+
+/// The id of a path: 24 hex digits, as every event is shown here.
+fn event_ref(id: &str) -> Answer<EventRef> {
+    EventRef::from_hex24(id).ok_or_else(|| Failure::invalid("id", "must match pattern \"^[0-9a-f]{24}$\""))
+}
+
+fn event_not_found(failure: Failure) -> Failure {
+    if failure.status == StatusCode::NOT_FOUND { Failure::not_found("Event not found") } else { failure }
+}
+
+/// The vendor's client sends a realm as the first label of the host.
+fn realm_of_host(host: &str) -> Filter {
+    let label = host.split('.').next().unwrap_or_default();
+    match EventRef::from_hex24(label) {
+        Some(_hex) => Filter::term(Field::RealmIds, label),
+        None => Filter::All,
+    }
+}
+
+/// # Errors
+/// 404 if the event is not in the realm that the host names.
+fn in_realm(event: &annals_engine::StoredEvent, realm: &Filter) -> Answer<()> {
+    match realm {
+        Filter::Term(_, realm) if !event.realm_ids().any(|own| own == realm) => Err(Failure::not_found("")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_whose_first_label_is_24_hex_names_a_realm() {
+        let realm = "507f1f77bcf86cd799439022";
+        assert_eq!(realm_of_host(&format!("{realm}.api.example")), Filter::term(Field::RealmIds, realm));
+        for host in ["", "localhost", "507f1f77bcf86cd79943902.example", "api.507f1f77bcf86cd799439022.example"] {
+            assert_eq!(realm_of_host(host), Filter::All, "{host}");
+        }
+    }
+
+    #[test]
+    fn errors_have_the_vendors_envelope() {
+        let failure = Failure::invalid("limit", "must be <= 500");
+        let body: Value = serde_json::from_slice(&error_body(&failure, "r")).unwrap();
+        let expected = json!({
+            "statusCode": 400, "error": "Bad Request", "message": "limit must be <= 500",
+            "data": [{"instancePath": "/limit", "message": "must be <= 500"}],
+        });
+        assert_eq!(body, expected);
+        let body: Value = serde_json::from_slice(&error_body(&Failure::lacks(Scope::EventsRetention), "r")).unwrap();
+        assert_eq!(body, json!({"statusCode": 403, "error": "Forbidden", "message": "Admin access required"}));
+    }
+}

@@ -1,0 +1,4 @@
+//! One file or folder per face: shapes and mapping only.
+
+pub(crate) mod hoody;
+pub(crate) mod native;

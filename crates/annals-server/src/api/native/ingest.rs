@@ -1,0 +1,200 @@
+//! `POST /annals/v1/events`: what was sent, in which form and how carefully; then whole or in part.
+
+use annals_engine::{AppendOptions, Durability, Idempotency};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::query::{flag, once, only};
+use crate::auth::tenancy;
+use crate::body::{self, Coding, Pieces};
+use crate::error::{Answer, Failure};
+use crate::face;
+use crate::request::Request;
+use crate::state::AppState;
+
+mod partial;
+
+const DURABILITY: &str = "durability";
+const PARTIAL: &str = "partial";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY_LEN_MAX: usize = 128;
+
+/// The form of a body's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Lines,
+    Json,
+}
+
+/// What became of the events of a body.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
+    errors: Vec<annals_json::LineError>,
+}
+
+impl Tally {
+    fn answer(&self, status: StatusCode) -> axum::response::Response {
+        let errors: Vec<_> =
+            self.errors.iter().map(|error| json!({"line": error.line, "error": error.message})).collect();
+        let body = json!({
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "rejected": self.rejected,
+            "errors": errors,
+        });
+        face::json(status, body.to_string())
+    }
+
+    fn stored(&mut self, receipt: &annals_engine::Receipt) {
+        self.accepted += receipt.sequences.end.saturating_sub(receipt.sequences.start);
+        self.duplicates += u64::from(receipt.duplicate_count);
+    }
+
+    fn refused(&mut self, parsed: &mut annals_json::Parsed) {
+        self.rejected += parsed.rejected;
+        self.errors.append(&mut parsed.errors);
+        self.errors.truncate(annals_json::ERRORS_KEPT_MAX);
+    }
+}
+
+/// `POST /annals/v1/events`
+pub(crate) async fn ingest(request: Request) -> Answer {
+    only(&request.params, &[DURABILITY, PARTIAL])?;
+    let durability = durability(&request)?;
+    let partial = once(&request.params, PARTIAL)?.map_or(Ok(false), |value| flag(PARTIAL, value))?;
+    let form = form(&request.headers)?;
+    let coding = Coding::of(&request.headers)?;
+    let key = idempotency_key(&request)?;
+    let how = AppendOptions { durability, scope: request.caller.tenant.clone(), ..AppendOptions::default() };
+    match (partial, key) {
+        (true, Some(_)) => {
+            Err(Failure::invalid("Idempotency-Key", "cannot be given with partial=true: give the events ids"))
+        }
+        (true, None) if form == Form::Lines => partial::ingest(request, coding, how).await,
+        (partial, key) => whole(request, form, coding, how, key, partial).await,
+    }
+}
+
+/// Reads the whole body, then appends all of it, or with `partial` what is good of it.
+async fn whole(
+    request: Request,
+    form: Form,
+    coding: Coding,
+    how: AppendOptions,
+    key: Option<u128>,
+    partial: bool,
+) -> Answer {
+    let state = request.state;
+    let _running = match key {
+        Some(key) => Some(state.run_once(key).ok_or_else(still_running)?),
+        None => None,
+    };
+    let limits = state.limits();
+    let size_max = limits.ingest_size_max;
+    let _memory =
+        state.ingest_memory(body::announced_size(&request.headers).filter(|_| coding == Coding::Plain)).await?;
+    let mut pieces = Pieces::new(request.body, limits.body_pause_max);
+    let packed = body::read_all(&mut pieces, &request.headers, size_max).await?;
+    state
+        .write(move |state| {
+            let plain = body::unpack(packed, coding, size_max)?;
+            let mut how = how;
+            how.idempotency = key.map(|key| Idempotency { key, body: body_hash(&plain) });
+            append(state, &plain, form, &how, partial)
+        })
+        .await
+}
+
+fn append(state: &AppState, plain: &[u8], form: Form, how: &AppendOptions, partial: bool) -> Answer {
+    let foreign = tenancy::Guard::new(&how.scope);
+    let hook =
+        |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| foreign.place(event, line.number);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut parsed = match form {
+        Form::Lines => annals_json::parse_ndjson_with(plain, threads, &hook),
+        Form::Json => annals_json::parse_json_with(plain, &hook),
+    };
+    let events_max = state.limits().ingest_events_max;
+    if parsed.too_large || parsed.lines > u64::try_from(events_max).unwrap_or(u64::MAX) {
+        return Err(Failure::too_large(format!(
+            "the body holds more than {events_max} events or more of them than fit a batch: send several, or partial=true"
+        )));
+    }
+    let mut tally = Tally::default();
+    if parsed.rejected > 0 && !partial {
+        if let Some(sentence) = foreign.first() {
+            return Err(Failure::forbidden(sentence));
+        }
+        tally.refused(&mut parsed);
+        return Ok(tally.answer(StatusCode::BAD_REQUEST));
+    }
+    tally.refused(&mut parsed);
+    if !parsed.batch.is_empty() {
+        tally.stored(&state.engine().append(parsed.batch, how)?);
+    }
+    Ok(tally.answer(StatusCode::OK))
+}
+
+/// `?durability=`: a level above the store's, or nothing if it is the store's own.
+fn durability(request: &Request) -> Answer<Option<Durability>> {
+    let asked = match once(&request.params, DURABILITY)? {
+        None => return Ok(None),
+        Some("sync") => Durability::Sync,
+        Some("interval") => Durability::Interval,
+        Some("buffered") => Durability::Buffered,
+        Some(_) => return Err(Failure::invalid(DURABILITY, "must be sync, interval or buffered")),
+    };
+    let own = request.state.engine().options().durability;
+    if asked < own {
+        return Err(Failure::invalid(DURABILITY, format!("must not be below the server's, which is {own}")));
+    }
+    Ok((asked > own).then_some(asked))
+}
+
+/// The form that the type of a body says; without a type lines.
+fn form(headers: &HeaderMap) -> Answer<Form> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Form::Lines) };
+    let text = value.to_str().unwrap_or("?");
+    match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "application/x-ndjson" | "application/json-lines" => Ok(Form::Lines),
+        "application/json" => Ok(Form::Json),
+        _ => Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Content-Type must be application/x-ndjson, application/json-lines or application/json",
+        )),
+    }
+}
+
+/// The hash of the `Idempotency-Key` together with whose it is.
+fn idempotency_key(request: &Request) -> Answer<Option<u128>> {
+    let Some(value) = request.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let bytes = value.as_bytes();
+    let printable = bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ');
+    if bytes.is_empty() || bytes.len() > IDEMPOTENCY_KEY_LEN_MAX || !printable {
+        let message = format!("must be 1 to {IDEMPOTENCY_KEY_LEN_MAX} printable ASCII characters");
+        return Err(Failure::invalid("Idempotency-Key", message));
+    }
+    let mut hash = Sha256::new();
+    // A key's id holds no NUL, so no two principals' keys meet.
+    hash.update(request.caller.key_id.as_bytes());
+    hash.update([0]);
+    hash.update(bytes);
+    let digest: [u8; 32] = hash.finalize().into();
+    let key = digest.first_chunk::<16>().map_or(0, |first| u128::from_le_bytes(*first));
+    Ok(Some(key.max(1)))
+}
+
+/// What tells two bodies apart: of what they unpack to, so that a retry may pack differently.
+fn body_hash(plain: &[u8]) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(plain).into();
+    digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
+fn still_running() -> Failure {
+    Failure::new(StatusCode::CONFLICT, "idempotency_running", "a request with this Idempotency-Key is still running")
+}

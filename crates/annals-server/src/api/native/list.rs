@@ -1,0 +1,90 @@
+//! `GET` and `DELETE /annals/v1/events`: pages, and deletes by filter.
+
+use annals_query::{DeleteMode, Query, Total};
+use axum::http::StatusCode;
+
+use super::query::{filters, flag, number, once, order};
+use crate::error::{Answer, Failure};
+use crate::face;
+use crate::request::Request;
+
+const LIST: &[&str] = &["sort", "limit", "offset", "cursor", "total", "fields"];
+const LIMIT_DEFAULT: u64 = 100;
+const LIMIT_MAX: u64 = 10_000;
+
+/// `GET /annals/v1/events`
+pub(crate) async fn list(request: Request) -> Answer {
+    let (params, limits) = (&request.params, request.state.limits());
+    let filter = filters(params, LIST, limits)?.filter;
+    let limit = number(params, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)?;
+    let offset = number(params, "offset", 0, 0, u64::MAX)?;
+    let total = match once(params, "total")? {
+        None | Some("exact") => Total::Exact,
+        Some("none") => Total::None,
+        Some(_) => return Err(Failure::invalid("total", "must be exact or none")),
+    };
+    let selection = match once(params, "fields")? {
+        None => None,
+        Some(list) => Some(
+            annals_json::Selection::parse(list)
+                .map_err(|error| Failure::invalid("fields", format!("is wrong: {error}")))?,
+        ),
+    };
+    let mut query = Query::new(&request.caller.tenant)
+        .filter(filter)
+        .order(order(params)?)
+        .total(total)
+        .limit(u32::try_from(limit).unwrap_or(u32::MAX))
+        .offset(offset)
+        .size_max_bytes(u64::try_from(limits.page_size_bytes_max).unwrap_or(u64::MAX));
+    if let Some(cursor) = once(params, "cursor")? {
+        if offset > 0 {
+            return Err(Failure::invalid("cursor", "cannot be given together with an offset"));
+        }
+        query = query.clone().after(request.state.cursor_key().decode(cursor, &query)?);
+    }
+    let body = request
+        .state
+        .read(move |state| {
+            let page = annals_query::execute(&state.engine().snapshot(), &query, &*state.expiry())?;
+            let next = page.next.as_ref().map(|position| state.cursor_key().encode(position, &query));
+            let mut body = b"{\"events\":[".to_vec();
+            for (index, event) in page.events.iter().enumerate() {
+                if index > 0 {
+                    body.push(b',');
+                }
+                annals_json::write_event(&mut body, event, selection.as_ref());
+            }
+            let total = serde_json::json!(page.total);
+            let next = serde_json::json!(next);
+            let tail = format!("],\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"next_cursor\":{next}}}");
+            body.extend_from_slice(tail.as_bytes());
+            Ok(body)
+        })
+        .await?;
+    Ok(face::json(StatusCode::OK, body))
+}
+
+/// `DELETE /annals/v1/events`
+pub(crate) async fn delete(request: Request) -> Answer {
+    const DRY_RUN: &str = "dry_run";
+    let found = filters(&request.params, &[DRY_RUN], request.state.limits())?;
+    if found.count == 0 {
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_parameter",
+            "a delete needs at least one filter: to delete everything say from=1970-01-01",
+        ));
+    }
+    let dry_run = once(&request.params, DRY_RUN)?.map_or(Ok(false), |value| flag(DRY_RUN, value))?;
+    let mode = if dry_run { DeleteMode::DryRun } else { DeleteMode::Delete };
+    let (tenant, filter) = (request.caller.tenant, found.filter);
+    let outcome = request
+        .state
+        .write(move |state| {
+            Ok(annals_query::delete_matching(state.engine(), &tenant, &filter, mode, &*state.expiry())?)
+        })
+        .await?;
+    let body = serde_json::json!({"deleted": outcome.deleted, "dry_run": dry_run});
+    Ok(face::json(StatusCode::OK, body.to_string()))
+}

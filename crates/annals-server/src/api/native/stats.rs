@@ -1,0 +1,105 @@
+//! `GET /annals/v1/stats`: exact counts.
+
+use annals_engine::Field;
+use annals_query::{Query, Stats, StatsRequest};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::query::{field_of, filters, number, once};
+use crate::error::{Answer, Failure};
+use crate::face;
+use crate::params::Params;
+use crate::request::Request;
+
+const OWN: &[&str] = &["by", "limit", "interval"];
+const TOP_DEFAULT: u64 = 100;
+const TOP_MAX: u64 = 10_000;
+/// As many fields as filters.
+const BY_MAX: usize = 16;
+
+/// `GET /annals/v1/stats`
+pub(crate) async fn stats(request: Request) -> Answer {
+    let params = &request.params;
+    let filter = filters(params, OWN, request.state.limits())?.filter;
+    let (by, names): (Vec<Field>, Vec<String>) = by(params)?.into_iter().unzip();
+    let top = number(params, "limit", TOP_DEFAULT, 1, TOP_MAX)?;
+    let interval_us = once(params, "interval")?.map(interval_us).transpose()?;
+    let asked = StatsRequest { by, top: usize::try_from(top).ok(), interval_us };
+    let query = Query::new(&request.caller.tenant).filter(filter);
+    let found = request
+        .state
+        .read(move |state| Ok(annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry())?))
+        .await?;
+    Ok(face::json(StatusCode::OK, shown(&found, &names, interval_us.is_some()).to_string()))
+}
+
+/// The fields to count by, under the names they were asked for.
+fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
+    let mut fields: Vec<(Field, String)> = Vec::new();
+    for name in params.all("by") {
+        let field =
+            field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
+        if !fields.iter().any(|(held, _)| *held == field) {
+            fields.push((field, name.to_owned()));
+        }
+    }
+    if fields.len() > BY_MAX {
+        return Err(Failure::invalid("by", format!("must be given at most {BY_MAX} times")));
+    }
+    Ok(fields)
+}
+
+/// `90s`, `15m`, `1h`, `7d`.
+fn interval_us(text: &str) -> Answer<i64> {
+    const US_PER_SECOND: i64 = 1_000_000;
+    let wrong = || Failure::invalid("interval", "must be a whole number above 0 with s, m, h or d, such as 1h");
+    let unit = match text.as_bytes().last() {
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 3600,
+        Some(b'd') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = text.get(..text.len() - 1).unwrap_or_default();
+    let count: i64 = if digits.starts_with('+') { None } else { digits.parse().ok() }.ok_or_else(wrong)?;
+    count.checked_mul(unit * US_PER_SECOND).filter(|us| *us > 0).ok_or_else(wrong)
+}
+
+fn shown(stats: &Stats, names: &[String], with_histogram: bool) -> Value {
+    let mut by = Map::new();
+    for ((_, values), name) in stats.by.iter().zip(names) {
+        let counts = values.iter().map(|(value, count)| (value.clone(), json!(count))).collect();
+        by.insert(name.clone(), Value::Object(counts));
+    }
+    let mut body = Map::new();
+    body.insert("total".to_owned(), json!(stats.total));
+    body.insert("oldest".to_owned(), json!(stats.oldest_us.map(time)));
+    body.insert("newest".to_owned(), json!(stats.newest_us.map(time)));
+    body.insert("by".to_owned(), Value::Object(by));
+    if with_histogram {
+        let buckets = stats.histogram.iter().map(|(at_us, count)| json!({"time": time(*at_us), "count": count}));
+        body.insert("histogram".to_owned(), buckets.collect());
+    }
+    Value::Object(body)
+}
+
+/// A time with six decimals.
+pub(super) fn time(time_us: i64) -> String {
+    let mut text = Vec::new();
+    annals_json::write_micros(&mut text, time_us);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_have_a_unit() {
+        assert_eq!(interval_us("1h").unwrap(), 3_600_000_000);
+        assert_eq!(interval_us("90s").unwrap(), 90_000_000);
+        for text in ["", "1", "h", "0h", "-1h", "+1h", "1.5h", "1y", "9999999999999999d", "é"] {
+            assert!(interval_us(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The keys of a store: what is kept of each, and how a presented one is recognised.
+//!
+//! Only the SHA-256 of a secret is kept. Secrets have 256 random bits, so a fast hash is enough;
+//! the administrator's key of the environment is compared in the same way and never kept.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Principal, Scope, Scopes};
+use crate::error::{Error, Result};
+
+/// Where the keys are kept in the store.
+pub(crate) const BLOB: &str = "keys";
+const PREFIX: &str = "ann_";
+const SECRET_BYTES: usize = 32;
+/// More keys than any installation needs; the file is written whole at each change.
+pub(crate) const KEYS_MAX: usize = 10_000;
+
+/// What is kept of a key.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct KeyRecord {
+    /// Public: it finds the record and names it in lists.
+    pub(crate) id: String,
+    /// Hex of the secret's SHA-256.
+    secret_sha256: String,
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) realms: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) orgs: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<String>,
+    /// UTC microseconds, exclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at_us: Option<i64>,
+    pub(crate) created_at_us: i64,
+}
+
+/// What a new key is to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NewKey {
+    pub(crate) name: String,
+    pub(crate) scopes: Scopes,
+    pub(crate) realms: Option<Vec<String>>,
+    pub(crate) orgs: Option<Vec<String>>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) expires_at_us: Option<i64>,
+}
+
+/// A key in memory.
+#[derive(Debug)]
+struct Held {
+    record: KeyRecord,
+    secret: [u8; 32],
+    /// In memory only: writing it down would cost a sync per request. 0 is never.
+    last_used_us: AtomicI64,
+}
+
+/// The keys of a store. A revoked key is refused from the next request on.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    held: RwLock<HashMap<String, Held>>,
+    /// SHA-256 of the administrator's key of the environment.
+    admin: Option<[u8; 32]>,
+}
+
+impl Keys {
+    /// Reads what [`Keys::to_bytes_with`] and [`Keys::to_bytes_without`] wrote.
+    ///
+    /// # Errors
+    /// The bytes are no list of keys.
+    pub(crate) fn load(stored: Option<&[u8]>, admin_key: Option<&str>) -> Result<Self> {
+        let records: Vec<KeyRecord> = match stored {
+            Some(bytes) => serde_json::from_slice(bytes)
+                .map_err(|error| Error::State(format!("the list of keys in the store cannot be read: {error}")))?,
+            None => Vec::new(),
+        };
+        let mut held = HashMap::new();
+        for record in records {
+            let secret = from_hex(&record.secret_sha256)
+                .ok_or_else(|| Error::State(format!("the hash of key {} in the store is no SHA-256", record.id)))?;
+            held.insert(record.id.clone(), Held { record, secret, last_used_us: AtomicI64::new(0) });
+        }
+        Ok(Self { held: RwLock::new(held), admin: admin_key.map(|key| sha256(key.as_bytes())) })
+    }
+
+    /// Whether somebody can administer this store: the environment's administrator, or a key.
+    pub(crate) fn has_admin(&self, now_us: i64) -> bool {
+        let admin =
+            |held: &Held| !held.expired(now_us) && held.record.scopes.iter().any(|name| name == Scope::Admin.name());
+        self.admin.is_some() || self.held.read().values().any(admin)
+    }
+
+    /// Whose key this is. Takes as long for an unknown id as for a wrong secret.
+    pub(crate) fn recognise(&self, key: &str, now_us: i64) -> Option<Principal> {
+        let is_admin = self.admin.is_some_and(|hash| bool::from(hash.ct_eq(&sha256(key.as_bytes()))));
+        if is_admin {
+            return Some(Principal::admin());
+        }
+        let (id, secret) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).unwrap_or(("", key));
+        let presented = sha256(secret.as_bytes());
+        let held = self.held.read();
+        let found = held.get(id);
+        let expected = found.map_or([0; 32], |held| held.secret);
+        let equal = bool::from(expected.ct_eq(&presented));
+        let held = found.filter(|held| equal && !held.expired(now_us))?;
+        held.last_used_us.store(now_us, Ordering::Relaxed);
+        Some(held.principal())
+    }
+
+    /// Every key's record with the time of its last use since the start, by name and id.
+    pub(crate) fn list(&self) -> Vec<(KeyRecord, Option<i64>)> {
+        let held = self.held.read();
+        let used = |held: &Held| Some(held.last_used_us.load(Ordering::Relaxed)).filter(|us| *us != 0);
+        let mut list: Vec<_> = held.values().map(|held| (held.record.clone(), used(held))).collect();
+        list.sort_by(|a, b| (&a.0.name, &a.0.id).cmp(&(&b.0.name, &b.0.id)));
+        list
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.held.read().len()
+    }
+
+    pub(crate) fn holds(&self, id: &str) -> bool {
+        self.held.read().contains_key(id)
+    }
+
+    /// What to keep once `record` is added. The caller writes it down before it calls [`Keys::add`].
+    pub(crate) fn to_bytes_with(&self, record: &KeyRecord) -> Result<Vec<u8>> {
+        let mut records: Vec<_> = self.list().into_iter().map(|(record, _)| record).collect();
+        records.push(record.clone());
+        to_bytes(&records)
+    }
+
+    /// What to keep once the key `id` is gone.
+    pub(crate) fn to_bytes_without(&self, id: &str) -> Result<Vec<u8>> {
+        let records: Vec<_> = self.list().into_iter().map(|(record, _)| record).filter(|one| one.id != id).collect();
+        to_bytes(&records)
+    }
+
+    pub(crate) fn add(&self, record: KeyRecord) {
+        if let Some(secret) = from_hex(&record.secret_sha256) {
+            let held = Held { secret, last_used_us: AtomicI64::new(0), record };
+            self.held.write().insert(held.record.id.clone(), held);
+        }
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        self.held.write().remove(id);
+    }
+}
+
+impl Held {
+    fn expired(&self, now_us: i64) -> bool {
+        self.record.expires_at_us.is_some_and(|at| at <= now_us)
+    }
+
+    fn principal(&self) -> Principal {
+        let record = &self.record;
+        // A scope that a later version knew and this one does not allows nothing.
+        let known = record.scopes.iter().filter_map(|name| Scope::from_name(name)).collect::<Vec<_>>();
+        Principal {
+            user_id: record.user_id.clone().unwrap_or_else(|| format!("key:{}", record.id)),
+            key_id: record.id.clone(),
+            scopes: Scopes::of(&known),
+            tenant: super::tenant_of(record.realms.as_deref(), record.orgs.as_deref()),
+        }
+    }
+}
+
+/// Makes a key: what to keep of it, and the key itself, to be shown once.
+///
+/// # Errors
+/// The operating system has no random bytes.
+pub(crate) fn make(new: NewKey, now_us: i64) -> Result<(KeyRecord, String)> {
+    let mut id = [0; 6];
+    let mut secret = [0; SECRET_BYTES];
+    random(&mut id)?;
+    random(&mut secret)?;
+    let (id, secret) = (to_hex(&id), URL_SAFE_NO_PAD.encode(secret));
+    let record = KeyRecord {
+        secret_sha256: to_hex(&sha256(secret.as_bytes())),
+        name: new.name,
+        scopes: new.scopes.names().into_iter().map(str::to_owned).collect(),
+        realms: new.realms,
+        orgs: new.orgs,
+        user_id: new.user_id,
+        expires_at_us: new.expires_at_us,
+        created_at_us: now_us,
+        id,
+    };
+    let key = format!("{PREFIX}{}_{secret}", record.id);
+    Ok((record, key))
+}
+
+/// Fills `bytes` from the operating system.
+///
+/// # Errors
+/// It has none.
+pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
+    getrandom::fill(bytes).map_err(|error| Error::Io("read random bytes".to_owned(), std::io::Error::other(error)))
+}
+
+fn to_bytes(records: &[KeyRecord]) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(records)
+        .map_err(|error| Error::State(format!("the list of keys cannot be written: {error}")))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use annals_engine::TenantScope;
+
+    fn new_key(scopes: &[Scope]) -> NewKey {
+        NewKey { name: "n".to_owned(), scopes: Scopes::of(scopes), ..NewKey::default() }
+    }
+
+    #[test]
+    fn a_made_key_is_recognised_until_it_is_removed_and_after_a_restart() {
+        let keys = Keys::load(None, None).unwrap();
+        let (record, key) = make(new_key(&[Scope::EventsRead]), 1).unwrap();
+        let stored = keys.to_bytes_with(&record).unwrap();
+        assert!(!String::from_utf8(stored.clone()).unwrap().contains(key.rsplit('_').next().unwrap()));
+        assert!(keys.recognise(&key, 2).is_none());
+        keys.add(record.clone());
+        assert_eq!(keys.recognise(&key, 2).unwrap().user_id, format!("key:{}", record.id));
+        assert_eq!(keys.list().first().unwrap().1, Some(2));
+        let reopened = Keys::load(Some(&stored), None).unwrap();
+        assert_eq!(reopened.recognise(&key, 2).unwrap().tenant, TenantScope::Unlimited);
+        keys.remove(&record.id);
+        assert!(keys.recognise(&key, 2).is_none());
+    }
+
+    #[test]
+    fn wrong_keys_are_nobody() {
+        let keys = Keys::load(None, Some("the-administrators-key")).unwrap();
+        let (record, key) = make(NewKey { expires_at_us: Some(10), ..new_key(&[Scope::Admin]) }, 1).unwrap();
+        keys.add(record);
+        assert!(keys.recognise(&key, 9).is_some());
+        assert!(keys.recognise(&key, 10).is_none(), "expired");
+        let cut = key.get(..key.len() - 1).unwrap();
+        for wrong in ["", "ann_", "ann__", "the-administrators-kez", cut, &format!("{key}x"), "ann_000000000000_x"] {
+            assert!(keys.recognise(wrong, 2).is_none(), "{wrong}");
+        }
+        assert_eq!(keys.recognise("the-administrators-key", 2).unwrap().user_id, "admin");
+    }
+
+    #[test]
+    fn a_damaged_list_is_said_to_be_one() {
+        assert!(Keys::load(Some(b"{"), None).is_err());
+        let bad = br#"[{"id":"a","secret_sha256":"zz","name":"n","scopes":[],"created_at_us":1}]"#;
+        assert!(Keys::load(Some(bad), None).is_err());
+    }
+}

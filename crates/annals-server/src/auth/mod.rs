@@ -1,0 +1,100 @@
+//! Who is calling and what they may do and see (`model.md`, section 6).
+
+mod credential;
+pub(crate) mod keys;
+mod scope;
+pub(crate) mod tenancy;
+mod wrong_keys;
+
+use std::net::IpAddr;
+
+use annals_engine::TenantScope;
+use axum::http::HeaderMap;
+
+use crate::error::{Answer, Failure};
+use crate::state::AppState;
+
+pub(crate) use scope::{Scope, Scopes};
+pub(crate) use wrong_keys::WrongKeys;
+
+/// The shortest administrator's key that is accepted from the environment.
+pub(crate) const ADMIN_KEY_LEN_MIN: usize = 16;
+
+/// The caller of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Principal {
+    pub(crate) user_id: String,
+    /// The key's public part; empty for the administrator of the environment.
+    pub(crate) key_id: String,
+    pub(crate) scopes: Scopes,
+    /// What it sees: a query cannot be built without it.
+    pub(crate) tenant: TenantScope,
+}
+
+impl Principal {
+    pub(crate) fn admin() -> Self {
+        Self {
+            user_id: "admin".to_owned(),
+            key_id: String::new(),
+            scopes: Scopes::of(&[Scope::Admin]),
+            tenant: TenantScope::Unlimited,
+        }
+    }
+
+    /// The caller of an open route: may do nothing and sees nothing.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            user_id: String::new(),
+            key_id: String::new(),
+            scopes: Scopes::default(),
+            tenant: TenantScope::Limited { realms: Vec::new(), orgs: Vec::new() },
+        }
+    }
+}
+
+/// A key that names realms or organisations is limited to them; the other list then counts as empty.
+pub(crate) fn tenant_of(realms: Option<&[String]>, orgs: Option<&[String]>) -> TenantScope {
+    match (realms, orgs) {
+        (None, None) => TenantScope::Unlimited,
+        (realms, orgs) => TenantScope::Limited {
+            realms: realms.unwrap_or_default().to_vec(),
+            orgs: orgs.unwrap_or_default().to_vec(),
+        },
+    }
+}
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    Open,
+    /// A key with this scope, or with `admin`.
+    Needs(Scope),
+}
+
+/// Decides who calls: 401 without a valid key, 403 without the scope, 429 after too many wrong keys.
+pub(crate) fn authorise(
+    state: &AppState,
+    access: Access,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+) -> Answer<Principal> {
+    let Access::Needs(scope) = access else {
+        return Ok(Principal::nobody());
+    };
+    let key = credential::from_headers(headers).ok_or_else(|| Failure::unauthorized("a key is needed"))?;
+    let now = state.clock().monotonic();
+    if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
+        return Err(Failure::rate_limited(wait_s));
+    }
+    let Some(principal) = state.keys().recognise(&key, state.clock().now_us()) else {
+        if let Some(address) = peer {
+            state.wrong_keys().count(address, now);
+        }
+        return Err(Failure::unauthorized("the key is unknown, revoked or expired"));
+    };
+    if !principal.scopes.allow(scope) {
+        return Err(Failure::lacks(scope));
+    }
+    Ok(principal)
+}

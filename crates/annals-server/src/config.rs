@@ -1,0 +1,183 @@
+//! Settings: plain data with defaults as named constants, checked once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use annals_engine::Durability;
+
+use crate::auth::ADMIN_KEY_LEN_MIN;
+use crate::error::{Error, Result};
+
+/// Where the server listens unless told otherwise: this machine only.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// What one request may cost. A client meets each of these as a documented answer, never as a stall.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of the request target; above, 414.
+    pub uri_size_max: usize,
+    /// Header lines; above, 431.
+    pub headers_max: usize,
+    /// Bytes of all header names and values; above, 431.
+    pub headers_size_max: usize,
+    /// Bytes of an all-or-nothing ingest body after decompression; above, 413.
+    pub ingest_size_max: usize,
+    /// Events of one all-or-nothing ingest; above, 413.
+    pub ingest_events_max: usize,
+    /// Bytes of any other body; above, 413.
+    pub small_size_max: usize,
+    /// Different filters of one query.
+    pub filters_max: usize,
+    /// Values of one filter.
+    pub filter_values_max: usize,
+    /// Bytes of one filter's value.
+    pub filter_value_size_max: usize,
+    /// Time one query may take; above, 503.
+    pub query_time_max: Duration,
+    /// Bytes after which a page of the native API ends early, with a cursor.
+    pub page_size_bytes_max: usize,
+    /// Time for the head of a request, and the longest pause between two requests of a connection.
+    pub header_time_max: Duration,
+    /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
+    /// answer before it is cut off.
+    pub body_pause_max: Duration,
+    /// Open connections; further ones are closed.
+    pub connections_max: usize,
+    /// Open connections of one address; further ones are closed.
+    pub connections_per_address_max: usize,
+    /// Requests being answered; above, 503.
+    pub requests_max: usize,
+    /// Queries running at once; further ones wait up to `query_time_max`.
+    pub reads_max: usize,
+    /// Appends, deletes and marks running at once; further ones wait. They mostly wait for the disk,
+    /// so there are more of them than processors.
+    pub writes_max: usize,
+    /// Bodies of partial ingest being read at once; above, 503.
+    pub streams_max: usize,
+    /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
+    pub ingest_memory_max: usize,
+    /// Wrong keys of one address in a minute (loopback apart); above, 429.
+    pub wrong_keys_per_minute_max: u32,
+    /// How long requests in flight may take once the server is told to stop.
+    pub drain_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            uri_size_max: 8 * KIB,
+            headers_max: 64,
+            headers_size_max: 16 * KIB,
+            ingest_size_max: 64 * MIB,
+            ingest_events_max: annals_engine::BATCH_EVENTS_MAX,
+            small_size_max: 128 * KIB,
+            filters_max: 16,
+            filter_values_max: 100,
+            filter_value_size_max: KIB,
+            query_time_max: Duration::from_secs(5),
+            page_size_bytes_max: 16 * MIB,
+            header_time_max: Duration::from_secs(10),
+            body_pause_max: Duration::from_secs(30),
+            connections_max: 4096,
+            connections_per_address_max: 256,
+            requests_max: 1024,
+            reads_max: (2 * processors).max(4),
+            writes_max: 64,
+            streams_max: 32,
+            ingest_memory_max: 512 * MIB,
+            wrong_keys_per_minute_max: 60,
+            drain_time_max: Duration::from_secs(25),
+        }
+    }
+}
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The store's directory.
+    pub directory: PathBuf,
+    /// Where to listen; anything but this machine needs `insecure`.
+    pub listen: SocketAddr,
+    /// What an acknowledgement means; a request may ask for more, never for less.
+    pub durability: Durability,
+    /// The administrator's key, while it is set.
+    pub admin_key: Option<String>,
+    /// Whether keys and events may travel unencrypted over a network.
+    pub insecure: bool,
+    /// What one request may cost.
+    pub limits: Limits,
+}
+
+impl ServerConfig {
+    /// The defaults, for a store in `directory`.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            durability: Durability::Sync,
+            admin_key: None,
+            insecure: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The defaults with `ANNALS_ADMIN_KEY` of the environment, if it is set and not empty.
+    pub fn from_environment(directory: impl Into<PathBuf>) -> Self {
+        let admin_key = std::env::var("ANNALS_ADMIN_KEY").ok().filter(|key| !key.is_empty());
+        Self { admin_key, ..Self::new(directory) }
+    }
+
+    /// Checks what can be checked before anything is opened.
+    ///
+    /// # Errors
+    /// One that says which setting, and what to do.
+    pub fn validate(&self) -> Result<()> {
+        if !self.listen.ip().is_loopback() && !self.insecure {
+            return Err(Error::config(format!(
+                "{} is reachable from other machines and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
+                 proxy that does TLS, or say insecure",
+                self.listen
+            )));
+        }
+        match &self.admin_key {
+            Some(key)
+                if key.len() < ADMIN_KEY_LEN_MIN
+                    || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') =>
+            {
+                Err(Error::config(format!(
+                    "ANNALS_ADMIN_KEY must be {ADMIN_KEY_LEN_MIN} or more printable ASCII characters, this one is not: \
+                     make one with `openssl rand -hex 24`"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_machines_need_a_word_from_the_operator() {
+        let mut config = ServerConfig::new("x");
+        assert!(config.validate().is_ok());
+        config.listen = "0.0.0.0:80".parse().unwrap();
+        assert!(config.validate().is_err());
+        config.insecure = true;
+        assert!(config.validate().is_ok());
+    }
+
+    #[test]
+    fn a_guessable_admin_key_is_refused() {
+        for (key, good) in [("0123456789abcdef", true), ("0123456789abcde", false), ("0123456789abcdéf", false)] {
+            let config = ServerConfig { admin_key: Some(key.to_owned()), ..ServerConfig::new("x") };
+            assert_eq!(config.validate().is_ok(), good, "{key}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A request as handlers see it: authorised, decoded, its body still unread.
+
+use std::net::IpAddr;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+
+use crate::auth::Principal;
+use crate::body::{self, Pieces};
+use crate::error::{Answer, Failure};
+use crate::params::Params;
+use crate::state::AppState;
+
+/// The longest request id that is taken from a client, inclusive.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// An authorised request.
+pub(crate) struct Request {
+    pub(crate) state: AppState,
+    pub(crate) caller: Principal,
+    pub(crate) params: Params,
+    pub(crate) headers: HeaderMap,
+    /// The part of the path that the route leaves open; empty if there is none.
+    pub(crate) id: String,
+    /// The host the client asked, without its port.
+    pub(crate) host: String,
+    pub(crate) body: Body,
+}
+
+impl Request {
+    /// The body as a JSON object of at most the size of a small body, whatever its type says.
+    pub(crate) async fn object(self) -> Answer<serde_json::Map<String, serde_json::Value>> {
+        body::object(&self.small_body().await?)
+    }
+
+    async fn small_body(self) -> Answer<Bytes> {
+        let limits = self.state.limits();
+        let size_max = limits.small_size_max;
+        body::read_all(&mut Pieces::new(self.body, limits.body_pause_max), &self.headers, size_max).await
+    }
+}
+
+/// The client's own request id if it is harmless in a log, else a new one.
+pub(crate) fn request_id(state: &AppState, headers: &HeaderMap) -> String {
+    let harmless = |text: &&str| {
+        let byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        !text.is_empty() && text.len() <= REQUEST_ID_LEN_MAX && text.bytes().all(byte)
+    };
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(harmless);
+    given.map_or_else(|| state.next_request_id(), str::to_owned)
+}
+
+/// The host asked for, without its port, in lower case.
+pub(crate) fn host(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let named = named.or_else(|| parts.uri.host()).unwrap_or_default();
+    named.split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Where the connection comes from; `None` without a socket. Forwarded headers are the client's own
+/// words and not looked at.
+pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
+    let connection = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
+    Some(connection.0.ip().to_canonical())
+}
+
+/// Refuses a request line or headers beyond the limits.
+pub(crate) fn within_limits(state: &AppState, parts: &Parts) -> Answer<()> {
+    use axum::http::StatusCode;
+    let limits = state.limits();
+    let target_size = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_size > limits.uri_size_max {
+        let message = format!("the request target has more than {} bytes", limits.uri_size_max);
+        return Err(Failure::new(StatusCode::URI_TOO_LONG, "uri_too_long", message));
+    }
+    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if parts.headers.len() > limits.headers_max || size > limits.headers_size_max {
+        let message = format!(
+            "the request has more than {} headers or {} bytes of them",
+            limits.headers_max, limits.headers_size_max
+        );
+        return Err(Failure::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
+    }
+    Ok(())
+}

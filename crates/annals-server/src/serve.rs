@@ -1,0 +1,216 @@
+//! The listener: connections and their limits, and an orderly end.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use crate::config::{Limits, ServerConfig};
+use crate::error::{Error, Result};
+use crate::patience::Patient;
+use crate::router::router;
+use crate::state::AppState;
+
+/// Bytes of a connection's buffer: the largest head with room to spare, and a good size to read
+/// bodies in.
+const BUFFER_SIZE_BYTES: usize = 256 << 10;
+/// A pause after the system refuses a connection, so that a lack of descriptors does not spin.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Serves until `shutdown` is done, then drains: `/readyz` answers 503, nothing new is accepted,
+/// requests in flight get up to `limits.drain_time_max`, and the store is closed with everything in
+/// it durable.
+///
+/// # Errors
+/// The store cannot be closed in order.
+pub async fn serve(
+    state: AppState,
+    listener: TcpListener,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    let app = router(state.clone());
+    let open = Arc::new(Connections::default());
+    let (stop, stopping) = watch::channel(());
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Some(place) = open.admit(peer.ip().to_canonical(), &limits) {
+                    tokio::spawn(connection(app.clone(), stream, peer, limits.clone(), stopping.clone(), place));
+                } else {
+                    tracing::warn!(%peer, "too many connections");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    tracing::info!("draining");
+    state.start_draining();
+    drop(listener);
+    drop(stopping);
+    let _ = stop.send(());
+    // Every connection holds a receiver: all gone means all done.
+    if tokio::time::timeout(limits.drain_time_max, stop.closed()).await.is_err() {
+        tracing::warn!("some requests took too long and are cut off");
+    }
+    let closed = tokio::task::spawn_blocking(move || state.engine().close()).await;
+    closed.map_err(|panicked| Error::Io("close the store".to_owned(), std::io::Error::other(panicked)))??;
+    tracing::info!("closed");
+    Ok(())
+}
+
+/// One connection from its first byte to its last.
+async fn connection(
+    app: Router,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: Limits,
+    mut stopping: watch::Receiver<()>,
+    _place: Place,
+) {
+    let _ = stream.set_nodelay(true);
+    let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    let mut builder = http1::Builder::new();
+    // Without the timer hyper accepts the timeout and never applies it.
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
+    // Above the limit the router answers, with a body; only far above it the connection does, without.
+    builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
+    let served = builder
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.body_pause_max)), TowerToHyperService::new(service));
+    tokio::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        _ = stopping.changed() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "a connection broke");
+    }
+}
+
+/// How many connections each address has open.
+#[derive(Debug, Default)]
+struct Connections(Mutex<(usize, HashMap<IpAddr, usize>)>);
+
+impl Connections {
+    fn admit(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Option<Place> {
+        let mut guard = self.0.lock();
+        let (all, by_address) = &mut *guard;
+        let own = by_address.get(&address).copied().unwrap_or(0);
+        if *all >= limits.connections_max || own >= limits.connections_per_address_max {
+            return None;
+        }
+        *all += 1;
+        by_address.insert(address, own + 1);
+        Some(Place { connections: Arc::clone(self), address })
+    }
+}
+
+/// A connection's place among the open ones, until it is dropped.
+struct Place {
+    connections: Arc<Connections>,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut guard = self.connections.0.lock();
+        let (all, by_address) = &mut *guard;
+        *all = all.saturating_sub(1);
+        if let Some(own) = by_address.get_mut(&self.address) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Opens the store, serves until SIGTERM or SIGINT, drains and closes; a second signal ends the
+/// process at once, which loses nothing that was acknowledged. `started` hears where it listens and,
+/// on the first start without an administrator's key, the one that was made.
+///
+/// # Errors
+/// A setting is wrong, the store cannot be opened or closed, or the address cannot be bound.
+pub fn run(config: &ServerConfig, started: impl FnOnce(SocketAddr, Option<&str>)) -> Result<()> {
+    let setup = AppState::open(config)?;
+    let io = |action: &str| {
+        let action = action.to_owned();
+        move |error| Error::Io(action, error)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("start the threads"))?;
+    let result = runtime.block_on(async {
+        let listener = TcpListener::bind(config.listen).await.map_err(io(&format!("listen on {}", config.listen)))?;
+        let address = listener.local_addr().map_err(io("read the address of the listener"))?;
+        started(address, setup.new_admin_key.as_deref());
+        let shutdown = signals()?;
+        serve(setup.state, listener, config.limits.clone(), shutdown).await
+    });
+    // A handler that is still blocked must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Done at the first SIGTERM or SIGINT; the second ends the process.
+fn signals() -> Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Error::Io("listen for signals".to_owned(), error));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (first, wait) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut first = Some(first);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            match first.take() {
+                Some(first) => _ = first.send(()),
+                None => std::process::exit(130),
+            }
+        }
+    });
+    Ok(async move { _ = wait.await })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_counted_by_address_and_in_all() {
+        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let open = Arc::new(Connections::default());
+        let [a, b, c]: [IpAddr; 3] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into(), [192, 0, 2, 3].into()];
+        let first = open.admit(a, &limits).unwrap();
+        let _second = open.admit(a, &limits).unwrap();
+        assert!(open.admit(a, &limits).is_none());
+        let _third = open.admit(b, &limits).unwrap();
+        assert!(open.admit(c, &limits).is_none());
+        drop(first);
+        assert!(open.admit(c, &limits).is_some());
+    }
+}

@@ -1,0 +1,269 @@
+//! What every request shares.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use annals_engine::{Clock, Engine, ErrorKind, Options};
+use annals_query::CursorKey;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::auth::keys::{self, Keys, NewKey};
+use crate::auth::{Scope, Scopes, WrongKeys};
+use crate::config::{Limits, ServerConfig};
+use crate::error::{Answer, Error, Failure, Result};
+
+/// Where the secret that signs cursors is kept in the store.
+const CURSOR_KEY_BLOB: &str = "cursor-key";
+
+const KIB: usize = 1 << 10;
+
+/// The state behind a [`crate::router`]; clones share it.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    limits: Limits,
+    keys: Keys,
+    wrong_keys: WrongKeys,
+    cursor_key: CursorKey,
+    /// Held while the list of keys is written: two changes at once would lose one.
+    keys_change: Mutex<()>,
+    /// Idempotency keys of requests that are still running.
+    running: Mutex<std::collections::HashSet<u128>>,
+    /// Apart from each other, so that neither can starve the other.
+    reads: Semaphore,
+    writes: Semaphore,
+    requests: Semaphore,
+    streams: Arc<Semaphore>,
+    /// In KiB.
+    ingest_memory: Semaphore,
+    draining: AtomicBool,
+    request_prefix: u32,
+    request_count: AtomicU64,
+}
+
+/// A state, and what its making brought about.
+pub struct Setup {
+    /// For [`crate::router`] and [`crate::serve`].
+    pub state: AppState,
+    /// The key made because nobody could have administered the store. It is shown here and never again.
+    pub new_admin_key: Option<String>,
+}
+
+impl AppState {
+    /// Opens the store of `config` and reads its keys. Blocks while the store recovers.
+    ///
+    /// # Errors
+    /// A setting is wrong, or the store cannot be opened.
+    pub fn open(config: &ServerConfig) -> Result<Setup> {
+        config.validate()?;
+        let mut options = Options::new(&config.directory);
+        options.durability = config.durability;
+        Self::with_engine(Engine::open(options)?, config)
+    }
+
+    /// The same over a store that is already open; `config.directory` and `config.durability` are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// A setting is wrong, or the keys of the store cannot be read or written.
+    pub fn with_engine(engine: Engine, config: &ServerConfig) -> Result<Setup> {
+        config.validate()?;
+        let clock = Arc::clone(&engine.options().clock);
+        let keys = Keys::load(engine.get_blob(keys::BLOB)?.as_deref(), config.admin_key.as_deref())?;
+        let new_admin_key = if keys.has_admin(clock.now_us()) {
+            None
+        } else {
+            let new = NewKey {
+                name: "administrator".to_owned(),
+                scopes: Scopes::of(&[Scope::Admin]),
+                user_id: Some("admin".to_owned()),
+                ..NewKey::default()
+            };
+            let (record, key) = keys::make(new, clock.now_us())?;
+            engine.put_blob(keys::BLOB, &keys.to_bytes_with(&record)?)?;
+            keys.add(record);
+            Some(key)
+        };
+        let cursor_key = CursorKey::new(cursor_secret(&engine)?);
+        let mut request_prefix = [0; 4];
+        keys::random(&mut request_prefix)?;
+        let limits = config.limits.clone();
+        let state = Self(Arc::new(Inner {
+            keys,
+            wrong_keys: WrongKeys::new(limits.wrong_keys_per_minute_max),
+            cursor_key,
+            keys_change: Mutex::new(()),
+            running: Mutex::default(),
+            reads: Semaphore::new(limits.reads_max),
+            writes: Semaphore::new(limits.writes_max),
+            requests: Semaphore::new(limits.requests_max),
+            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
+            draining: AtomicBool::new(false),
+            request_prefix: u32::from_le_bytes(request_prefix),
+            request_count: AtomicU64::new(0),
+            engine,
+            limits,
+        }));
+        Ok(Setup { state, new_admin_key })
+    }
+
+    /// The store behind the server.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// From now on `/readyz` answers 503, so that no new work is sent here.
+    pub fn start_draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new work is welcome: recovered, writable, not draining.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        if self.0.draining.load(Ordering::Relaxed) {
+            return Some("draining");
+        }
+        let stats = self.0.engine.stats();
+        match (stats.poisoned, stats.disk_full) {
+            (true, _) => Some("read_only"),
+            (_, true) => Some("disk_full"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.engine.options().clock
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn keys_change(&self) -> &Mutex<()> {
+        &self.0.keys_change
+    }
+
+    pub(crate) fn wrong_keys(&self) -> &WrongKeys {
+        &self.0.wrong_keys
+    }
+
+    pub(crate) fn cursor_key(&self) -> &CursorKey {
+        &self.0.cursor_key
+    }
+
+    pub(crate) fn requests(&self) -> &Semaphore {
+        &self.0.requests
+    }
+
+    /// A request id nobody else has: a random start and a count.
+    pub(crate) fn next_request_id(&self) -> String {
+        let count = self.0.request_count.fetch_add(1, Ordering::Relaxed);
+        format!("{:08x}{count:08x}", self.0.request_prefix)
+    }
+
+    /// Remembers that a request with this idempotency key runs, until the guard is dropped.
+    pub(crate) fn run_once(&self, key: u128) -> Option<Running> {
+        self.0.running.lock().insert(key).then(|| Running { state: self.clone(), key })
+    }
+
+    /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
+    pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<SemaphorePermit<'_>> {
+        let limits = &self.0.limits;
+        let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(limits.ingest_memory_max);
+        let permits = u32::try_from(size / KIB).unwrap_or(u32::MAX);
+        let wait = tokio::time::timeout(limits.query_time_max, self.0.ingest_memory.acquire_many(permits));
+        let busy = |_elapsed| Failure::unavailable("busy", "too much is being ingested at once: retry later");
+        wait.await.map_err(busy)?.map_err(|closed| Failure::internal(&closed))
+    }
+
+    /// Runs a long append on a blocking thread of its own; there are few of those.
+    pub(crate) fn stream<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
+        let permit = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
+        Ok(self.blocking(move |state| {
+            let _permit = permit;
+            work(state)
+        }))
+    }
+
+    /// Runs a query on the blocking threads, in the reads' share of them.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let wait = tokio::time::timeout(self.0.limits.query_time_max, self.0.reads.acquire());
+        let permit =
+            wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
+        let _permit = permit.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(query).await
+    }
+
+    /// Runs a change on the blocking threads, in the writes' share of them.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let _permit = self.0.writes.acquire().await.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(change).await
+    }
+
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> {
+        let state = self.clone();
+        let task = tokio::task::spawn_blocking(move || work(&state));
+        async move {
+            match task.await {
+                Ok(answer) => answer,
+                Err(panicked) => Err(Failure::internal(&panicked)),
+            }
+        }
+    }
+
+    /// Whether a query that starts now has had its time; asked between blocks of work.
+    pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
+        let deadline = self.clock().monotonic() + self.0.limits.query_time_max;
+        Box::new(move || self.clock().monotonic() >= deadline)
+    }
+}
+
+/// An idempotency key in use.
+pub(crate) struct Running {
+    state: AppState,
+    key: u128,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.state.0.running.lock().remove(&self.key);
+    }
+}
+
+/// The secret that signs cursors: kept in the store, so that cursors survive a restart.
+fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
+    if let Some(stored) = engine.get_blob(CURSOR_KEY_BLOB)? {
+        return stored.try_into().map_err(|bytes: Vec<u8>| {
+            Error::State(format!("the cursor key in the store has {} bytes, not 32", bytes.len()))
+        });
+    }
+    let mut secret = [0; 32];
+    keys::random(&mut secret)?;
+    match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
+        // Without room for it cursors end with this process; reads go on.
+        Err(error) if error.kind() == ErrorKind::DiskFull => tracing::warn!(%error, "the cursor key is not kept"),
+        other => other?,
+    }
+    Ok(secret)
+}

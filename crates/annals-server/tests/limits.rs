@@ -1,0 +1,227 @@
+//! Every limit at its edge: what is just allowed, and the answer to one more.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+#[cfg(test)]
+mod support;
+
+use std::time::Duration;
+
+use annals_server::Limits;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use support::{ADMIN, Reply, Server};
+
+fn code(reply: &Reply) -> String {
+    reply.json()["error"]["code"].as_str().unwrap().to_owned()
+}
+
+fn post(path: &str, body: Body) -> Request<Body> {
+    Request::post(path).header("authorization", ADMIN).body(body).unwrap()
+}
+
+/// A body that announces no size.
+struct Unsized(Option<bytes::Bytes>);
+
+impl hyper::body::Body for Unsized {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::io::Error>>> {
+        std::task::Poll::Ready(self.0.take().map(|bytes| Ok(hyper::body::Frame::data(bytes))))
+    }
+}
+
+/// A body of which nothing ever comes.
+struct Silent;
+
+impl hyper::body::Body for Silent {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::io::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn the_request_target_has_a_length() {
+    let server = Server::start();
+    let target = |size: usize| {
+        let start = "/api/v1/events?x=";
+        format!("{start}{}", "y".repeat(size - start.len()))
+    };
+    server.get(&target(8192)).await.expect(200);
+    let reply = server.get(&target(8193)).await.expect(414);
+    assert_eq!(reply.json()["statusCode"], 414);
+}
+
+#[tokio::test]
+async fn headers_have_a_number_and_a_size() {
+    let server = Server::start();
+    let with = async |count: usize| {
+        let mut request = Request::get("/healthz");
+        for number in 0..count {
+            request = request.header(format!("x-{number}"), "v");
+        }
+        server.send(request.body(Body::empty()).unwrap()).await
+    };
+    with(64).await.expect(200);
+    assert_eq!(code(&with(65).await.expect(431)), "headers_too_large");
+    let sized = async |size: usize| {
+        let request = Request::get("/healthz").header("x-a", "v".repeat(size - "x-a".len()));
+        server.send(request.body(Body::empty()).unwrap()).await
+    };
+    sized(16 << 10).await.expect(200);
+    sized((16 << 10) + 1).await.expect(431);
+}
+
+#[tokio::test]
+async fn ingest_bodies_have_a_size_however_they_are_packed() {
+    let server = Server::with(Limits { ingest_size_max: 1000, ..Limits::default() });
+    let body = |size: usize| {
+        let line = "{\"event_type\":\"a\"}";
+        format!("{line}{}", " ".repeat(size - line.len())).into_bytes()
+    };
+    let send = async |bytes: Vec<u8>, packing: &str, announce: bool| {
+        let body = if announce { Body::from(bytes) } else { Body::new(Unsized(Some(bytes.into()))) };
+        let mut request = post("/annals/v1/events", body);
+        request.headers_mut().insert("content-encoding", packing.parse().unwrap());
+        server.send(request).await
+    };
+    for announce in [true, false] {
+        send(body(1000), "identity", announce).await.expect(200);
+        assert_eq!(code(&send(body(1001), "identity", announce).await.expect(413)), "payload_too_large");
+        let zstd = |size| zstd::encode_all(body(size).as_slice(), 1).unwrap();
+        send(zstd(1000), "zstd", announce).await.expect(200);
+        send(zstd(1001), "zstd", announce).await.expect(413);
+    }
+    let mut request = post("/annals/v1/events", Body::new(Silent));
+    request.headers_mut().insert("content-length", "1001".parse().unwrap());
+    server.send(request).await.expect(413);
+    assert_eq!(server.total().await, 4);
+}
+
+#[tokio::test]
+async fn a_body_holds_so_many_events() {
+    let server = Server::with(Limits { ingest_events_max: 10, ..Limits::default() });
+    let lines = |count| "{\"event_type\":\"a\"}\n".repeat(count);
+    server.ingest(&lines(10)).await.expect(200);
+    assert_eq!(code(&server.ingest(&lines(11)).await.expect(413)), "payload_too_large");
+    assert_eq!(server.total().await, 10);
+}
+
+#[tokio::test]
+async fn the_largest_batch_is_taken_and_one_more_event_is_not() {
+    let server = Server::start();
+    let lines = |count| "{\"event_type\":\"a\"}\n".repeat(count);
+    assert_eq!(server.ingest(&lines(100_000)).await.expect(200).json()["accepted"], 100_000);
+    server.ingest(&lines(100_001)).await.expect(413);
+    assert_eq!(server.total().await, 100_000);
+}
+
+#[tokio::test]
+async fn other_bodies_are_small() {
+    let server = Server::start();
+    let body = |size: usize| {
+        let object = "{\"event_type\":\"a\"}";
+        format!("{object}{}", " ".repeat(size - object.len()))
+    };
+    let send = async |size: usize| {
+        let request = Request::delete("/api/v1/events").header("authorization", ADMIN);
+        server.send(request.body(Body::from(body(size))).unwrap()).await
+    };
+    send(128 << 10).await.expect(200);
+    assert_eq!(send((128 << 10) + 1).await.expect(413).json()["statusCode"], 413);
+}
+
+#[tokio::test]
+async fn json_nests_so_deep() {
+    let server = Server::start();
+    // The event and its payload are two levels themselves.
+    let event = |levels: usize| {
+        format!("{{\"event_type\":\"a\",\"payload\":{{\"x\":{}1{}}}}}", "[".repeat(levels), "]".repeat(levels))
+    };
+    server.ingest(&event(62)).await.expect(200);
+    server.ingest(&event(63)).await.expect(400);
+    let object = |levels: usize| format!("{{\"retention_days\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    for (levels, word) in [(63, "integer"), (64, "deeper")] {
+        let reply = server.send(post("/api/v1/events/cleanup", Body::from(object(levels)))).await.expect(400).json();
+        assert!(reply["message"].as_str().unwrap().contains(word), "{reply}");
+    }
+    let bomb = "[".repeat(100_000);
+    server.send(post("/api/v1/events/cleanup", Body::from(bomb.clone()))).await.expect(400);
+    server.ingest(&bomb).await.expect(400);
+}
+
+#[tokio::test]
+async fn one_event_has_a_size() {
+    let server = Server::start();
+    let event = |size: usize| json!({"event_type": "a", "content": "x".repeat(size)}).to_string();
+    server.ingest(&event(512 << 10)).await.expect(200);
+    let reply = server.ingest(&event((512 << 10) + 1)).await.expect(400).json();
+    assert!(reply["errors"][0]["error"].as_str().unwrap().contains("content"), "{reply}");
+}
+
+#[tokio::test]
+async fn filters_are_bounded_on_every_face() {
+    let server = Server::start();
+    for path in ["/api/v1/events", "/annals/v1/events", "/annals/v1/stats"] {
+        let ask = async |size: usize| server.get(&format!("{path}?event_type={}", "x".repeat(size))).await;
+        ask(1024).await.expect(200);
+        ask(1025).await.expect(400);
+    }
+    let values = |count: usize| format!("/annals/v1/events?x{}", "&user_id=u".repeat(count)).replace("?x&", "?");
+    server.get(&values(100)).await.expect(200);
+    server.get(&values(101)).await.expect(400);
+    let long = json!({"event_type": "x".repeat(1025)});
+    server.call(ADMIN, "DELETE", "/api/v1/events", Some(long)).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_query_has_its_time() {
+    let server = Server::with(Limits { query_time_max: Duration::ZERO, ..Limits::default() });
+    server.ingest("{\"event_type\":\"a\"}").await.expect(200);
+    for path in ["/annals/v1/events", "/annals/v1/stats?by=event_type"] {
+        assert_eq!(code(&server.get(path).await.expect(503)), "query_too_expensive", "{path}");
+    }
+    for path in ["/api/v1/events", "/api/v1/events/stats"] {
+        assert_eq!(server.get(path).await.expect(503).json()["statusCode"], 503, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let server = Server::with(Limits { body_pause_max: Duration::from_millis(30), ..Limits::default() });
+    for path in ["/annals/v1/events", "/annals/v1/events?partial=true", "/annals/v1/keys"] {
+        let reply = server.send(post(path, Body::new(Silent))).await.expect(408);
+        assert_eq!(code(&reply), "body_timeout");
+        assert_eq!(reply.header("connection"), "close");
+    }
+}
+
+#[tokio::test]
+async fn requests_and_streams_at_once_are_bounded() {
+    let server = Server::with(Limits { requests_max: 0, ..Limits::default() });
+    let reply = server.get("/healthz").await.expect(503);
+    assert_eq!((code(&reply).as_str(), reply.header("retry-after")), ("busy", "1"));
+    let server = Server::with(Limits { streams_max: 1, ..Limits::default() });
+    let endless = {
+        let app = server.app.clone();
+        let request = post("/annals/v1/events?partial=true", Body::new(Silent));
+        tokio::spawn(async move { tower::ServiceExt::oneshot(app, request).await })
+    };
+    // It runs until it waits for its body.
+    tokio::task::yield_now().await;
+    assert!(!endless.is_finished());
+    let reply = server.ingest_as(ADMIN, "?partial=true", "{\"event_type\":\"a\"}").await.expect(503);
+    assert_eq!(code(&reply), "busy");
+    server.ingest("{\"event_type\":\"a\"}").await.expect(200);
+    endless.abort();
+}

@@ -1,0 +1,119 @@
+//! A server over a store of its own, called without a socket.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
+
+use annals_engine::{Durability, Engine, Options};
+use annals_server::{AppState, Limits, ServerConfig, router};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+pub const ADMIN: &str = "the-administrators-key";
+
+pub struct Server {
+    pub directory: TempDir,
+    pub state: AppState,
+    pub app: Router,
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
+        self
+    }
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        Self::with_durability(limits, Durability::Buffered)
+    }
+
+    pub fn with_durability(limits: Limits, durability: Durability) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = Options::new(directory.path());
+        options.durability = durability;
+        options.log_size_bytes = 4 << 20;
+        let config = ServerConfig { limits, admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
+        let setup = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap();
+        assert_eq!(setup.new_admin_key, None);
+        Self { directory, app: router(setup.state.clone()), state: setup.state }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Reply { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// A call with a key and perhaps a body, as JSON.
+    pub async fn call(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> Reply {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
+        let request = request.header("content-type", "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call(ADMIN, "GET", path, None).await
+    }
+
+    /// Ingests lines as the administrator and returns the answer.
+    pub async fn ingest(&self, lines: &str) -> Reply {
+        self.ingest_as(ADMIN, "", lines).await
+    }
+
+    pub async fn ingest_as(&self, key: &str, query: &str, lines: &str) -> Reply {
+        let request = Request::post(format!("/annals/v1/events{query}"))
+            .header("authorization", key)
+            .header("content-type", "application/x-ndjson");
+        self.send(request.body(Body::from(lines.to_owned())).unwrap()).await
+    }
+
+    /// Stores events, all of them.
+    pub async fn store(&self, events: &[Value]) {
+        let lines = events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+        let reply = self.ingest(&lines).await.expect(200).json();
+        assert_eq!(reply["accepted"], events.len());
+    }
+
+    /// Makes a key and returns it with its id.
+    pub async fn key(&self, body: Value) -> (String, String) {
+        let reply = self.call(ADMIN, "POST", "/annals/v1/keys", Some(body)).await.expect(200).json();
+        (reply["key"].as_str().unwrap().to_owned(), reply["id"].as_str().unwrap().to_owned())
+    }
+
+    /// A key with these scopes, limited to these realms if there are any.
+    pub async fn key_for(&self, scopes: &[&str], realms: &[&str]) -> String {
+        let mut body = json!({"name": "test", "scopes": scopes});
+        if !realms.is_empty() {
+            body["realms"] = json!(realms);
+        }
+        self.key(body).await.0
+    }
+
+    pub async fn total(&self) -> u64 {
+        self.get("/annals/v1/stats").await.expect(200).json()["total"].as_u64().unwrap()
+    }
+}

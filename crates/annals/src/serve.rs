@@ -1,0 +1,169 @@
+//! `annals serve`: the server, and a store to try it with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use annals_engine::{AppendOptions, Durability, Engine, Options};
+use annals_generate::Generator;
+use annals_server::ServerConfig;
+use clap::{Args, ValueEnum};
+
+use crate::failure::{Failure, Result};
+use crate::store::DATA_DEFAULT;
+use crate::terminal::{grouped, say};
+
+/// Events of `--demo`: enough to page through and to count, made in a second.
+const DEMO_EVENTS: u64 = 100_000;
+const DEMO_SEED: u64 = 1;
+const DEMO_BATCH_EVENTS: usize = 20_000;
+
+/// Run the server.
+///
+/// On the first start without `ANNALS_ADMIN_KEY` a key is made and shown once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals serve --demo
+  ANNALS_ADMIN_KEY=$(openssl rand -hex 24) annals serve --data /var/lib/annals --listen 127.0.0.1:9000")]
+pub(crate) struct Serve {
+    /// The store's directory; made if it is missing
+    #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT, env = "ANNALS_DATA")]
+    data: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = annals_server::LISTEN_DEFAULT, env = "ANNALS_LISTEN")]
+    listen: SocketAddr,
+    /// What an acknowledgement means
+    #[arg(long, value_enum, default_value_t, env = "ANNALS_DURABILITY")]
+    durability: Level,
+    /// Fill an empty store with 100,000 made-up events and say what to try
+    #[arg(long)]
+    demo: bool,
+    /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
+    #[arg(long)]
+    insecure: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Level {
+    /// On the device: nothing acknowledged is lost
+    #[default]
+    Sync,
+    /// With the operating system, on the device within 200 ms: a power cut loses that much at most
+    Interval,
+    /// With the operating system: safe from a crash of the server, not from one of the machine
+    Buffered,
+}
+
+impl From<Level> for Durability {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Sync => Durability::Sync,
+            Level::Interval => Durability::Interval,
+            Level::Buffered => Durability::Buffered,
+        }
+    }
+}
+
+pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
+    let mut config = ServerConfig::from_environment(&command.data);
+    config.listen = command.listen;
+    config.durability = command.durability.into();
+    config.insecure = command.insecure;
+    // Before a demonstration fills a store for a server that will not start.
+    config.validate().map_err(Failure::new)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ANNALS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if command.demo {
+        fill(command)?;
+    }
+    let admin_key = config.admin_key.clone();
+    annals_server::run(&config, |address, new_key| {
+        say(format_args!("annals listens on http://{address}, the events are in {}", command.data.display()));
+        if let Some(key) = new_key {
+            say(format_args!("\nThe administrator's key, shown this once:\n\n  {key}\n"));
+        }
+        if command.demo {
+            say(what_to_try(address, admin_key.as_deref().or(new_key)));
+        }
+    })
+    .map_err(Failure::new)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fills the store if there is nothing in it.
+fn fill(command: &Serve) -> Result<()> {
+    let engine = Engine::open(Options::new(&command.data))?;
+    let held = engine.stats().last_sequence;
+    if held > 0 {
+        say(format_args!("the store has had {} events before and is left as it is", grouped(held)));
+        return Ok(engine.close()?);
+    }
+    let mut generator = Generator::new(DEMO_SEED, DEMO_EVENTS, engine.options().clock.now_us());
+    let mut lines = Vec::new();
+    while generator.remaining() > 0 {
+        lines.clear();
+        for _ in 0..DEMO_BATCH_EVENTS {
+            if !generator.write_line(&mut lines) {
+                break;
+            }
+        }
+        let parsed = annals_json::parse_ndjson(&lines, 1);
+        if let Some(error) = parsed.errors.first() {
+            return Err(Failure::new(format_args!("a made-up event is not taken: {}", error.message)));
+        }
+        engine.append(parsed.batch, &AppendOptions::default())?;
+    }
+    engine.flush()?;
+    engine.close()?;
+    say(format_args!("{} made-up events stored", grouped(DEMO_EVENTS)));
+    Ok(())
+}
+
+fn what_to_try(address: SocketAddr, key: Option<&str>) -> String {
+    let key = key.unwrap_or("$ANNALS_KEY");
+    let call = format!("  curl -H 'Authorization: Bearer {key}'");
+    let call = if key.starts_with('$') { call.replace('\'', "\"") } else { call };
+    format!(
+        "Try:\n\
+         {call} 'http://{address}/annals/v1/events?event_type=user.login&limit=3'\n\
+         {call} 'http://{address}/annals/v1/stats?by=event_type&limit=5&interval=1d'\n\
+         {call} 'http://{address}/annals/v1/events?severity=error&q=disk&sort=created_at&offset=100&limit=2'\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo(folder: &std::path::Path) -> Serve {
+        Serve {
+            data: folder.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 1)),
+            durability: Level::Sync,
+            demo: true,
+            insecure: false,
+        }
+    }
+
+    #[test]
+    fn an_empty_store_is_filled_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = demo(folder.path());
+        for _ in 0..2 {
+            fill(&command).unwrap();
+            let engine = Engine::open(Options::new(folder.path())).unwrap();
+            assert_eq!(engine.stats().events, DEMO_EVENTS);
+            engine.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_to_try_has_the_key() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let text = what_to_try(address, Some("secret"));
+        assert_eq!(text.matches("curl -H 'Authorization: Bearer secret' 'http://127.0.0.1:8080/annals").count(), 3);
+        assert!(what_to_try(address, None).contains("\"Authorization: Bearer $ANNALS_KEY\""));
+    }
+}
