@@ -46,7 +46,7 @@ fn sample() -> Sample {
     store.append(&[event(30, NOW_US + 2)]).unwrap();
     let lines = everything(&store.engine);
     store.engine.close().unwrap();
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::small_folder();
     copy_store(store.path(), directory.path());
     let inside = |path: &Path| path.strip_prefix(store.path()).unwrap().to_owned();
     Sample { directory, lines, segment: inside(&segment), overlay: inside(&overlay) }
@@ -60,7 +60,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { sample: sample(), work: tempfile::tempdir().unwrap() }
+        Self { sample: sample(), work: crate::support::small_folder() }
     }
 
     fn bytes(&self, file: &Path) -> Vec<u8> {
@@ -203,7 +203,7 @@ fn a_stand_in_manifest_gives_all_or_refuses() {
         store.append(&[crate::support::with_message(event(id, NOW_US), &text)]).unwrap();
     }
     assert!(files(store.path(), "log").len() > 2);
-    let copy = tempfile::tempdir().unwrap();
+    let copy = crate::support::small_folder();
     copy_store(store.path(), copy.path());
     std::fs::write(copy.path().join("MANIFEST"), b"bad").unwrap();
     // The predecessor lacks the last log: its events are missing, and it says so.
@@ -215,7 +215,7 @@ fn a_stand_in_manifest_gives_all_or_refuses() {
     drop(engine);
 
     store.engine.seal_now().unwrap();
-    let copy = tempfile::tempdir().unwrap();
+    let copy = crate::support::small_folder();
     copy_store(store.path(), copy.path());
     std::fs::write(copy.path().join("MANIFEST"), b"bad").unwrap();
     match Engine::open(options(copy.path(), &Disk::new())) {

@@ -123,7 +123,7 @@ fn store_options(directory: &std::path::Path, disk: &Disk, level: Durability) ->
 
 /// Runs the script with the call of that number failing; returns whether it came to that call.
 fn run_with_failure(number: usize, kind: Io, level: Durability) -> bool {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::small_folder();
     let disk = Disk::new();
     let context = format!("{kind} at call {number}, level {level}");
     let calls = disk.refuse_call(number, kind);
@@ -173,7 +173,7 @@ fn every_call_refused_by_the_device() {
 fn every_call_the_last() {
     let mut number = 0;
     loop {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::small_folder();
         let disk = Disk::new();
         let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = std::sync::Arc::clone(&calls);

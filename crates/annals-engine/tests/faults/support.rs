@@ -67,6 +67,11 @@ impl Store {
     }
 }
 
+/// A folder for stores of a few MiB that are made by the thousand: in memory, where there is such a thing.
+pub(crate) fn small_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// Options for tests: small logs, nothing in the background, no real syncs.
 pub(crate) fn options(directory: &Path, disk: &Disk) -> Options {
     let mut options = Options::new(directory);
