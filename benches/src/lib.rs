@@ -39,15 +39,25 @@ pub fn batch_of(events: &[StoredEvent]) -> Result<Batch> {
     Ok(batch)
 }
 
-/// Appends events in batches of `batch_len`.
+/// Appends events in batches of `batch_len` from `threads` threads, which take turns at the batches.
 ///
 /// # Errors
 /// What the engine says.
-pub fn append_all(engine: &Engine, events: &[StoredEvent], batch_len: usize) -> Result<()> {
-    for chunk in events.chunks(batch_len) {
-        engine.append(batch_of(chunk)?, &AppendOptions::default())?;
-    }
-    Ok(())
+pub fn append_all(engine: &Engine, events: &[StoredEvent], batch_len: usize, threads: usize) -> Result<()> {
+    let append = |thread: usize| -> Result<()> {
+        for chunk in events.chunks(batch_len).skip(thread).step_by(threads) {
+            engine.append(batch_of(chunk)?, &AppendOptions::default())?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (1..threads).map(|thread| scope.spawn(move || append(thread))).collect();
+        let mut outcome = append(0);
+        for thread in running {
+            outcome = outcome.and(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        outcome
+    })
 }
 
 /// Wall and process CPU time.

@@ -13,6 +13,8 @@ use annals_query::{Order, Query, StatsRequest, execute, stats};
 const DAY_US: i64 = 86_400_000_000;
 const BATCH_LEN: usize = 1_000;
 const RUNS: usize = 51;
+/// Appending threads: one encodes while the other waits for its acknowledgement.
+const THREADS: usize = 2;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -45,12 +47,12 @@ fn main() -> Outcome<()> {
 
 fn ingest(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
     let stopwatch = Stopwatch::start();
-    append_all(engine, events, BATCH_LEN)?;
+    append_all(engine, events, BATCH_LEN, THREADS)?;
     let (appended_s, appended_cpu_s) = (stopwatch.wall_s(), stopwatch.cpu_s());
     engine.seal_now()?;
     let count = f64::from(u32::try_from(events.len())?);
     say(&format!(
-        "append in batches of {BATCH_LEN}, level {}: {:.0} events/s; with everything sealed {:.0} events/s",
+        "append in batches of {BATCH_LEN} from {THREADS} threads, level {}: {:.0} events/s; with everything sealed {:.0} events/s",
         engine.options().durability,
         count / appended_s,
         count / stopwatch.wall_s()

@@ -34,6 +34,9 @@ pub(crate) enum Eagerness {
 /// Compacts and returns how many segments were rewritten or dropped.
 pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
+    if shared.is_closing() {
+        return Ok(0);
+    }
     let mut rewritten = 0;
     for group in groups(shared, eagerness) {
         shared.check_writable()?;

@@ -441,8 +441,12 @@ impl Handle {
             wake.stop = true;
             self.shared.wake.changed.notify_all();
         }
-        let _no_seal_runs = self.shared.maintenance.lock();
-        let closed = if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) };
+        let closed = {
+            let _no_seal_runs = self.shared.maintenance.lock();
+            if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) }
+        };
+        // The lock is free again: the maintenance thread may be waiting for it, finds the store
+        // closing and ends.
         for thread in self.threads.lock().drain(..) {
             // A panic in a thread was reported when it happened; the store is closed either way.
             _ = thread.join();

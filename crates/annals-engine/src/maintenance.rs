@@ -45,17 +45,13 @@ pub(crate) fn run(shared: &Shared) {
 
 fn work(shared: &Shared) -> Result<(), Error> {
     let mut sealed = false;
-    while !shared.watermarks.is_poisoned() && !is_stopping(shared) && seal_oldest(shared)? {
+    while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {
         sealed = true;
     }
     if sealed {
         compact(shared, Eagerness::WhatPays)?;
     }
     Ok(())
-}
-
-fn is_stopping(shared: &Shared) -> bool {
-    shared.wake.state.lock().stop
 }
 
 /// Keeps the last failure for the statistics.

@@ -39,6 +39,9 @@ struct Sealed {
 /// Seals the oldest full log, if there is one. Returns whether there was.
 pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let _one_at_a_time = shared.maintenance.lock();
+    if shared.is_closing() {
+        return Ok(false);
+    }
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };
     let sealed = write_segments(shared, &oldest)?;

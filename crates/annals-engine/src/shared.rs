@@ -77,6 +77,11 @@ pub(crate) struct Counters {
 }
 
 impl Shared {
+    /// Whether the store is being closed: background work ends.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.wake.state.lock().stop
+    }
+
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog.read())
     }

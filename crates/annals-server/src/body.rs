@@ -132,8 +132,8 @@ pub(crate) fn unpack(packed: Bytes, coding: Coding, size_max: usize) -> Result<B
 pub(crate) fn zstd_reader<R: std::io::Read>(
     packed: R,
 ) -> Result<zstd::Decoder<'static, std::io::BufReader<R>>, Failure> {
-    /// 8 MiB, what RFC 8878 asks every decoder to take.
-    const WINDOW_LOG_MAX: u32 = 23;
+    /// 128 MiB, what the zstd tool takes too: files made with its higher levels need more than 8 MiB.
+    const WINDOW_LOG_MAX: u32 = 27;
     let mut decoder = zstd::Decoder::new(packed).map_err(|error| damaged(&error))?;
     decoder.window_log_max(WINDOW_LOG_MAX).map_err(|error| damaged(&error))?;
     Ok(decoder)

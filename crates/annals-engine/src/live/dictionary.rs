@@ -10,10 +10,18 @@ pub(crate) const ABSENT: u32 = 0;
 /// Terms of one field, interned.
 #[derive(Debug, Default)]
 pub(crate) struct LiveDictionary {
-    table: HashTable<u32>,
-    hashes: Vec<u64>,
+    table: HashTable<Slot>,
     ends: Vec<u32>,
     bytes: Vec<u8>,
+}
+
+/// All a look-up needs but the term itself, in one cache line: two misses per term instead of four.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u64,
+    code: u32,
+    start: u32,
+    len: u32,
 }
 
 impl LiveDictionary {
@@ -24,7 +32,8 @@ impl LiveDictionary {
 
     /// The code of a term that was interned before.
     pub(crate) fn find(&self, hash: u64, term: &[u8]) -> Option<u32> {
-        self.table.find(hash, |code| self.term(*code) == term).copied()
+        let same = |slot: &Slot| slot.hash == hash && self.bytes_of(slot) == term;
+        self.table.find(hash, same).map(|slot| slot.code)
     }
 
     /// The code of a term, new or old.
@@ -32,13 +41,17 @@ impl LiveDictionary {
         if let Some(code) = self.find(hash, term) {
             return code;
         }
+        let start = len_u32(self.bytes.len());
         self.bytes.extend_from_slice(term);
         self.ends.push(len_u32(self.bytes.len()));
-        self.hashes.push(hash);
-        let code = self.len();
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, code, |code| hash_of(hashes, *code));
-        code
+        let slot = Slot { hash, code: self.len(), start, len: len_u32(term.len()) };
+        self.table.insert_unique(hash, slot, |slot| slot.hash);
+        slot.code
+    }
+
+    fn bytes_of(&self, slot: &Slot) -> &[u8] {
+        let start = row_usize(slot.start);
+        self.bytes.get(start..start + row_usize(slot.len)).unwrap_or_default()
     }
 
     /// The term of a code; empty for a code never given.
@@ -56,10 +69,6 @@ impl LiveDictionary {
     pub(crate) fn codes_with_prefix(&self, prefix: &[u8], after: u32) -> impl Iterator<Item = u32> {
         (after + 1..=self.len()).filter(move |code| self.term(*code).starts_with(prefix))
     }
-}
-
-fn hash_of(hashes: &[u64], code: u32) -> u64 {
-    code.checked_sub(1).and_then(|index| hashes.get(row_usize(index))).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
