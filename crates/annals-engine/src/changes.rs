@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use roaring::RoaringBitmap;
 
-use crate::catalog::{Catalog, Snapshot};
+use crate::catalog::{Catalog, SealedEntry, Snapshot};
 use crate::control::ControlOp;
 use crate::engine::Mark;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Filter;
 use crate::overlay::Overlay;
 use crate::part::Part;
@@ -171,35 +171,69 @@ fn apply_marks(catalog: &mut Catalog, ordinal: u64, set: &ChosenRows, unset: &Ch
 }
 
 /// Does again, at open, what a control frame says. Segments that hold it already are left alone.
-pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64, visible: u64) -> Result<()> {
-    let holds = |entry: &crate::catalog::SealedEntry| entry.entry.applied_control >= ordinal;
-    let view = Catalog {
-        sealed: catalog.sealed.iter().filter(|entry| !holds(entry)).cloned().collect(),
-        live: catalog.live.clone(),
+/// A segment in which the rows cannot be found is damaged and kept as such; the damages are given back.
+pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64, visible: u64) -> Result<Vec<Error>> {
+    let concerns = |entry: &&SealedEntry| entry.entry.applied_control < ordinal && entry.segment.is_some();
+    let mut view =
+        Catalog { sealed: catalog.sealed.iter().filter(concerns).cloned().collect(), live: catalog.live.clone() };
+    let mut damages = Vec::new();
+    let chosen = match Replayed::choose(view.clone(), operation, visible) {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            damages = set_damaged_aside(catalog, &mut view, operation, visible);
+            Replayed::choose(view, operation, visible)?
+        }
+        chosen => chosen?,
     };
-    let snapshot = Snapshot::new(Arc::new(view), visible);
-    match operation {
-        ControlOp::DeleteMatching { filter, upto_sequence: upto } => {
-            let chosen = ChosenRows::matching(&snapshot, &upto_sequence(filter, *upto))?;
-            chosen.apply(catalog, ordinal, delete_rows);
+    chosen.delete.apply(catalog, ordinal, delete_rows);
+    apply_marks(catalog, ordinal, &chosen.set, &chosen.unset);
+    Ok(damages)
+}
+
+/// Takes the segments that fail the operation on their own out of the view.
+fn set_damaged_aside(catalog: &mut Catalog, view: &mut Catalog, operation: &ControlOp, visible: u64) -> Vec<Error> {
+    let mut damages = Vec::new();
+    view.sealed.retain(|entry| {
+        let alone = Catalog { sealed: vec![entry.clone()], live: Vec::new() };
+        let Err(damage) = Replayed::choose(alone, operation, visible) else { return true };
+        if let Some(place) = catalog.sealed.iter_mut().find(|other| other.entry.id == entry.entry.id) {
+            *place = SealedEntry::damaged(entry.entry.clone(), Arc::clone(&entry.overlay), &damage);
         }
-        ControlOp::DeleteSequences(sequences) => {
-            let mut chosen = ChosenRows::default();
-            for sequence in sequences {
-                chosen.add_sequence(&snapshot, *sequence)?;
+        damages.push(damage);
+        false
+    });
+    damages
+}
+
+/// The rows that an operation is about.
+#[derive(Default)]
+struct Replayed {
+    delete: ChosenRows,
+    set: ChosenRows,
+    unset: ChosenRows,
+}
+
+impl Replayed {
+    fn choose(view: Catalog, operation: &ControlOp, visible: u64) -> Result<Self> {
+        let snapshot = Snapshot::new(Arc::new(view), visible);
+        let mut chosen = Self::default();
+        match operation {
+            ControlOp::DeleteMatching { filter, upto_sequence: upto } => {
+                chosen.delete = ChosenRows::matching(&snapshot, &upto_sequence(filter, *upto))?;
             }
-            chosen.apply(catalog, ordinal, delete_rows);
-        }
-        ControlOp::Mark { marks } => {
-            let (mut set, mut unset) = (ChosenRows::default(), ChosenRows::default());
-            for (sequence, acknowledged) in marks {
-                let chosen = if *acknowledged { &mut set } else { &mut unset };
-                chosen.add_sequence(&snapshot, *sequence)?;
+            ControlOp::DeleteSequences(sequences) => {
+                for sequence in sequences {
+                    chosen.delete.add_sequence(&snapshot, *sequence)?;
+                }
             }
-            apply_marks(catalog, ordinal, &set, &unset);
+            ControlOp::Mark { marks } => {
+                for (sequence, acknowledged) in marks {
+                    let rows = if *acknowledged { &mut chosen.set } else { &mut chosen.unset };
+                    rows.add_sequence(&snapshot, *sequence)?;
+                }
+            }
         }
+        Ok(chosen)
     }
-    Ok(())
 }
 
 /// Clean-up: deletes what exists now and was created before the cutoff. Segments wholly before it are

@@ -84,11 +84,20 @@ fn pays(group: &[SealedEntry], eagerness: Eagerness) -> bool {
 /// Writes one segment in place of several. Changes made meanwhile are carried over.
 fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
+    let segment_id = shared.announce(FileKind::Segment, 1)?.next().unwrap_or_default();
+    let rewritten = rewrite_as(shared, group, first, segment_id);
+    if rewritten.is_err() {
+        shared.discard(FileKind::Segment, [segment_id]);
+    }
+    rewritten?;
+    shared.remove_dropped()
+}
+
+fn rewrite_as(shared: &Shared, group: &[SealedEntry], first: &SealedEntry, segment_id: u64) -> Result<()> {
     let inputs: Vec<(Arc<SealedSegment>, Arc<Overlay>)> = group
         .iter()
         .filter_map(|entry| Some((Arc::clone(entry.segment.as_ref()?), Arc::clone(&entry.overlay))))
         .collect();
-    let segment_id = shared.announce(FileKind::Segment, 1)?.next().unwrap_or_default();
     let options = &shared.options;
     let path = segment_path(&options.directory, segment_id);
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: options.clock.now_us() };
@@ -115,7 +124,7 @@ fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
     let added: Vec<SealedEntry> = replacement.into_iter().collect();
     let folded = fold_overlays(shared, &added, ordinal)?;
     let old: Vec<u64> = group.iter().map(|entry| entry.entry.id).collect();
-    shared.update_manifest(|manifest| {
+    let committed = shared.update_manifest(|manifest| {
         for entry in &added {
             manifest.adopt(FileKind::Segment, entry.entry.id);
             manifest.segments.push(entry.entry.clone());
@@ -127,14 +136,18 @@ fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
             manifest.adopt(FileKind::Segment, segment_id);
             manifest.dropping.push(FileName::new(FileKind::Segment, segment_id));
         }
-    })?;
+    });
+    if committed.is_err() {
+        folded.discard(shared);
+    }
+    committed?;
     shared.update_catalog(|catalog| {
         catalog.sealed.retain(|entry| !old.contains(&entry.entry.id));
         catalog.sealed.extend(added);
         folded.note(catalog);
     });
     drop(control);
-    shared.remove_dropped()
+    Ok(())
 }
 
 /// The overlay of a rewritten segment: the marks and tombstones its rows have by now.

@@ -390,7 +390,11 @@ impl Engine {
         let shared = self.shared();
         shared.check_writable()?;
         let blob = fold::new_blob(shared, name, bytes)?;
-        shared.update_manifest(|manifest| blob.commit(manifest))?;
+        let committed = shared.update_manifest(|manifest| blob.commit(manifest));
+        if committed.is_err() {
+            blob.discard(shared);
+        }
+        committed?;
         shared.remove_dropped()
     }
 
@@ -441,17 +445,20 @@ impl Handle {
             wake.stop = true;
             self.shared.wake.changed.notify_all();
         }
-        let closed = {
-            let _no_seal_runs = self.shared.maintenance.lock();
-            if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) }
-        };
-        // The lock is free again: the maintenance thread may be waiting for it, finds the store
-        // closing and ends.
+        self.shared.backlog.close();
+        let no_seal_runs = self.shared.maintenance.lock();
+        let closed = if self.shared.read_only.is_some() { Ok(()) } else { queue::ask(&self.jobs, Job::Close) };
+        {
+            // ORDER: under the manifest's lock, so that no commit follows when the directory is given back.
+            let _no_commit_runs = self.shared.manifest.lock();
+            self.shared.watermarks.poison(&queue::closed());
+        }
+        // The maintenance thread may wait for this lock; it finds the store closed and ends.
+        drop(no_seal_runs);
         for thread in self.threads.lock().drain(..) {
             // A panic in a thread was reported when it happened; the store is closed either way.
             _ = thread.join();
         }
-        self.shared.watermarks.poison(&queue::closed());
         self.shared.lock.lock().take();
         closed
     }

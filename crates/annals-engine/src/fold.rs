@@ -32,10 +32,16 @@ pub(crate) fn fold_overlays(shared: &Shared, added: &[SealedEntry], ordinal: u64
     let changed: Vec<&SealedEntry> = catalog.sealed.iter().chain(added).filter(|entry| entry.is_changed()).collect();
     let ids = shared.announce(FileKind::Overlay, changed.len())?;
     let mut files = Vec::with_capacity(changed.len());
-    for (entry, overlay_id) in changed.into_iter().zip(ids) {
+    for (entry, overlay_id) in changed.into_iter().zip(ids.clone()) {
         let place = OverlayPlace { store: shared.store, overlay_id, segment_id: entry.entry.id };
         let storage = &*shared.options.storage;
-        let crc = write_overlay(storage, &shared.options.directory, place, &entry.overlay)?;
+        let crc = match write_overlay(storage, &shared.options.directory, place, &entry.overlay) {
+            Ok(crc) => crc,
+            Err(error) => {
+                shared.discard(FileKind::Overlay, ids);
+                return Err(error);
+            }
+        };
         files.push(FoldedOverlay { segment_id: entry.entry.id, overlay_id, crc });
     }
     Ok(Folded { files, ordinal })
@@ -58,6 +64,11 @@ impl Folded {
         manifest.dropping.extend(replaced.into_iter().map(|id| FileName::new(FileKind::Overlay, id)));
     }
 
+    /// Removes the files again: the manifest will not name them.
+    pub(crate) fn discard(&self, shared: &Shared) {
+        shared.discard(FileKind::Overlay, self.files.iter().map(|file| file.overlay_id));
+    }
+
     /// Brings the catalog's entries in line with the manifest.
     pub(crate) fn note(&self, catalog: &mut Catalog) {
         for entry in &mut catalog.sealed {
@@ -75,6 +86,11 @@ impl Folded {
 pub(crate) struct NewBlob(BlobEntry);
 
 impl NewBlob {
+    /// Removes the file again: the manifest will not name it.
+    pub(crate) fn discard(&self, shared: &Shared) {
+        shared.discard(FileKind::Blob, [self.0.id]);
+    }
+
     /// Names the new file and gives up the old one.
     pub(crate) fn commit(&self, manifest: &mut Manifest) {
         let old = manifest.blobs.iter().position(|blob| blob.name == self.0.name);
@@ -94,10 +110,15 @@ impl NewBlob {
 pub(crate) fn new_blob(shared: &Shared, name: &str, bytes: &[u8]) -> Result<NewBlob> {
     let id = shared.announce(FileKind::Blob, 1)?.next().unwrap_or_default();
     let options = &shared.options;
-    write_blob(&*options.storage, &options.directory, shared.store, id, name, bytes).map(NewBlob)
+    let blob = write_blob(&*options.storage, &options.directory, shared.store, id, name, bytes);
+    if blob.is_err() {
+        shared.discard(FileKind::Blob, [id]);
+    }
+    blob.map(NewBlob)
 }
 
-/// Writes down the idempotency keys, if there are any.
+/// Writes down the idempotency keys of durable events, if there are any. The others are in frames of a
+/// log that stays: a key must not outlive the events that its answer promises.
 pub(crate) fn write_idempotency(shared: &Shared) -> Result<Option<NewBlob>> {
     let bytes = {
         let mut table = shared.idempotency.lock();
@@ -105,7 +126,7 @@ pub(crate) fn write_idempotency(shared: &Shared) -> Result<Option<NewBlob>> {
         if table.is_empty() {
             return Ok(None);
         }
-        table.encode()
+        table.encode(shared.watermarks.durable().sequence)
     };
     new_blob(shared, IDEMPOTENCY_BLOB, &bytes).map(Some)
 }

@@ -58,8 +58,8 @@ pub(crate) fn remove_dropped(storage: &dyn Storage, directory: &Path, files: &[F
     Ok(removed)
 }
 
-/// Removes what a crash left of files that were announced and never became part of the store.
-fn remove_unfinished(storage: &dyn Storage, directory: &Path, files: &[FileName]) -> Result<u64> {
+/// Removes what a crash or a failure left of files that were announced and never became part of the store.
+pub(crate) fn remove_unfinished(storage: &dyn Storage, directory: &Path, files: &[FileName]) -> Result<u64> {
     let mut removed = remove_dropped(storage, directory, files)?;
     for file in files {
         let mut path = file.path(directory).into_os_string();

@@ -54,10 +54,15 @@ impl IdempotencyTable {
         }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(8 + self.answers.len() * ENTRY_SIZE);
-        out.extend_from_slice(&len_u64(self.answers.len()).to_le_bytes());
-        for (key, answer) in &self.answers {
+    /// The answers about events up to `durable_sequence`.
+    pub(crate) fn encode(&self, durable_sequence: u64) -> Vec<u8> {
+        let is_durable = |answer: &Answer| {
+            answer.first_sequence.saturating_add(u64::from(answer.stored)) <= durable_sequence.saturating_add(1)
+        };
+        let durable: Vec<_> = self.answers.iter().filter(|(_, answer)| is_durable(answer)).collect();
+        let mut out = Vec::with_capacity(8 + durable.len() * ENTRY_SIZE);
+        out.extend_from_slice(&len_u64(durable.len()).to_le_bytes());
+        for (key, answer) in durable {
             out.extend_from_slice(&key.to_le_bytes());
             out.extend_from_slice(&answer.body.to_le_bytes());
             out.extend_from_slice(&answer.first_sequence.to_le_bytes());
@@ -103,7 +108,7 @@ mod tests {
         let mut table = IdempotencyTable::default();
         table.insert(7, answer(0));
         table.insert(8, answer(5));
-        let mut again = IdempotencyTable::decode(&table.encode()).unwrap();
+        let mut again = IdempotencyTable::decode(&table.encode(4)).unwrap();
         assert_eq!(again, table);
         assert!(again.find(7, KEEP_US).is_none());
         assert_eq!(again.find(8, KEEP_US), Some(answer(5)));
@@ -115,7 +120,8 @@ mod tests {
     fn cut_bytes_are_corrupt() {
         let mut table = IdempotencyTable::default();
         table.insert(7, answer(0));
-        let bytes = table.encode();
+        assert_eq!(IdempotencyTable::decode(&table.encode(3)).unwrap(), IdempotencyTable::default());
+        let bytes = table.encode(4);
         for cut in 0..bytes.len() {
             assert!(IdempotencyTable::decode(&bytes[..cut]).is_err());
         }

@@ -28,7 +28,9 @@ pub(crate) fn run(shared: &Shared) {
         if stop {
             return;
         }
-        if let Err(error) = work(shared) {
+        if let Err(error) = work(shared)
+            && !shared.is_closing()
+        {
             note(shared, &error);
         }
         let now = shared.options.clock.monotonic();
@@ -48,7 +50,7 @@ fn work(shared: &Shared) -> Result<(), Error> {
     while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {
         sealed = true;
     }
-    if sealed {
+    if sealed && !shared.is_closing() {
         compact(shared, Eagerness::WhatPays)?;
     }
     Ok(())

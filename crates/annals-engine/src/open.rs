@@ -48,6 +48,14 @@ pub(crate) struct WriterStart {
     pub(crate) last_made_us: i64,
 }
 
+/// How the walk over a log ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogEnd {
+    Good,
+    /// Durable data cannot be read: what follows lies behind a gap.
+    Damaged,
+}
+
 /// What is gathered while segments and logs are read.
 struct Recovery<'a> {
     options: &'a Options,
@@ -161,6 +169,18 @@ fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
     })
 }
 
+/// A file that the manifest names and that is not there is damage.
+fn missing_is_damage(error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let damage = Error::corrupt(format!("a file that the manifest names is missing: {}", error.message()));
+    match error.path() {
+        Some(path) => damage.at_path(path),
+        None => damage,
+    }
+}
+
 fn new_store_id() -> Result<u128> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
@@ -223,10 +243,20 @@ impl<'a> Recovery<'a> {
     fn load_idempotency(&mut self) -> Result<()> {
         let blob = self.manifest.blobs.iter().find(|blob| blob.name == IDEMPOTENCY_BLOB);
         if let Some(blob) = blob {
-            let bytes = read_blob(&*self.options.storage, &self.options.directory, self.manifest.store, blob)?;
-            self.idempotency = IdempotencyTable::decode(&bytes)?;
+            let read = read_blob(&*self.options.storage, &self.options.directory, self.manifest.store, blob);
+            match read.and_then(|bytes| IdempotencyTable::decode(&bytes)) {
+                Ok(table) => self.idempotency = table,
+                Err(error) if self.options.degraded => self.degrade(error),
+                Err(error) => return Err(missing_is_damage(error)),
+            }
         }
         Ok(())
+    }
+
+    /// Goes on read-only.
+    fn degrade(&mut self, damage: Error) {
+        self.notes.push(damage.to_string());
+        self.read_only.get_or_insert(damage);
     }
 
     /// Opens every sealed segment; a damaged one is kept as damage and the others serve.
@@ -264,8 +294,8 @@ impl<'a> Recovery<'a> {
         let manifest = self.manifest;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let next = manifest.logs.get(index + 1);
-            self.recover_log(entry, next.map(|next| next.base_sequence))?;
-            if self.read_only.is_some() && next.is_some() {
+            let end = self.recover_log(entry, next.map(|next| next.base_sequence))?;
+            if end == LogEnd::Damaged && next.is_some() {
                 self.notes.push(format!("log {} and later ones are left out behind the gap", entry.id + 1));
                 break;
             }
@@ -273,12 +303,22 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    fn recover_log(&mut self, entry: &LogEntry, end_sequence: Option<u64>) -> Result<()> {
+    fn recover_log(&mut self, entry: &LogEntry, end_sequence: Option<u64>) -> Result<LogEnd> {
         let (options, manifest) = (self.options, self.manifest);
         let directory = options.directory.join(FileKind::Log.folder());
         let writable = self.read_only.is_none();
-        let log = LogFile::open(&options.storage, &directory, manifest.store, entry.id, writable)?;
-        let log = Arc::new(log);
+        self.next_sequence = entry.base_sequence;
+        let log = match LogFile::open(&options.storage, &directory, manifest.store, entry.id, writable) {
+            Ok(log) => Arc::new(log),
+            Err(error) => {
+                let error = missing_is_damage(error);
+                if !options.degraded || error.kind() != ErrorKind::Corrupt {
+                    return Err(error);
+                }
+                self.degrade(error);
+                return Ok(LogEnd::Damaged);
+            }
+        };
         let segment = Arc::new(LiveSegment::new(entry.id, entry.base_sequence, Arc::clone(log.map()?)));
         self.catalog.live.push(LiveEntry {
             segment: Arc::clone(&segment),
@@ -286,7 +326,6 @@ impl<'a> Recovery<'a> {
             overlay: Arc::default(),
             closed_at: None,
         });
-        self.next_sequence = entry.base_sequence;
         let quarantine = options.directory.join(QUARANTINE_DIR);
         let context = self.context(entry, end_sequence, writable, &quarantine);
         let mut on_frame =
@@ -294,15 +333,21 @@ impl<'a> Recovery<'a> {
         let recovered = recover_log(&log, &context, &mut on_frame)?;
         self.next_sequence = recovered.next_sequence;
         self.notes.extend(recovered.notes);
+        let end = if recovered.gap.is_some() { LogEnd::Damaged } else { LogEnd::Good };
         if let Some(gap) = recovered.gap {
-            self.read_only = Some(Error::corrupt(gap.reason).at_path(log.path()).at_offset(gap.offset));
+            let damage = Error::corrupt(gap.reason).at_path(log.path()).at_offset(gap.offset);
+            self.read_only.get_or_insert(damage);
+        } else if options.degraded && recovered.torn_bytes > 0 {
+            // Left as it is, so nothing may be written behind it.
+            let message = "the log ends in an unfinished write, which a degraded open leaves as it is";
+            self.degrade(Error::corrupt(message).at_path(log.path()).at_offset(recovered.end_offset));
         }
         self.durable =
             DurablePoint { sequence: recovered.next_sequence - 1, log_id: entry.id, offset: recovered.end_offset };
         if let Some(live) = self.catalog.live.last_mut() {
             live.closed_at = Some(recovered.end_offset);
         }
-        Ok(())
+        Ok(end)
     }
 
     fn context<'c>(
@@ -341,7 +386,9 @@ impl<'a> Recovery<'a> {
                 self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
                 let visible = header.base_sequence - 1;
                 for operation in control::decode(payload, header.count)? {
-                    replay(&mut self.catalog, &operation, header.control_ordinal, visible)?;
+                    let damages = replay(&mut self.catalog, &operation, header.control_ordinal, visible)?;
+                    let sentence = |damage| format!("a sealed segment is damaged, a delete or mark found it: {damage}");
+                    self.notes.extend(damages.iter().map(sentence));
                 }
                 Ok(())
             }

@@ -50,6 +50,7 @@ pub(crate) struct Backlog {
 struct BacklogState {
     queued_bytes: usize,
     unsealed_logs: usize,
+    closed: bool,
 }
 
 impl Backlog {
@@ -61,6 +62,9 @@ impl Backlog {
     pub(crate) fn admit(&self, size_bytes: usize) -> Result<()> {
         let mut state = self.state.lock();
         loop {
+            if state.closed {
+                return Err(closed());
+            }
             let fits = state.queued_bytes == 0 || state.queued_bytes + size_bytes <= self.queued_bytes_max;
             if fits && state.unsealed_logs < self.unsealed_logs_max {
                 state.queued_bytes += size_bytes;
@@ -76,6 +80,12 @@ impl Backlog {
                 return Err(Error::new(ErrorKind::Busy, message));
             }
         }
+    }
+
+    /// Nobody is let in any more; those who wait are sent away.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_all();
     }
 
     /// Gives room back.

@@ -1,6 +1,7 @@
 //! Sealing: the rows of a full log become sealed segments, one per partition; the log goes.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,16 +45,27 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     }
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };
-    let sealed = write_segments(shared, &oldest)?;
-    publish(shared, &oldest, sealed)?;
+    shared.check_writable()?;
+    let partitions = partitions(shared, &oldest);
+    let ids = shared.announce(FileKind::Segment, partitions.len())?;
+    let sealed = write_segments(shared, &oldest, &partitions, ids.clone());
+    let published = sealed.and_then(|sealed| publish(shared, &oldest, sealed));
+    if published.is_err() {
+        shared.discard(FileKind::Segment, ids);
+    }
+    published?;
     shared.counters.seals.fetch_add(1, Ordering::Relaxed);
+    shared.remove_dropped()?;
     Ok(true)
 }
 
 /// Writes one segment per partition, without the rows deleted by now.
-fn write_segments(shared: &Shared, live: &LiveEntry) -> Result<Vec<Sealed>> {
-    let partitions = partitions(shared, live);
-    let ids = shared.announce(FileKind::Segment, partitions.len())?;
+fn write_segments(
+    shared: &Shared,
+    live: &LiveEntry,
+    partitions: &[PartitionRows],
+    ids: Range<u64>,
+) -> Result<Vec<Sealed>> {
     let mut sealed = Vec::with_capacity(partitions.len());
     for (partition, id) in partitions.iter().zip(ids) {
         sealed.push(write_segment(shared, &live.segment, partition, id)?);
@@ -263,8 +275,14 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
         entries.push(SealedEntry::new(one.entry, one.segment, Arc::new(overlay)));
     }
     let folded = fold_overlays(shared, &entries, ordinal)?;
-    let idempotency = write_idempotency(shared)?;
-    shared.update_manifest(|manifest| {
+    let idempotency = match write_idempotency(shared) {
+        Ok(idempotency) => idempotency,
+        Err(error) => {
+            folded.discard(shared);
+            return Err(error);
+        }
+    };
+    let committed = shared.update_manifest(|manifest| {
         for entry in &entries {
             manifest.adopt(FileKind::Segment, entry.entry.id);
             manifest.segments.push(entry.entry.clone());
@@ -275,7 +293,14 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
         }
         manifest.drop_log(log_id);
         manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
-    })?;
+    });
+    if let Err(error) = committed {
+        folded.discard(shared);
+        if let Some(blob) = &idempotency {
+            blob.discard(shared);
+        }
+        return Err(error);
+    }
     let unsealed = shared.update_catalog(|catalog| {
         catalog.live.retain(|entry| entry.segment.log_id != log_id);
         catalog.sealed.extend(entries);
@@ -286,7 +311,7 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
         shared.backlog.set_unsealed_logs(unsealed);
     }
     drop(control);
-    shared.remove_dropped()
+    Ok(())
 }
 
 /// The segment rows whose live rows are in the set.

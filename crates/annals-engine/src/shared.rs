@@ -95,23 +95,40 @@ impl Shared {
         answer
     }
 
-    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark.
+    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and
+    /// the same catalog still behind it, so that everything below the watermark is in a log it names.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let catalog = self.catalog();
-        Snapshot::new(catalog, self.watermarks.visible())
+        let mut catalog = self.catalog();
+        loop {
+            let visible = self.watermarks.visible();
+            let now = self.catalog();
+            if Arc::ptr_eq(&catalog, &now) {
+                return Snapshot::new(catalog, visible);
+            }
+            catalog = now;
+        }
     }
 
-    /// Commits a changed manifest; on failure the old one stays in force.
+    /// Commits a changed manifest; on failure the old one stays in force, or the store is poisoned if
+    /// nobody can tell which of the two holds.
     pub(crate) fn update_manifest<T>(&self, change: impl FnOnce(&mut Manifest) -> T) -> Result<T> {
         let mut state = self.manifest.lock();
+        // ORDER: asked under the lock, so that nothing is committed behind a close.
+        self.check_writable()?;
         let mut next = state.current().clone();
         let mut removed = self.removed.lock();
         next.dropping.retain(|file| !removed.contains(file));
+        next.announced.retain(|file| !removed.contains(file));
         let answer = change(&mut next);
         let durable = self.watermarks.durable();
         let floor = DurableFloor { log_id: durable.log_id, offset: durable.offset, sequence: durable.sequence };
         next.durable_floor = Some(floor).filter(|floor| next.logs.iter().any(|log| log.id == floor.log_id));
-        state.commit(&next)?;
+        if let Err(error) = state.commit(&next) {
+            if state.is_outcome_unknown() {
+                self.watermarks.poison(&error);
+            }
+            return Err(error);
+        }
         removed.clear();
         Ok(answer)
     }
@@ -123,6 +140,20 @@ impl Shared {
             return Ok(0..0);
         }
         self.update_manifest(|manifest| manifest.announce(kind, count))
+    }
+
+    /// Removes what a failed attempt left of announced files, so that many attempts take no more room
+    /// than one. Of a poisoned store nobody knows what its manifest names: there nothing is touched.
+    pub(crate) fn discard(&self, kind: FileKind, ids: impl IntoIterator<Item = u64>) {
+        if self.check_writable().is_err() {
+            return;
+        }
+        let files: Vec<FileName> = ids.into_iter().map(|id| FileName::new(kind, id)).collect();
+        let (storage, directory) = (&*self.options.storage, &self.options.directory);
+        // What cannot be removed stays announced, and the next open removes it.
+        if housekeeping::remove_unfinished(storage, directory, &files).is_ok() {
+            self.removed.lock().extend(files);
+        }
     }
 
     /// Unlinks what the committed manifest gave up, then forgets it.

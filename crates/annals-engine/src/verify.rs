@@ -9,6 +9,8 @@ use crate::engine::VerifyReport;
 use crate::error::{Error, Result};
 use crate::frame::FrameKind;
 use crate::layout::segment_path;
+use crate::manifest::SegmentEntry;
+use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
 use crate::segment::SealedSegment;
 use crate::shared::Shared;
@@ -22,7 +24,8 @@ pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> Ver
         let path = segment_path(&shared.options.directory, entry.entry.id);
         let (storage, crc) = (&*shared.options.storage, Some(entry.entry.footer_crc));
         let checked = SealedSegment::open(storage, &path, shared.store, entry.entry.id, crc)
-            .and_then(|segment| run.segment(&segment));
+            .and_then(|segment| run.segment(&segment))
+            .and_then(|()| run.overlay(shared, &entry.entry));
         match checked {
             Ok(()) => run.report.events += u64::from(entry.entry.rows),
             Err(error) => {
@@ -72,6 +75,14 @@ impl Run<'_> {
             *bytes += read;
             progress(*bytes, total.max(*bytes));
         })
+    }
+
+    fn overlay(&mut self, shared: &Shared, entry: &SegmentEntry) -> Result<()> {
+        let Some(overlay_id) = entry.overlay_id else { return Ok(()) };
+        self.report.files += 1;
+        let place = OverlayPlace { store: shared.store, overlay_id, segment_id: entry.id };
+        let options = &shared.options;
+        read_overlay(&*options.storage, &options.directory, place, entry.rows, entry.overlay_crc).map(|_| ())
     }
 
     fn log(&mut self, entry: &LiveEntry, end: u64) -> Result<()> {

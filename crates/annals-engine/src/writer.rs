@@ -146,7 +146,13 @@ impl Writer {
                 ready_size = 0;
             }
             match self.prepare(&mut job, ready_size, &ready, upper_size) {
-                Ok(Prepared::Answer(receipt)) => _ = job.reply.send(Ok(receipt)),
+                Ok(Prepared::Answer(receipt)) => {
+                    // ORDER: what it repeats may be in the group: that is written before the answer.
+                    self.write_group(std::mem::take(&mut ready));
+                    ready_size = 0;
+                    let level = job.how.durability;
+                    _ = job.reply.send(self.keep_level(level).map(|()| receipt));
+                }
                 Ok(Prepared::Frame { frame, staged, first_sequence }) => {
                     ready_size += len_u64(frame.len());
                     ready.push(ReadyFrame { frame, staged, first_sequence, job });
@@ -278,6 +284,21 @@ impl Writer {
         }
         self.shared.watermarks.publish(self.next_sequence - 1);
         Ok(())
+    }
+
+    /// Makes what an answer without a frame tells of as durable as its level says.
+    fn keep_level(&mut self, asked: Option<Durability>) -> Result<()> {
+        self.shared.check_writable()?;
+        match asked.unwrap_or(Durability::Buffered).max(self.shared.options.durability) {
+            Durability::Sync => self.sync_now(),
+            Durability::Interval => {
+                if self.active.end_offset > self.sync_asked_offset {
+                    self.sync_soon();
+                }
+                Ok(())
+            }
+            Durability::Buffered => Ok(()),
+        }
     }
 
     /// Logs a delete or a mark, durably.
@@ -469,14 +490,18 @@ impl Writer {
         let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, Arc::clone(log.map()?)));
         let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
         let (base_sequence, last_made_us) = (self.next_sequence, self.last_made_us);
-        shared.update_manifest(|manifest| {
+        let committed = shared.update_manifest(|manifest| {
             manifest.close_log(old_id, old_end);
             manifest.adopt(FileKind::Log, log.log_id());
             let size_bytes = log.size_bytes();
             manifest.logs.push(LogEntry { id: log.log_id(), base_sequence, size_bytes, end_offset: None });
             manifest.next_sequence_floor = manifest.next_sequence_floor.max(base_sequence);
             manifest.last_made_created_at_us = last_made_us;
-        })?;
+        });
+        if committed.is_err() {
+            shared.discard(FileKind::Log, [log.log_id()]);
+        }
+        committed?;
         self.active =
             Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
         self.sync_asked_offset = self.active.end_offset;
@@ -509,7 +534,12 @@ impl Writer {
             return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));
         }
         let log_id = self.shared.announce(FileKind::Log, 1)?.next().unwrap_or_default();
-        LogFile::create(&options.storage, &directory, self.shared.store, log_id, size_bytes, options.clock.now_us())
+        let (store, now_us) = (self.shared.store, options.clock.now_us());
+        let log = LogFile::create(&options.storage, &directory, store, log_id, size_bytes, now_us);
+        if log.is_err() {
+            self.shared.discard(FileKind::Log, [log_id]);
+        }
+        log
     }
 
     /// Syncs, marks, and says in the manifest that the log ends here.

@@ -1,6 +1,13 @@
 //! Engine and queries agree with a plain list of events, whatever is appended, deleted, marked, sealed,
 //! merged and reopened in whatever order.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test: what goes wrong here is meant to panic"
+)]
+
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/operations.rs"]

@@ -86,6 +86,11 @@ impl ManifestStore {
         self.fallback.as_deref()
     }
 
+    /// Whether a commit failed in a way that leaves open which version lies on the disk.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
+    }
+
     /// Replaces the manifest, durably. Its version is the current one + 1, whatever `next` says.
     ///
     /// # Errors

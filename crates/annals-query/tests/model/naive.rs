@@ -9,21 +9,21 @@ use annals_query::Order;
 use super::operations::Spec;
 
 #[derive(Clone, Debug)]
-pub struct NaiveEvent {
-    pub sequence: u64,
-    pub created_at_us: i64,
-    pub deleted: bool,
-    pub acknowledged: bool,
+pub(crate) struct NaiveEvent {
+    pub(crate) sequence: u64,
+    pub(crate) created_at_us: i64,
+    pub(crate) deleted: bool,
+    pub(crate) acknowledged: bool,
     spec: Spec,
 }
 
 #[derive(Debug, Default)]
-pub struct Naive {
-    pub events: Vec<NaiveEvent>,
+pub(crate) struct Naive {
+    pub(crate) events: Vec<NaiveEvent>,
 }
 
 impl NaiveEvent {
-    pub fn id(&self) -> EventId {
+    pub(crate) fn id(&self) -> EventId {
         self.spec.id.map_or_else(|| EventId::made(self.created_at_us, self.sequence), EventId::from_u128)
     }
 
@@ -35,7 +35,7 @@ impl NaiveEvent {
         }
     }
 
-    pub fn assert_same(&self, found: &StoredEvent) {
+    pub(crate) fn assert_same(&self, found: &StoredEvent) {
         let event = self.spec.event();
         assert_eq!(found.sequence, self.sequence);
         assert_eq!(found.id, self.id());
@@ -77,12 +77,12 @@ impl NaiveEvent {
 }
 
 impl Naive {
-    pub fn live(&self) -> impl Iterator<Item = &NaiveEvent> {
+    pub(crate) fn live(&self) -> impl Iterator<Item = &NaiveEvent> {
         self.events.iter().filter(|event| !event.deleted)
     }
 
     /// The sequences given and the positions left out.
-    pub fn append(&mut self, specs: &[Spec], now_us: i64) -> (Range<u64>, Vec<u32>) {
+    pub(crate) fn append(&mut self, specs: &[Spec], now_us: i64) -> (Range<u64>, Vec<u32>) {
         let first = self.events.len() as u64 + 1;
         let mut duplicates = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Naive {
         (first..self.events.len() as u64 + 1, duplicates)
     }
 
-    pub fn delete(&mut self, doomed: impl Fn(&NaiveEvent) -> bool) -> u64 {
+    pub(crate) fn delete(&mut self, doomed: impl Fn(&NaiveEvent) -> bool) -> u64 {
         let mut deleted = 0;
         for event in &mut self.events {
             if !event.deleted && doomed(event) {
@@ -118,11 +118,11 @@ impl Naive {
         deleted
     }
 
-    pub fn delete_matching(&mut self, filter: &Filter) -> u64 {
+    pub(crate) fn delete_matching(&mut self, filter: &Filter) -> u64 {
         self.delete(|event| event.matches(filter))
     }
 
-    pub fn mark(&mut self, sequences: &[u64], acknowledged: bool) -> u64 {
+    pub(crate) fn mark(&mut self, sequences: &[u64], acknowledged: bool) -> u64 {
         let mut marked = 0;
         for event in &mut self.events {
             if !event.deleted && sequences.contains(&event.sequence) {
@@ -133,11 +133,11 @@ impl Naive {
         marked
     }
 
-    pub fn newest_with_id(&self, id: EventId) -> Option<u64> {
+    pub(crate) fn newest_with_id(&self, id: EventId) -> Option<u64> {
         self.live().filter(|event| event.id() == id).map(|event| event.sequence).max()
     }
 
-    pub fn select(&self, filter: &Filter, order: Order) -> Vec<&NaiveEvent> {
+    pub(crate) fn select(&self, filter: &Filter, order: Order) -> Vec<&NaiveEvent> {
         let mut found: Vec<&NaiveEvent> = self.live().filter(|event| event.matches(filter)).collect();
         found.sort_by_key(|event| (event.created_at_us, event.sequence));
         let event_type = |event: &&NaiveEvent| event.values(Field::EventType).concat();
@@ -158,7 +158,7 @@ impl Naive {
 }
 
 /// Values and how many events hold them, in byte order.
-pub fn count_by(events: &[&NaiveEvent], field: Field) -> Vec<(String, u64)> {
+pub(crate) fn count_by(events: &[&NaiveEvent], field: Field) -> Vec<(String, u64)> {
     let mut counts = BTreeMap::new();
     for event in events {
         for value in event.values(field) {
@@ -169,7 +169,7 @@ pub fn count_by(events: &[&NaiveEvent], field: Field) -> Vec<(String, u64)> {
 }
 
 /// Buckets that hold something.
-pub fn histogram(events: &[&NaiveEvent], interval_us: i64) -> Vec<(i64, u64)> {
+pub(crate) fn histogram(events: &[&NaiveEvent], interval_us: i64) -> Vec<(i64, u64)> {
     let mut counts = BTreeMap::new();
     for event in events {
         *counts.entry(event.created_at_us.div_euclid(interval_us) * interval_us).or_insert(0) += 1;

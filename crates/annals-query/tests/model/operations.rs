@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// 2023-11-14, 22:13:20 UTC.
-pub const START_US: i64 = 1_700_000_000_000_000;
+pub(crate) const START_US: i64 = 1_700_000_000_000_000;
 const DAY_US: i64 = 86_400_000_000;
 const TYPES: [&str; 4] = ["user.login", "user.logout", "vm.start", "übung"];
 const RESOURCES: [&str; 6] = ["a", "ab", "abc", "b", "0", "é"];
@@ -14,18 +14,18 @@ const MESSAGES: [&str; 4] = ["Logon of Ada", "logoff", "", "ÉTÉ logOn"];
 
 /// What an event is made from.
 #[derive(Clone, Debug)]
-pub struct Spec {
-    pub event_type: usize,
-    pub resource: Option<usize>,
-    pub realms: Vec<usize>,
-    pub message: Option<usize>,
-    pub status: Option<bool>,
-    pub id: Option<u128>,
-    pub created_at_us: Option<i64>,
+pub(crate) struct Spec {
+    pub(crate) event_type: usize,
+    pub(crate) resource: Option<usize>,
+    pub(crate) realms: Vec<usize>,
+    pub(crate) message: Option<usize>,
+    pub(crate) status: Option<bool>,
+    pub(crate) id: Option<u128>,
+    pub(crate) created_at_us: Option<i64>,
 }
 
 impl Spec {
-    pub fn event(&self) -> Event<'static> {
+    pub(crate) fn event(&self) -> Event<'static> {
         static REALM_LISTS: [&[&str]; 8] =
             [&[], &["eu"], &["us"], &["eu", "us"], &["eu-1"], &["eu", "eu-1"], &["us", "eu-1"], &["eu", "us", "eu-1"]];
         let mut event = Event::new(TYPES[self.event_type]);
@@ -49,14 +49,14 @@ impl Spec {
 }
 
 #[derive(Clone, Debug)]
-pub struct Check {
-    pub filter: Filter,
-    pub offset: u64,
-    pub limit: u32,
+pub(crate) struct Check {
+    pub(crate) filter: Filter,
+    pub(crate) offset: u64,
+    pub(crate) limit: u32,
 }
 
 #[derive(Clone, Debug)]
-pub enum Operation {
+pub(crate) enum Operation {
     Append(Vec<Spec>),
     DeleteSequences(Vec<u64>),
     DeleteMatching(Filter),
@@ -94,7 +94,7 @@ fn specs() -> impl Strategy<Value = Spec> {
         })
 }
 
-pub fn filters() -> impl Strategy<Value = Filter> {
+pub(crate) fn filters() -> impl Strategy<Value = Filter> {
     let leaf = prop_oneof![
         2 => Just(Filter::All),
         3 => (0..TYPES.len()).prop_map(|index| Filter::term(Field::EventType, TYPES[index])),
@@ -125,7 +125,7 @@ pub fn filters() -> impl Strategy<Value = Filter> {
 }
 
 /// A run of operations.
-pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
+pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let check = (filters(), 0_u64..12, 1_u32..9)
         .prop_map(|(filter, offset, limit)| Operation::Check(Check { filter, offset, limit }));
     let operation = prop_oneof![

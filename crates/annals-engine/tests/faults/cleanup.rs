@@ -1,0 +1,152 @@
+//! Clean-up by time: whole days go with one commit, late events stay, counts are exact.
+
+use std::sync::{Arc, Mutex};
+
+use annals_engine::{Delete, Durability, Engine, ErrorKind, Event, Filter, Mark};
+
+use crate::disk::{Call, is_in, is_manifest};
+use crate::support::{DAY_US, NOW_US, Store, batch, copy_store, event, everything, files, select, sequences};
+
+const MIDNIGHT_US: i64 = NOW_US - NOW_US % DAY_US;
+
+/// `per_day` events on each of `days` days before today, sealed; ids ascend.
+fn filled(days: i64, per_day: u32) -> Store {
+    let store = Store::new(Durability::Sync);
+    for day in 1..=days {
+        let start_us = MIDNIGHT_US - day * DAY_US;
+        let events: Vec<Event<'_>> = (0..per_day)
+            .map(|index| event((day as u128) << 32 | u128::from(index), start_us + i64::from(index)))
+            .collect();
+        store.append(&events).unwrap();
+        store.engine.seal_now().unwrap();
+    }
+    store
+}
+
+/// The calls of a clean-up that drops all but the newest day: how many, and which kinds on which files.
+fn calls_of_clean_up(per_day: u32) -> Vec<String> {
+    let store = filled(4, per_day);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let root = store.path().to_owned();
+    store.disk.on_call(move |call, path| {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        noted.lock().unwrap().push(format!("{call:?} {name}"));
+        Ok(())
+    });
+    let deleted = store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US - DAY_US)).unwrap();
+    assert_eq!(deleted, 3 * u64::from(per_day));
+    store.disk.heal();
+    assert_eq!(store.engine.stats().sealed_segments, 1);
+    assert_eq!(files(store.path(), "segment").len(), 1);
+    assert_eq!(everything(&store.engine).len(), per_day as usize);
+    let calls = calls.lock().unwrap().clone();
+    calls
+}
+
+#[test]
+fn whole_days_go_with_one_commit_however_many_events_they_hold() {
+    let few = calls_of_clean_up(10);
+    let many = calls_of_clean_up(10_000);
+    assert_eq!(few, many);
+    let commits = few.iter().filter(|call| *call == "Rename MANIFEST").count();
+    let removed = few.iter().filter(|call| call.starts_with("Remove segment/")).count();
+    assert_eq!((commits, removed), (1, 3), "{few:?}");
+    let touched: Vec<_> = few.iter().filter(|call| call.contains("log/") || call.contains("Create segment")).collect();
+    assert!(touched.is_empty(), "{touched:?}");
+}
+
+#[test]
+fn what_comes_after_a_clean_up_stays_however_old_it_is() {
+    let mut store = filled(2, 5);
+    let cutoff = Delete::CreatedBefore(MIDNIGHT_US);
+    assert_eq!(store.engine.delete(&cutoff).unwrap(), 10);
+    let old = [event(1, MIDNIGHT_US - 400 * DAY_US), event(2, MIDNIGHT_US - DAY_US)];
+    assert_eq!(store.append(&old).unwrap().sequences, 11..13);
+    store.reopen();
+    store.engine.seal_now().unwrap();
+    store.engine.compact().unwrap();
+    store.reopen();
+    assert_eq!(sequences(&store.engine), [11, 12]);
+    assert_eq!(store.engine.delete(&cutoff).unwrap(), 2);
+    assert_eq!(store.engine.delete(&cutoff).unwrap(), 0);
+}
+
+#[test]
+fn straddling_segments_live_rows_and_earlier_deletes_are_counted_exactly() {
+    let mut store = filled(3, 10);
+    store.append(&[event(1, MIDNIGHT_US - DAY_US + 3), event(2, NOW_US)]).unwrap();
+    // One of a day that goes, one of a straddling day, one live.
+    store.engine.delete(&Delete::Sequences(vec![21, 1, 31])).unwrap();
+    store.engine.mark(&[Mark { sequence: 2, acknowledged: true }, Mark { sequence: 10, acknowledged: true }]).unwrap();
+    // Days 3 and 2 go whole (19 left of 20), of day 1 the first 4 (one of them deleted before).
+    let deleted = store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US - DAY_US + 4)).unwrap();
+    assert_eq!(deleted, 19 + 3);
+    let left = [5, 6, 7, 8, 9, 10, 32];
+    let check = |store: &Store| {
+        assert_eq!(sequences(&store.engine), left);
+        assert_eq!(store.engine.stats().events, 7);
+        let marked = select(&store.engine, &Filter::Acknowledged(true)).unwrap();
+        assert_eq!(marked.iter().map(|line| line.sequence).collect::<Vec<_>>(), [10]);
+    };
+    check(&store);
+    store.reopen();
+    check(&store);
+    store.engine.seal_now().unwrap();
+    check(&store);
+    store.engine.compact().unwrap();
+    check(&store);
+    assert_eq!(store.engine.stats().tombstones, 0);
+    store.reopen();
+    check(&store);
+}
+
+#[test]
+fn a_cutoff_in_the_future_is_refused() {
+    let store = filled(1, 1);
+    let error = store.engine.delete(&Delete::CreatedBefore(NOW_US + 1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(store.engine.delete(&Delete::CreatedBefore(NOW_US)).unwrap(), 1);
+}
+
+#[test]
+fn a_crash_between_the_control_frame_and_the_commit_deletes_everything_once() {
+    let store = filled(3, 10);
+    store.append(&[event(1, MIDNIGHT_US - DAY_US)]).unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    let (from, to) = (store.path().to_owned(), crashed.path().to_owned());
+    let copied = std::sync::atomic::AtomicBool::new(false);
+    store.disk.on_call(move |call, path| {
+        if call == Call::Create && is_manifest(path) && !copied.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            copy_store(&from, &to);
+        }
+        Ok(())
+    });
+    let cutoff = Delete::CreatedBefore(MIDNIGHT_US - DAY_US + 4);
+    assert_eq!(store.engine.delete(&cutoff).unwrap(), 20 + 4 + 1);
+    let mut options = store.options.clone();
+    options.directory = crashed.path().to_owned();
+    let after = Engine::open(options.clone()).unwrap();
+    assert_eq!(everything(&after), everything(&store.engine));
+    assert_eq!(after.delete(&cutoff).unwrap(), 0);
+    after.append(batch(&[event(1, MIDNIGHT_US - DAY_US)]), &annals_engine::AppendOptions::default()).unwrap();
+    after.seal_now().unwrap();
+    after.compact().unwrap();
+    after.close().unwrap();
+    let again = Engine::open(options).unwrap();
+    assert_eq!(everything(&again).len(), 7);
+    assert_eq!(again.stats().tombstones, 0);
+}
+
+#[test]
+fn a_clean_up_whose_unlink_fails_has_deleted_all_the_same() {
+    let mut store = filled(2, 3);
+    store.disk.refuse(std::io::ErrorKind::Other, |call, path| call == Call::Remove && is_in(path, "segment"));
+    let error = store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(sequences(&store.engine), [0_u64; 0]);
+    store.disk.heal();
+    store.reopen();
+    assert_eq!(sequences(&store.engine), [0_u64; 0]);
+    assert_eq!(files(store.path(), "segment").len(), 0);
+}
