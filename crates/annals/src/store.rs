@@ -17,7 +17,7 @@ pub(crate) struct Target {
     /// The store's directory; no server may have it open [default: ./annals-data]
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub(crate) data: Option<PathBuf>,
-    /// A running server instead, for example http://127.0.0.1:8080
+    /// A running server instead, for example `http://127.0.0.1:8080`
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The key for the server
