@@ -165,6 +165,19 @@ impl ByTerm {
     }
 }
 
+/// Every row with a value has one, or up to [`VALUES_MAX`], and every term is the value of a row. Columns of one
+/// repeated code take no bytes, so nothing else bounds what a footer may claim.
+fn counts_agree(field: Field, entry: FieldEntry, rows: u32) -> bool {
+    let values_max = match field.values() {
+        Values::Single => u64::from(entry.rows),
+        Values::Multiple => u64::from(entry.rows) * len_u64(VALUES_MAX),
+    };
+    entry.rows > 0
+        && entry.rows <= rows
+        && (u64::from(entry.rows)..=values_max).contains(&u64::from(entry.values))
+        && (1..=entry.values).contains(&entry.terms)
+}
+
 /// A keyword field, read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeywordColumn {
@@ -189,8 +202,11 @@ impl KeywordColumn {
                 (Some(FrameColumn::new(section, u64::from(footer.rows) + 1)?), entry.values)
             }
         };
-        if entry.terms == 0 || entry.rows == 0 || entry.rows > footer.rows || entry.terms == u32::MAX {
-            return Err(Error::corrupt(format!("{field} claims {} terms in {} rows", entry.terms, entry.rows)));
+        if !counts_agree(field, entry, footer.rows) {
+            return Err(Error::corrupt(format!(
+                "{field} claims {} terms and {} values in {} of {} rows",
+                entry.terms, entry.values, entry.rows, footer.rows
+            )));
         }
         Ok(Some(Self {
             field,

@@ -146,6 +146,25 @@ fn a_wrong_footer_under_a_right_checksum_is_an_error_or_an_answer() {
     assert!(refused > footer_len, "most of a footer is checked on opening, {refused} of {} were", 2 * footer_len);
 }
 
+#[test]
+fn a_footer_that_claims_more_values_than_its_rows_can_hold_is_refused() {
+    // A fuzzer found that merging such a segment reserved 16 GiB.
+    let built = written(random_events(11, 40, 0));
+    let good = fs::read(&built.path).unwrap();
+    let forged_path = built.folder.path().join("forged.seg");
+    let footer = &built.segment.footer;
+    for index in 0..footer.fields.len() {
+        for values in [0, u32::MAX] {
+            let mut footer = footer.clone();
+            footer.fields[index].values = values;
+            let mut bytes = good.clone();
+            forge(&mut bytes, footer.data_end as usize, &footer);
+            replace(&forged_path, &bytes);
+            assert_eq!(open(&forged_path, 1).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+}
+
 /// Recomputes the checksums over damaged sections.
 fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
     let table: Vec<u8> =
