@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use annals_engine::{
-    AppendOptions, Batch, Delete, Durability, Engine, ErrorKind, Event, Field, Filter, Mark, Snapshot,
-};
+use annals_engine::{AppendOptions, Batch, Delete, Durability, Engine, ErrorKind, Field, Filter, Mark, Snapshot};
 
 use crate::disk::{Call, is_in};
 use crate::support::{DAY_US, NOW_US, Store, batch, event, everything};

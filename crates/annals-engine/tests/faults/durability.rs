@@ -4,7 +4,7 @@ use std::io::ErrorKind as Io;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use annals_engine::{AppendOptions, Delete, Durability, Engine, ErrorKind, Event, Filter, Mark, Receipt, Result};
+use annals_engine::{AppendOptions, Delete, Durability, Engine, ErrorKind, Filter, Mark, Receipt, Result};
 
 use crate::disk::{Call, is_in, is_manifest};
 use crate::support::{NOW_US, Store, batch, event, everything, keyed, sequences};
