@@ -35,7 +35,7 @@ pub(crate) enum Eagerness {
 pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
-        return Ok(0);
+        return Err(crate::queue::closed());
     }
     let mut rewritten = 0;
     for group in groups(shared, eagerness) {

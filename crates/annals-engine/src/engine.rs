@@ -263,16 +263,21 @@ impl Engine {
         queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))
     }
 
-    fn check_future(&self, batch: &Batch) -> Result<()> {
-        let options = &self.shared().options;
+    /// The latest `created_at` an event may have now, inclusive: [`Options::future_ms_max`] from now.
+    pub fn latest_created_at_us(&self) -> i64 {
+        let options = self.options();
         let ahead_us = i64::try_from(options.future_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let latest_us = options.clock.now_us().saturating_add(ahead_us);
+        options.clock.now_us().saturating_add(ahead_us)
+    }
+
+    fn check_future(&self, batch: &Batch) -> Result<()> {
+        let latest_us = self.latest_created_at_us();
         let late = batch.records.iter().position(|record| record.created_at_us.is_some_and(|time| time > latest_us));
         match late {
             None => Ok(()),
             Some(index) => Err(Error::invalid_input(format!(
                 "created_at of event {index} of the batch lies more than {} ms in the future",
-                options.future_ms_max
+                self.options().future_ms_max
             ))),
         }
     }

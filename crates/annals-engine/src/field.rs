@@ -131,7 +131,7 @@ impl Field {
         self as u8
     }
 
-    /// The number as a table index, below [`FIELD_SLOTS`].
+    /// The number as a table index, below `FIELD_SLOTS`.
     pub fn index(self) -> usize {
         usize::from(self.number())
     }

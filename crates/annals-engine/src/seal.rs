@@ -41,7 +41,7 @@ struct Sealed {
 pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
-        return Ok(false);
+        return Err(crate::queue::closed());
     }
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::EventError;
 use annals_engine::{Event, EventId, Field, FieldSet, Texts, Values};
 
 /// One slot per field number; number 0 is unused.
@@ -70,6 +71,18 @@ impl Default for IncomingEvent<'_> {
 }
 
 impl<'a> IncomingEvent<'a> {
+    /// Refuses an event whose `created_at` lies behind `latest_us` (UTC microseconds, inclusive): the
+    /// engine would refuse its whole batch.
+    ///
+    /// # Errors
+    /// A sentence about this event.
+    pub fn check_not_after(&self, latest_us: i64) -> Result<(), EventError> {
+        match self.created_at_us {
+            Some(time_us) if time_us > latest_us => Err(EventError::new("created_at lies too far in the future")),
+            _ => Ok(()),
+        }
+    }
+
     /// Forgets everything and keeps the lists' memory.
     pub fn clear(&mut self) {
         let (mut realm_ids, mut target_user_ids) =

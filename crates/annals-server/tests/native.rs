@@ -81,6 +81,21 @@ async fn one_bad_line_keeps_all_of_them_out() {
     assert_eq!(server.total().await, 0);
 }
 
+/// With `partial=true` one event from the future once took the good lines of its batch with it.
+#[tokio::test]
+async fn an_event_from_the_far_future_is_an_error_of_its_line() {
+    let server = Server::start();
+    let lines = "{\"event_type\":\"a\"}\n{\"event_type\":\"b\",\"created_at\":\"2199-01-01T00:00:00Z\"}\n";
+    let reply = server.ingest_as(ADMIN, "?partial=true", lines).await.expect(200).json();
+    assert_eq!(
+        (&reply["accepted"], &reply["rejected"], &reply["errors"][0]["line"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
+    let reply = server.ingest_as(ADMIN, "", lines).await.expect(400).json();
+    assert_eq!((&reply["accepted"], &reply["errors"][0]["line"]), (&json!(0), &json!(2)));
+    assert_eq!(server.total().await, 1);
+}
+
 #[tokio::test]
 async fn partial_stores_the_good_lines_and_names_the_first_hundred_bad_ones() {
     let server = Server::start();

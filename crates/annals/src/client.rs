@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longer than any query or append the server allows itself.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
 /// A page ends at 16 MiB; statistics and errors are smaller.
 const ANSWER_SIZE_MAX: u64 = 256 << 20;
 const ATTEMPTS_MAX: u32 = 6;

@@ -31,9 +31,7 @@ pub(crate) fn while_doing<E: fmt::Display>(action: impl fmt::Display) -> impl Fn
 impl From<annals_engine::Error> for Failure {
     fn from(error: annals_engine::Error) -> Self {
         let advice = match error.kind() {
-            ErrorKind::Locked => {
-                "\nAnother process has this store open, perhaps `annals serve`. Stop it, or talk to it with `--url`."
-            }
+            ErrorKind::Locked => "\nIf it is `annals serve`, name it with `--url URL`.",
             ErrorKind::DiskFull => "\nMake room on the disk and run the command again: nothing is stored twice.",
             ErrorKind::Corrupt => "\n`annals verify` lists every damage. What is sound stays readable.",
             ErrorKind::UnsupportedFormat => "\nNothing is damaged: use the newer version of annals that wrote it.",

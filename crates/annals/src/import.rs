@@ -7,7 +7,7 @@ mod remote;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use annals_json::{EventError, IncomingEvent, LineError};
+use annals_json::{IncomingEvent, LineError};
 use clap::Args;
 
 use crate::failure::Result;
@@ -142,14 +142,6 @@ fn import_all(
 fn give_id(ids: &annals_json::ImportIds, event: &mut IncomingEvent<'_>, line: annals_json::Line<'_>) {
     if event.id.is_none() {
         event.id = Some(ids.next_id(line.bytes));
-    }
-}
-
-/// The engine refuses a whole batch for such an event; an import leaves out its line only.
-fn check_future(event: &IncomingEvent<'_>, latest_us: i64) -> Result<(), EventError> {
-    match event.created_at_us {
-        Some(time_us) if time_us > latest_us => Err(EventError::new("created_at lies too far in the future")),
-        _ => Ok(()),
     }
 }
 

@@ -94,15 +94,13 @@ pub(crate) fn run(command: &QueryCommand) -> Result<ExitCode> {
         limit: if command.all { u64::MAX } else { command.limit },
         offset: command.offset,
     };
-    match command.target.client()? {
-        Some(client) => show(command, Remote::new(&client, &request)?),
-        None => {
-            let engine = open_existing(command.target.directory())?;
-            show(command, Local::new(engine.snapshot(), &request)?)?;
-            engine.close()?;
-            Ok(ExitCode::SUCCESS)
-        }
+    if let Some(client) = command.target.client()? {
+        return show(command, Remote::new(&client, &request)?);
     }
+    let engine = open_existing(command.target.directory())?;
+    show(command, Local::new(engine.snapshot(), &request)?)?;
+    engine.close()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::store::DATA_DEFAULT;
-use crate::terminal::{grouped, say};
+use crate::terminal::{grouped, is_watched, say};
 
 /// Events of `--demo`: enough to page through and to count, made in a second.
 const DEMO_EVENTS: u64 = 100_000;
@@ -74,7 +74,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     config.validate().map_err(Failure::new)?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("ANNALS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_ansi(is_watched()).with_env_filter(filter).with_writer(std::io::stderr).init();
     if command.demo {
         fill(command)?;
     }

@@ -86,7 +86,7 @@ pub fn seeds() -> Vec<Seed> {
     }
     for index in 0..files.len() {
         let file = u8::try_from(index).expect("a store of a few files");
-        add("store", format!("file{index}"), vec![file & 1, file, 70, 0, 0, 0, 1]);
+        add("store", format!("file{index}"), vec![file & 7, file, 70, 0, 0, 0, 1]);
     }
     seeds
 }

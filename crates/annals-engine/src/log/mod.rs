@@ -10,8 +10,8 @@ mod scan;
 mod tests;
 
 pub(crate) use file::LogFile;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use header::LOG_HEADER_SIZE;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use recover::RecoveredLog;
 pub(crate) use recover::{RecoverContext, recover_log};

@@ -7,14 +7,13 @@ use annals_engine::{AppendOptions, Engine, Options};
 use annals_json::{BatchReader, ImportIds, IncomingEvent, Line};
 
 use super::progress::Progress;
-use super::{Importer, Totals, check_future, give_id};
+use super::{Importer, Totals, give_id};
 use crate::failure::{Result, while_doing};
 use crate::signals::Stop;
 use crate::source::Source;
 
 /// Batches that wait to be stored: enough that neither side waits, little memory.
 const BATCHES_WAITING_MAX: usize = 2;
-const US_PER_MS: u64 = 1000;
 
 /// An open store to import into.
 pub(super) struct Direct {
@@ -27,25 +26,19 @@ impl Direct {
     pub(super) fn open(directory: &Path, threads: usize) -> Result<Self> {
         Ok(Self { engine: Engine::open(Options::new(directory))?, threads })
     }
-
-    fn latest_us(&self) -> i64 {
-        let options = self.engine.options();
-        let ahead_us = i64::try_from(options.future_ms_max.saturating_mul(US_PER_MS)).unwrap_or(i64::MAX);
-        options.clock.now_us().saturating_add(ahead_us)
-    }
 }
 
 impl Importer for Direct {
     fn import(&mut self, source: Source, totals: &mut Totals, progress: &mut Progress, stop: &Stop) -> Result<()> {
         let ids = ImportIds::new();
-        let latest_us = self.latest_us();
+        let latest_us = self.engine.latest_created_at_us();
         let mut reader = BatchReader::new(source.reader).with_threads(self.threads);
         let (send, batches) = sync_channel(BATCHES_WAITING_MAX);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let hook = |event: &mut IncomingEvent<'_>, line: Line<'_>| {
                     give_id(&ids, event, line);
-                    check_future(event, latest_us)
+                    event.check_not_after(latest_us)
                 };
                 while let Some(parsed) = reader.next_batch(&hook).transpose() {
                     let is_over = parsed.is_err() || stop.is_asked();
