@@ -126,7 +126,7 @@ pub(crate) fn write_idempotency(shared: &Shared) -> Result<Option<NewBlob>> {
         if table.is_empty() {
             return Ok(None);
         }
-        table.encode_durable(shared.watermarks.durable().sequence)
+        table.encode(shared.watermarks.durable().sequence)
     };
     new_blob(shared, IDEMPOTENCY_BLOB, &bytes).map(Some)
 }
