@@ -1,5 +1,6 @@
 //! The maintenance thread: seals full logs, compacts what pays, keeps the durable floor fresh.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::compaction::{Eagerness, compact};
@@ -16,6 +17,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) fn run(shared: &Shared) {
     let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
     let mut floor_offset = shared.watermarks.durable();
+    let mut unfinished = Unfinished::Nothing;
     loop {
         let stop = {
             let mut state = shared.wake.state.lock();
@@ -28,10 +30,19 @@ pub(crate) fn run(shared: &Shared) {
         if stop {
             return;
         }
-        if let Err(error) = work(shared)
-            && !shared.is_closing()
-        {
-            note(shared, &error);
+        match work(shared, unfinished) {
+            Ok(()) if unfinished == Unfinished::Work => {
+                unfinished = Unfinished::Nothing;
+                shared.disk_full.store(false, Ordering::Relaxed);
+                *shared.maintenance_failure.lock() = None;
+            }
+            Err(error) if !shared.is_closing() => {
+                note(shared, &error);
+                // Damage stays: reading it again each second would only cost time.
+                let lasts = error.kind() == ErrorKind::Corrupt;
+                unfinished = if lasts { Unfinished::Nothing } else { Unfinished::Work };
+            }
+            _ => {}
         }
         let now = shared.options.clock.monotonic();
         let durable = shared.watermarks.durable();
@@ -45,8 +56,16 @@ pub(crate) fn run(shared: &Shared) {
     }
 }
 
-fn work(shared: &Shared) -> Result<(), Error> {
-    let mut sealed = false;
+/// What an earlier failure left to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unfinished {
+    Nothing,
+    /// A seal or a compaction: it is tried again, and the failure forgotten when it succeeds.
+    Work,
+}
+
+fn work(shared: &Shared, unfinished: Unfinished) -> Result<(), Error> {
+    let mut sealed = unfinished == Unfinished::Work;
     while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {
         sealed = true;
     }
@@ -59,7 +78,7 @@ fn work(shared: &Shared) -> Result<(), Error> {
 /// Keeps the last failure for the statistics.
 fn note(shared: &Shared, error: &Error) {
     if error.kind() == ErrorKind::DiskFull {
-        shared.disk_full.store(true, std::sync::atomic::Ordering::Relaxed);
+        shared.disk_full.store(true, Ordering::Relaxed);
     }
     *shared.maintenance_failure.lock() = Some(error.to_string());
 }

@@ -15,7 +15,7 @@ fn filled(days: i64, per_day: u32) -> Store {
     for day in 1..=days {
         let start_us = MIDNIGHT_US - day * DAY_US;
         let events: Vec<Event<'_>> = (0..per_day)
-            .map(|index| event((day as u128) << 32 | u128::from(index), start_us + i64::from(index)))
+            .map(|index| event(u128::try_from(day).unwrap() << 32 | u128::from(index), start_us + i64::from(index)))
             .collect();
         store.append(&events).unwrap();
         store.engine.seal_now().unwrap();
@@ -40,8 +40,7 @@ fn calls_of_clean_up(per_day: u32) -> Vec<String> {
     assert_eq!(store.engine.stats().sealed_segments, 1);
     assert_eq!(files(store.path(), "segment").len(), 1);
     assert_eq!(everything(&store.engine).len(), per_day as usize);
-    let calls = calls.lock().unwrap().clone();
-    calls
+    calls.lock().unwrap().clone()
 }
 
 #[test]

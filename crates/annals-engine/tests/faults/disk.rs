@@ -26,8 +26,8 @@ type Hook = dyn Fn(Call, &Path) -> Result<()> + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Disk(Arc<Mutex<Arc<Hook>>>);
 
-struct File {
-    file: Arc<dyn StorageFile>,
+struct Watched {
+    inner: Arc<dyn StorageFile>,
     path: PathBuf,
     disk: Disk,
 }
@@ -81,7 +81,7 @@ impl Disk {
     }
 
     fn wrap(&self, path: &Path, file: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
-        Arc::new(File { file, path: path.to_owned(), disk: self.clone() })
+        Arc::new(Watched { inner: file, path: path.to_owned(), disk: self.clone() })
     }
 }
 
@@ -139,23 +139,23 @@ impl Storage for Disk {
     }
 }
 
-impl StorageFile for File {
+impl StorageFile for Watched {
     fn len(&self) -> Result<u64> {
-        self.file.len()
+        self.inner.len()
     }
 
     fn preallocate(&self, len: u64) -> Result<()> {
         self.disk.ask(Call::Preallocate, &self.path)?;
-        self.file.preallocate(len)
+        self.inner.preallocate(len)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.disk.ask(Call::Write, &self.path)?;
-        self.file.write_at(bytes, offset)
+        self.inner.write_at(bytes, offset)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        self.file.read_at(bytes, offset)
+        self.inner.read_at(bytes, offset)
     }
 
     fn sync_data(&self) -> Result<()> {
@@ -171,10 +171,10 @@ impl StorageFile for File {
     }
 
     fn map_growing(&self) -> Result<Arc<dyn GrowingMap>> {
-        self.file.map_growing()
+        self.inner.map_growing()
     }
 
     fn map_sealed(&self) -> Result<Arc<dyn SealedMap>> {
-        self.file.map_sealed()
+        self.inner.map_sealed()
     }
 }

@@ -248,6 +248,31 @@ fn failed_seals_and_compactions_leave_nothing_behind() {
     assert_eq!(everything(&store.engine).len(), 6);
 }
 
+/// A store whose background seal had once met a full disk said for good that the disk is full, long
+/// after there was room again and the seal was done.
+#[test]
+fn background_work_goes_on_when_there_is_room_and_the_failure_is_forgotten() {
+    let store = Store::with(Durability::Buffered, |options| options.background = true);
+    store.disk.refuse(Io::StorageFull, |call, path| call == Call::Create && is_in(path, "segment"));
+    let text = "x".repeat(8000);
+    let mut id = 0;
+    while store.engine.stats().maintenance_failure.is_none() {
+        id += 1;
+        if id < 300 {
+            store.append(&[crate::support::with_message(event(id, NOW_US), &text)]).unwrap();
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+    assert!(store.engine.stats().disk_full);
+    store.disk.heal();
+    while store.engine.stats().maintenance_failure.is_some() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(store.engine.stats().seals > 0 && !store.engine.stats().disk_full);
+    assert_eq!(everything(&store.engine).len() as u128, id.min(299));
+}
+
 /// A manifest commit whose last sync failed may or may not hold. The writer once went on with the old
 /// log although the manifest on the disk said that it had ended: the next open called it damaged.
 #[test]

@@ -1,5 +1,7 @@
 //! The engine as a whole against damage, failing disks, repeats, limits and many threads at once.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: what goes wrong here is meant to panic")]
+
 mod cleanup;
 mod concurrency;
 mod damage;

@@ -61,7 +61,7 @@ impl Store {
         let copy = tempfile::tempdir().unwrap();
         copy_store(self.path(), copy.path());
         let mut options = self.options.clone();
-        options.directory = copy.path().to_owned();
+        copy.path().clone_into(&mut options.directory);
         options.storage = Arc::new(Disk::new());
         (Engine::open(options).unwrap(), copy)
     }
