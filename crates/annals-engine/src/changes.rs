@@ -8,12 +8,12 @@ use roaring::RoaringBitmap;
 
 use crate::catalog::{Catalog, SealedEntry, Snapshot};
 use crate::control::ControlOp;
-use crate::engine::Mark;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Filter;
 use crate::overlay::Overlay;
 use crate::part::Part;
 use crate::queue::{Job, ask};
+use crate::requests::Mark;
 use crate::shared::Shared;
 
 /// Rows of every segment that a change is about.

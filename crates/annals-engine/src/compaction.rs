@@ -27,6 +27,8 @@ const TOMBSTONES_ONE_IN: u64 = 10;
 pub(crate) enum Eagerness {
     /// What pays: many small segments, or many deleted rows.
     WhatPays,
+    /// Every deleted row goes.
+    EveryTombstone,
     /// Every deleted row goes, every partition becomes as few segments as possible.
     Everything,
 }
@@ -77,6 +79,7 @@ fn pays(group: &[SealedEntry], eagerness: Eagerness) -> bool {
     let tombstones: u64 = group.iter().map(|entry| entry.overlay.tombstones.len()).sum();
     match eagerness {
         Eagerness::Everything => group.len() > 1 || tombstones > 0,
+        Eagerness::EveryTombstone => tombstones > 0,
         Eagerness::WhatPays => group.len() >= SEGMENTS_MIN || tombstones * TOMBSTONES_ONE_IN >= rows.max(1),
     }
 }

@@ -1,6 +1,5 @@
 //! The engine's face: open, append, flush, snapshot, delete, mark, close.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,7 +14,6 @@ use crate::changes;
 use crate::compaction::{Eagerness, compact};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::StoredEvent;
-use crate::filter::{Filter, TenantScope};
 use crate::fold;
 use crate::id::EventId;
 use crate::maintenance;
@@ -23,139 +21,12 @@ use crate::open;
 use crate::options::{Durability, Options};
 use crate::part::Part;
 use crate::queue::{self, AppendJob, Job};
+use crate::requests::{AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, VerifyReport};
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
 use crate::sync;
 use crate::verify;
 use crate::writer::Writer;
-
-/// How one batch is appended.
-#[derive(Clone, Debug)]
-pub struct AppendOptions {
-    /// A level above the store's; one below it is `InvalidInput`.
-    pub durability: Option<Durability>,
-    /// Whose repeats count: an event outside this scope counts as absent.
-    pub scope: TenantScope,
-    /// Makes a repeat of the whole batch harmless for 24 hours.
-    pub idempotency: Option<Idempotency>,
-    /// Whether an event whose id is already there replaces it instead of being left out.
-    pub repeats: Repeats,
-}
-
-/// What happens to an event whose id is already in the store (`model.md`, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeats {
-    /// The same id with the same `created_at` (or given without one) is counted and not stored.
-    Skip,
-}
-
-impl Default for AppendOptions {
-    /// The store's level, every event visible, no idempotency key, repeats skipped.
-    fn default() -> Self {
-        Self { durability: None, scope: TenantScope::Unlimited, idempotency: None, repeats: Repeats::Skip }
-    }
-}
-
-/// Hashes of an idempotency key (with its principal) and of the request's body; both by the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Idempotency {
-    /// Not 0.
-    pub key: u128,
-    /// What must be the same when the key comes again.
-    pub body: u64,
-}
-
-/// What an append did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The sequences given to the stored events, in the order of the batch.
-    pub sequences: Range<u64>,
-    /// The ids of the stored events in the same order. Empty if `replayed`.
-    pub ids: Vec<EventId>,
-    /// Positions in the batch of the events that were repeats and not stored. Empty if `replayed`.
-    pub duplicates: Vec<u32>,
-    /// How many were repeats; also right if `replayed`.
-    pub duplicate_count: u32,
-    /// Whether this is the stored answer to an idempotency key seen before.
-    pub replayed: bool,
-    /// When everything up to here is durable, so is this batch: see [`Engine::wait_durable`].
-    pub ticket: DurabilityTicket,
-}
-
-/// Becomes due when the log is durable up to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DurabilityTicket(pub(crate) u64);
-
-/// What to delete.
-#[derive(Clone, Debug)]
-pub enum Delete {
-    /// The events with these sequences.
-    Sequences(Vec<u64>),
-    /// Every event that matches and is visible now; later ones are not touched.
-    Matching(Filter),
-    /// Clean-up: what exists now and was created before the cutoff (UTC microseconds, exclusive).
-    CreatedBefore(i64),
-}
-
-/// A change of one event's marks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The event.
-    pub sequence: u64,
-    /// The new state.
-    pub acknowledged: bool,
-}
-
-/// Figures of a store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EngineStats {
-    /// Events visible, deleted ones apart.
-    pub events: u64,
-    /// The last sequence given.
-    pub last_sequence: u64,
-    /// The last sequence known to be durable.
-    pub durable_sequence: u64,
-    /// Sealed segments.
-    pub sealed_segments: u64,
-    /// Rows of sealed segments, deleted ones included.
-    pub sealed_rows: u64,
-    /// Rows not yet sealed, deleted ones included.
-    pub live_rows: u64,
-    /// Deleted rows whose bytes are still there.
-    pub tombstones: u64,
-    /// Bytes of sealed segments.
-    pub sealed_bytes: u64,
-    /// Bytes written to log files that are not yet sealed.
-    pub log_bytes: u64,
-    /// Seals since open.
-    pub seals: u64,
-    /// Compactions since open.
-    pub compactions: u64,
-    /// Syncs since open.
-    pub syncs: u64,
-    /// Whether appends are refused until the store is opened again.
-    pub poisoned: bool,
-    /// Whether appends are refused until there is room on the disk.
-    pub disk_full: bool,
-    /// How often the wall clock was found more than a second behind a time given out before.
-    pub clock_steps_back: u64,
-    /// Why the last background seal or compaction failed, if it did.
-    pub maintenance_failure: Option<String>,
-}
-
-/// What [`Engine::verify`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// Files read.
-    pub files: u64,
-    /// Bytes read and checked.
-    pub bytes: u64,
-    /// Events whose every value was decoded.
-    pub events: u64,
-    /// One sentence per damage: file, offset, what is lost.
-    pub damages: Vec<String>,
-}
 
 /// An open store. Clones share it; every method can be called from any thread.
 ///
@@ -217,6 +88,7 @@ impl Engine {
                 control_ordinal: start.control_ordinal,
                 last_made_us: start.last_made_us,
                 sync_due: None,
+                age_due: None,
                 marker_due: None,
             };
             threads.push(spawn("annals-writer", &shared, move |_| writer.run())?);

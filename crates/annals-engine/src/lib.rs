@@ -45,6 +45,7 @@ mod part;
 mod partition;
 mod queue;
 mod record;
+mod requests;
 mod rows;
 mod seal;
 mod segment;
@@ -59,9 +60,7 @@ mod writer;
 pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
 pub use catalog::Snapshot;
 pub use clock::{Clock, ManualClock, OsClock};
-pub use engine::{
-    AppendOptions, Delete, DurabilityTicket, Engine, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
-};
+pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};
 pub use field::{Field, FieldSet, VALUES_MAX, Values};
@@ -74,5 +73,8 @@ pub use options::{
 };
 pub use part::{OrderKey, Part};
 pub use partition::PartitionSpan;
+pub use requests::{
+    AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
+};
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

@@ -10,6 +10,8 @@ use crate::shared::Shared;
 
 /// How often the manifest's durable floor is refreshed while there is activity.
 const FLOOR_INTERVAL: Duration = Duration::from_mins(1);
+/// How often every deleted row is removed for good: what bounds how long its bytes stay.
+const PURGE_INTERVAL: Duration = Duration::from_hours(24);
 /// How long a failed seal or compaction rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -17,6 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) fn run(shared: &Shared) {
     let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
     let mut floor_offset = shared.watermarks.durable();
+    let mut purge_due = shared.options.clock.monotonic() + PURGE_INTERVAL;
     let mut unfinished = Unfinished::Nothing;
     loop {
         let stop = {
@@ -46,6 +49,12 @@ pub(crate) fn run(shared: &Shared) {
         }
         let now = shared.options.clock.monotonic();
         let durable = shared.watermarks.durable();
+        if now >= purge_due && !shared.watermarks.is_poisoned() && !shared.is_closing() {
+            purge_due = now + PURGE_INTERVAL;
+            if let Err(error) = compact(shared, Eagerness::EveryTombstone) {
+                note(shared, &error);
+            }
+        }
         if now >= floor_due && durable != floor_offset && !shared.watermarks.is_poisoned() {
             floor_due = now + FLOOR_INTERVAL;
             floor_offset = durable;

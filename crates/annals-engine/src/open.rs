@@ -140,6 +140,7 @@ fn share(
         catalog: RwLock::new(Arc::new(catalog)),
         watermarks: Watermarks::default(),
         backlog: Backlog::new(options.queue_size_bytes, options.unsealed_logs_max),
+        syncing: Mutex::default(),
         maintenance: Mutex::default(),
         control: Mutex::new(ControlState::default()),
         manifest: Mutex::new(manifest),

@@ -48,6 +48,8 @@ pub(crate) const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
 pub(crate) const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
 /// Full log files waiting to be sealed before appends wait.
 pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
+/// How long a log file is written to: deleted events leave the disk within this and a compaction.
+pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How far in the future `created_at` may lie.
 pub(crate) const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 
@@ -72,6 +74,9 @@ pub struct Options {
     pub partition: PartitionSpan,
     /// Bytes of batches that may wait for the writer; beyond, `append` waits.
     pub queue_size_bytes: usize,
+    /// How long a log file is written to before it is sealed however full it is, in milliseconds,
+    /// 1,000 to 30 days.
+    pub log_age_ms_max: u64,
     /// Full log files that may wait to be sealed, 1 to 64; beyond, `append` waits.
     pub unsealed_logs_max: usize,
     /// How far in the future an event's `created_at` may lie, in milliseconds.
@@ -99,6 +104,7 @@ impl Options {
             sync_marker_idle_ms: SYNC_MARKER_IDLE_MS_DEFAULT,
             partition: PartitionSpan::Day,
             queue_size_bytes: QUEUE_SIZE_BYTES_DEFAULT,
+            log_age_ms_max: LOG_AGE_MS_MAX_DEFAULT,
             unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,
             future_ms_max: FUTURE_MS_MAX_DEFAULT,
             degraded: false,
@@ -118,6 +124,7 @@ impl Options {
         check("sync_interval_bytes", self.sync_interval_bytes, 4096, 1 << 30)?;
         check("sync_marker_idle_ms", self.sync_marker_idle_ms, 1, 60_000)?;
         check("queue_size_bytes", crate::codec::len_u64(self.queue_size_bytes), 1 << 20, 4 << 30)?;
+        check("log_age_ms_max", self.log_age_ms_max, 1_000, 30 * 24 * 3600 * 1000)?;
         check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)
     }
 }

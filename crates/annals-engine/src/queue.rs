@@ -7,8 +7,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::batch::Batch;
 use crate::control::ControlOp;
-use crate::engine::{AppendOptions, Receipt};
 use crate::error::{Error, ErrorKind, Result};
+use crate::requests::{AppendOptions, Receipt};
 
 /// How long `append` waits for room before it gives up.
 const WAIT_MAX: Duration = Duration::from_secs(10);

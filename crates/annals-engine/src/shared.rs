@@ -11,10 +11,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::housekeeping;
 use crate::idempotency::IdempotencyTable;
 use crate::layout::{FileKind, FileName};
+use crate::log::LogFile;
 use crate::manifest::{DurableFloor, Manifest, ManifestStore};
 use crate::options::Options;
 use crate::queue::Backlog;
-use crate::watermark::Watermarks;
+use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
 ///
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: RwLock<Arc<Catalog>>,
     pub(crate) watermarks: Watermarks,
     pub(crate) backlog: Backlog,
+    /// One sync at a time.
+    pub(crate) syncing: Mutex<()>,
     /// One seal or compaction at a time.
     pub(crate) maintenance: Mutex<()>,
     /// Held while rows are chosen, logged and marked: deletes, marks and the publication of rewritten
@@ -191,7 +194,20 @@ impl Shared {
         self.wake.changed.notify_all();
     }
 
-    pub(crate) fn count_sync(&self) {
+    /// Makes a log durable up to `point`, or poisons the store.
+    ///
+    /// ORDER: one sync at a time, and none behind a failed one. A failure is told to one caller of the
+    /// file only; another that synced meanwhile would take lost bytes for durable ones. And never a
+    /// second try: the kernel may call pages clean that it dropped.
+    pub(crate) fn sync_log(&self, log: &LogFile, point: DurablePoint) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock();
+        self.watermarks.check()?;
+        if let Err(error) = log.sync() {
+            self.watermarks.poison(&error);
+            return Err(error);
+        }
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        self.watermarks.advance_durable(point);
+        Ok(())
     }
 }

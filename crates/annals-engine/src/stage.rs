@@ -3,7 +3,6 @@
 use crate::batch::{Batch, RecordRef};
 use crate::catalog::Catalog;
 use crate::codec::{len_u32, row_usize};
-use crate::engine::Repeats;
 use crate::error::Result;
 use crate::field::Field;
 use crate::filter::TenantScope;
@@ -12,6 +11,7 @@ use crate::id::EventId;
 use crate::live::IdRow;
 use crate::queue::AppendJob;
 use crate::record::CREATED_AT_OFFSET;
+use crate::requests::Repeats;
 
 /// A batch without its repeats, all times known.
 pub(crate) struct Staged {

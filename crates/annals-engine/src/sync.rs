@@ -21,16 +21,7 @@ pub(crate) fn run(shared: &Shared, requests: &Receiver<SyncRequest>) {
             // Log files change only after an inline sync of the old one, so the newest covers all.
             request = newer;
         }
-        if shared.watermarks.is_poisoned() {
-            continue;
-        }
-        match request.log.sync() {
-            Ok(()) => {
-                shared.count_sync();
-                shared.watermarks.advance_durable(request.point);
-            }
-            // ORDER: no retry: the kernel may call pages clean that it dropped.
-            Err(error) => shared.watermarks.poison(&error),
-        }
+        // A failure has poisoned the store: that is where callers hear of it.
+        _ = shared.sync_log(&request.log, request.point);
     }
 }

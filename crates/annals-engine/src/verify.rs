@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry};
 use crate::codec::len_u64;
-use crate::engine::VerifyReport;
 use crate::error::{Error, Result};
 use crate::frame::FrameKind;
 use crate::layout::segment_path;
 use crate::manifest::SegmentEntry;
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
+use crate::requests::VerifyReport;
 use crate::segment::SealedSegment;
 use crate::shared::Shared;
 

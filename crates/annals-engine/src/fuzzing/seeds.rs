@@ -9,7 +9,7 @@ use super::{LOG_ID, STORE, directory, fix_frame};
 use crate::batch::Batch;
 use crate::clock::ManualClock;
 use crate::codec::{row_usize, to_usize};
-use crate::engine::{AppendOptions, Delete, Engine, Idempotency, Mark};
+use crate::engine::Engine;
 use crate::envelope::ENVELOPE_HEADER_SIZE;
 use crate::error::Result;
 use crate::event::Event;
@@ -21,6 +21,7 @@ use crate::layout::{FileKind, FileName, MANIFEST_FILE};
 use crate::log::LOG_HEADER_SIZE;
 use crate::manifest::{Manifest, ManifestStore};
 use crate::options::{Durability, LOG_SIZE_BYTES_MIN, Options};
+use crate::requests::{AppendOptions, Delete, Idempotency, Mark};
 use crate::storage::Storage;
 
 /// When the seeds' events were created.

@@ -1,37 +1,34 @@
 //! The writer thread: the only one that writes to the log. Groups batches, assigns sequences,
 //! frames, writes, indexes, syncs by level, publishes, answers.
 
+mod receipt;
+mod rotate;
+mod timing;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::catalog::LiveEntry;
+use self::receipt::{answer, receipt, replay};
 use crate::codec::{len_u32, len_u64};
 use crate::control::{self, ControlOp};
-use crate::engine::{DurabilityTicket, Receipt};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind, frame_size};
-use crate::idempotency::Answer;
-use crate::layout::FileKind;
 use crate::live::{LiveSegment, RowsToIndex};
 use crate::log::LogFile;
-use crate::manifest::{CleanEnd, LogEntry};
 use crate::options::Durability;
-use crate::overlay::Overlay;
 use crate::queue::{AppendJob, Job};
+use crate::requests::Receipt;
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
 use crate::sync::SyncRequest;
-use crate::watermark::DurablePoint;
 
 /// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
 const GROUP_SIZE_MAX: usize = 1 << 20;
 /// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
 const CONTROL_RESERVE: u64 = 64 << 10;
-/// Free space below which no new log is begun, in log files.
-const FREE_LOGS_MIN: u64 = 2;
 
 /// Where the next frame goes.
 pub(crate) struct Active {
@@ -55,6 +52,8 @@ pub(crate) struct Writer {
     pub(crate) sync_asked_offset: u64,
     /// When unsynced bytes are synced at the latest.
     pub(crate) sync_due: Option<Duration>,
+    /// When a log that was written to is closed, however full.
+    pub(crate) age_due: Option<Duration>,
     /// When the sync marker is written if nothing else happens.
     pub(crate) marker_due: Option<Duration>,
 }
@@ -270,6 +269,7 @@ impl Writer {
             self.next_sequence += len_u64(one.staged.batch.len());
         }
         self.active.end_offset = offset;
+        self.age_due.get_or_insert(self.shared.options.clock.monotonic() + self.age_max());
         let level = ready.iter().filter_map(|one| one.job.how.durability).max();
         let level = level.unwrap_or(Durability::Buffered).max(self.shared.options.durability);
         // ORDER: at level `sync` the sync comes before the publication, so that no reader sees an event
@@ -352,110 +352,6 @@ impl Writer {
         }
     }
 
-    fn flush(&mut self) -> Result<u64> {
-        self.shared.check_writable()?;
-        self.sync_now()?;
-        Ok(self.shared.watermarks.durable().sequence)
-    }
-
-    /// Bytes of the active log known to be durable.
-    fn synced_offset(&self) -> u64 {
-        let durable = self.shared.watermarks.durable();
-        if durable.log_id == self.active.log.log_id() { durable.offset } else { self.active.log.first_frame_offset() }
-    }
-
-    fn durable_point(&self) -> DurablePoint {
-        DurablePoint {
-            sequence: self.next_sequence - 1,
-            log_id: self.active.log.log_id(),
-            offset: self.active.end_offset,
-        }
-    }
-
-    /// Syncs the active log here and now.
-    fn sync_now(&mut self) -> Result<()> {
-        let point = self.durable_point();
-        if self.shared.watermarks.durable() != point {
-            // ORDER: never again after a failure: the kernel may call pages clean that it dropped.
-            if let Err(error) = self.active.log.sync() {
-                self.shared.watermarks.poison(&error);
-                return Err(error);
-            }
-            self.shared.count_sync();
-            self.shared.watermarks.advance_durable(point);
-        }
-        self.sync_asked_offset = self.active.end_offset;
-        self.sync_due = None;
-        let idle = Duration::from_millis(self.shared.options.sync_marker_idle_ms);
-        self.marker_due = Some(self.shared.options.clock.monotonic() + idle);
-        Ok(())
-    }
-
-    /// Level `interval`: asks for a sync when enough was written, or sets the time for it.
-    fn sync_soon(&mut self) {
-        let options = &self.shared.options;
-        if self.active.end_offset - self.sync_asked_offset >= options.sync_interval_bytes {
-            self.ask_sync();
-        } else if self.sync_due.is_none() {
-            self.sync_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_interval_ms));
-        }
-    }
-
-    /// Has the syncer thread sync what is written so far, while the next batches are.
-    fn ask_sync(&mut self) {
-        let request = SyncRequest { log: Arc::clone(&self.active.log), point: self.durable_point() };
-        self.sync_asked_offset = self.active.end_offset;
-        self.sync_due = None;
-        let options = &self.shared.options;
-        self.marker_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_marker_idle_ms));
-        if self.syncs.send(request).is_err() {
-            self.shared.watermarks.poison(&Error::new(ErrorKind::Io, "the sync thread has stopped"));
-        }
-    }
-
-    /// How long nothing needs to happen.
-    fn idle_time(&self) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(1);
-        let now = self.shared.options.clock.monotonic();
-        let due = [self.sync_due, self.marker_due].into_iter().flatten().min();
-        due.map_or(LONGEST, |due| due.saturating_sub(now).min(LONGEST))
-    }
-
-    /// Does what its time has come for.
-    fn on_time(&mut self) {
-        let now = self.shared.options.clock.monotonic();
-        if self.shared.watermarks.is_poisoned() {
-            self.sync_due = None;
-            self.marker_due = None;
-        }
-        if self.sync_due.is_some_and(|due| due <= now) {
-            self.ask_sync();
-        }
-        // A marker says durably how far the log was durable, so that damage is never taken for a torn tail.
-        if self.marker_due.is_some_and(|due| due <= now) && self.jobs.is_empty() {
-            let durable = self.shared.watermarks.durable();
-            if durable == self.durable_point() {
-                self.marker_due = None;
-                // A failure poisons the store; there is no caller to tell here.
-                _ = self.write_marker();
-            } else {
-                self.marker_due = Some(now + Duration::from_millis(self.shared.options.sync_marker_idle_ms));
-            }
-        }
-    }
-
-    fn write_marker(&mut self) -> Result<()> {
-        let header = self.empty_header(FrameKind::SyncMarker);
-        let first_frame = self.active.log.first_frame_offset();
-        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.log.size_bytes();
-        if header.synced_upto <= first_frame || !fits {
-            return Ok(());
-        }
-        self.write_frame(vec![0; FRAME_HEADER_SIZE], &header)?;
-        self.marker_due = None;
-        Ok(())
-    }
-
     /// The present, never before a time given out earlier.
     fn now_us(&mut self) -> i64 {
         const STEP_BACK_NOTED_US: i64 = 1_000_000;
@@ -466,132 +362,10 @@ impl Writer {
         self.last_made_us = self.last_made_us.max(now);
         self.last_made_us
     }
-
-    fn rotate_if_used(&mut self) -> Result<()> {
-        self.shared.check_writable()?;
-        if self.active.end_offset > self.active.log.first_frame_offset() {
-            self.rotate(0)?;
-        }
-        Ok(())
-    }
-
-    /// Closes the active log and begins the next, with room for at least `frame_size_min` bytes.
-    fn rotate(&mut self, frame_size_min: u64) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let header_size = self.active.log.first_frame_offset();
-        let size_bytes = shared.options.log_size_bytes.max(header_size + frame_size_min + CONTROL_RESERVE);
-        // ORDER: the old log is durable before the manifest names the next one.
-        self.sync_now()?;
-        let begun = self.begin_log(size_bytes);
-        shared
-            .disk_full
-            .store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
-        let log = Arc::new(begun?);
-        let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, Arc::clone(log.map()?)));
-        let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
-        let (base_sequence, last_made_us) = (self.next_sequence, self.last_made_us);
-        let committed = shared.update_manifest(|manifest| {
-            manifest.close_log(old_id, old_end);
-            manifest.adopt(FileKind::Log, log.log_id());
-            let size_bytes = log.size_bytes();
-            manifest.logs.push(LogEntry { id: log.log_id(), base_sequence, size_bytes, end_offset: None });
-            manifest.next_sequence_floor = manifest.next_sequence_floor.max(base_sequence);
-            manifest.last_made_created_at_us = last_made_us;
-        });
-        if committed.is_err() {
-            shared.discard(FileKind::Log, [log.log_id()]);
-        }
-        committed?;
-        self.active =
-            Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
-        self.sync_asked_offset = self.active.end_offset;
-        self.marker_due = None;
-        let overlay = Arc::new(Overlay::default());
-        let closed = shared.update_catalog(|catalog| {
-            if let Some(old) = catalog.live.last_mut() {
-                old.closed_at = Some(old_end);
-            }
-            catalog.live.push(LiveEntry { segment, log, overlay, closed_at: None });
-            catalog.live.len() - 1
-        });
-        if shared.options.background {
-            shared.backlog.set_unsealed_logs(closed);
-        }
-        shared.wake_maintenance();
-        Ok(())
-    }
-
-    /// Makes the next log file, announced in the manifest so that a crash leaves nothing unknown.
-    fn begin_log(&self, size_bytes: u64) -> Result<LogFile> {
-        let options = &self.shared.options;
-        let directory = options.directory.join(FileKind::Log.folder());
-        let free = options
-            .storage
-            .free_space(&directory)
-            .map_err(|source| Error::io("ask for free space", &directory, source))?;
-        if free < size_bytes.saturating_mul(FREE_LOGS_MIN) {
-            let message = format!("{free} bytes are free, a new log file of {size_bytes} bytes wants twice its size");
-            return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));
-        }
-        let log_id = self.shared.announce(FileKind::Log, 1)?.next().unwrap_or_default();
-        let (store, now_us) = (self.shared.store, options.clock.now_us());
-        let log = LogFile::create(&options.storage, &directory, store, log_id, size_bytes, now_us);
-        if log.is_err() {
-            self.shared.discard(FileKind::Log, [log_id]);
-        }
-        log
-    }
-
-    /// Syncs, marks, and says in the manifest that the log ends here.
-    fn close(&mut self) -> Result<()> {
-        self.shared.watermarks.check()?;
-        self.sync_now()?;
-        self.write_marker()?;
-        let (log_id, end, last_made_us) = (self.active.log.log_id(), self.active.end_offset, self.last_made_us);
-        self.shared.update_manifest(|manifest| {
-            manifest.clean_end = Some(CleanEnd { log_id, offset: end });
-            manifest.last_made_created_at_us = last_made_us;
-        })
-    }
 }
 
 /// What became of a job before anything was written.
 enum Prepared {
     Answer(Receipt),
     Frame { frame: Vec<u8>, staged: Staged, first_sequence: u64 },
-}
-
-fn receipt(staged: &Staged, first_sequence: u64) -> Receipt {
-    let records = &staged.batch.records;
-    let end = first_sequence + len_u64(records.len());
-    let ids = (first_sequence..end).zip(records).map(|(sequence, record)| record.id_at(sequence)).collect();
-    Receipt {
-        sequences: first_sequence..end,
-        ids,
-        duplicate_count: len_u32(staged.duplicates.len()),
-        duplicates: staged.duplicates.clone(),
-        replayed: false,
-        ticket: DurabilityTicket(end - 1),
-    }
-}
-
-fn answer(receipt: &Receipt, body: u64, at_us: i64) -> Answer {
-    let stored = u32::try_from(receipt.sequences.end - receipt.sequences.start).unwrap_or(u32::MAX);
-    Answer { body, first_sequence: receipt.sequences.start, stored, duplicates: receipt.duplicate_count, at_us }
-}
-
-/// The stored answer, if the body is the same.
-fn replay(answer: Answer, body: u64) -> Result<Receipt> {
-    if answer.body != body {
-        return Err(Error::new(ErrorKind::Conflict, "this idempotency key was used with another body"));
-    }
-    let end = answer.first_sequence + u64::from(answer.stored);
-    Ok(Receipt {
-        sequences: answer.first_sequence..end,
-        ids: Vec::new(),
-        duplicates: Vec::new(),
-        duplicate_count: answer.duplicates,
-        replayed: true,
-        ticket: DurabilityTicket(end.saturating_sub(1)),
-    })
 }
