@@ -19,7 +19,8 @@ use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
 ///
-/// Lock order: `maintenance`, `control`, `manifest`, `catalog`. The writer takes only the last two.
+/// Lock order: `maintenance`, `control`, `manifest`, `catalog`; `syncing` on its own. The writer takes
+/// `syncing` and the last two.
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) store: u128,
