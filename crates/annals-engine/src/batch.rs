@@ -190,7 +190,7 @@ impl StoredEvent {
     }
 }
 
-/// The limits of `model.md`, section 1, in one place.
+/// The limits of an event, in one place.
 fn check(event: &Event<'_>) -> Result<()> {
     if event.get(Field::EventType).is_none() {
         return Err(Error::invalid_input("event_type is required and must not be empty"));

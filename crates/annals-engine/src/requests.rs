@@ -19,7 +19,7 @@ pub struct AppendOptions {
     pub repeats: Repeats,
 }
 
-/// What happens to an event whose id is already in the store (`model.md`, section 2).
+/// What happens to an event whose id is already in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeats {
     /// The same id with the same `created_at` (or given without one) is counted and not stored.

@@ -1,4 +1,4 @@
-//! Power cuts as `durability.md` section 5 models them: every unsynced sector is kept, lost or torn.
+//! Power cuts as a disk without write order may leave them: every unsynced sector is kept, lost or torn.
 
 use proptest::prelude::*;
 

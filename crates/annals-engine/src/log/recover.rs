@@ -1,4 +1,4 @@
-//! After a crash: a clean end, a torn tail or damage? `durability.md` section 4.
+//! After a crash: a clean end, a torn tail or damage? `docs/operations.md`, "Recovery".
 //!
 //! Writeback has no order, so behind a power cut a bad frame followed by good ones is normal in the part
 //! that was never synced, and damage in the part that was. The durable watermark W tells them apart.
@@ -223,7 +223,7 @@ fn follows(ctx: &RecoverContext<'_>, walk: &Walk, header: &FrameHeader) -> Resul
     header.end_sequence().ok_or_else(|| Error::corrupt(format!("sequences overflow behind {base}")))
 }
 
-/// The table of `durability.md` section 4: what is damaged, if anything is.
+/// The verdicts of `docs/operations.md`, "Recovery": what is damaged, if anything is.
 fn judge(ctx: &RecoverContext<'_>, walk: &Walk, rest: &Rest, stop: Stop) -> Option<Error> {
     let reason = match stop {
         Stop::Contradiction(error) => return Some(error),

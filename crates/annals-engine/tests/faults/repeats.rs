@@ -1,4 +1,4 @@
-//! Repeats of events, `model.md` section 2: a retried batch is harmless.
+//! Repeats of events: a retried batch is harmless.
 
 use annals_engine::{
     AppendOptions, Delete, Durability, Engine, ErrorKind, Event, EventId, Field, Filter, Receipt, TenantScope,

@@ -1,4 +1,4 @@
-//! Who is calling and what they may do and see (`model.md`, section 6).
+//! Who is calling and what they may do and see.
 
 mod credential;
 pub(crate) mod keys;

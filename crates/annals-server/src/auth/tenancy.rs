@@ -35,7 +35,7 @@ impl<'t> Guard<'t> {
 }
 
 /// Puts an event that names neither realm nor organisation into the caller's, and refuses one that
-/// names a foreign one (`model.md`, section 6). What the payload fills in counts as named.
+/// names a foreign one. What the payload fills in counts as named.
 ///
 /// # Errors
 /// The realm or organisation that is not the caller's.

@@ -1,4 +1,4 @@
-//! The native API (`model.md`, section 8): everything the store can do, under its own names.
+//! The native API (`docs/api.md`, "Native"): everything the store can do, under its own names.
 
 pub(crate) mod health;
 pub(crate) mod ingest;
