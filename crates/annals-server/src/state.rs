@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -38,6 +39,8 @@ struct Inner {
     writes: Semaphore,
     requests: Semaphore,
     streams: Arc<Semaphore>,
+    /// Of one: a verification reads the whole store.
+    verifications: Arc<Semaphore>,
     /// In KiB.
     ingest_memory: Semaphore,
     draining: AtomicBool,
@@ -102,6 +105,7 @@ impl AppState {
             writes: Semaphore::new(limits.writes_max),
             requests: Semaphore::new(limits.requests_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
+            verifications: Arc::new(Semaphore::new(1)),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
             draining: AtomicBool::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
@@ -191,6 +195,23 @@ impl AppState {
     ) -> Answer<impl Future<Output = Answer<T>>> {
         let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
         let permit = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
+        Ok(self.blocking(move |state| {
+            let _permit = permit;
+            work(state)
+        }))
+    }
+
+    /// Runs a verification on a blocking thread of its own, to its end even if the client has gone;
+    /// there is one at a time.
+    pub(crate) fn verify<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a verification is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "verification_running", message)
+        };
+        let permit = Arc::clone(&self.0.verifications).try_acquire_owned().map_err(running)?;
         Ok(self.blocking(move |state| {
             let _permit = permit;
             work(state)
