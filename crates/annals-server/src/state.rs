@@ -65,11 +65,12 @@ impl AppState {
         config.validate()?;
         let mut options = Options::new(&config.directory);
         options.durability = config.durability;
+        options.log_size_bytes = config.log_size_bytes;
         Self::with_engine(Engine::open(options)?, config)
     }
 
-    /// The same over a store that is already open; `config.directory` and `config.durability` are not
-    /// looked at.
+    /// The same over a store that is already open; `config.directory` and the engine's other options in
+    /// `config` are not looked at.
     ///
     /// # Errors
     /// A setting is wrong, or the keys of the store cannot be read or written.
@@ -283,7 +284,9 @@ fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
     keys::random(&mut secret)?;
     match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
         // Without room for it cursors end with this process; reads go on.
-        Err(error) if error.kind() == ErrorKind::DiskFull => tracing::warn!(%error, "the cursor key is not kept"),
+        Err(error) if error.kind() == ErrorKind::DiskFull => {
+            tracing::warn!(%error, "the cursor key is not kept")
+        }
         other => other?,
     }
     Ok(secret)

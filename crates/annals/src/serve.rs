@@ -10,11 +10,14 @@ use annals_server::ServerConfig;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
+use crate::size::parse_size;
 use crate::store::DATA_DEFAULT;
 use crate::terminal::{grouped, is_watched, say};
 
 /// Events of `--demo`: enough to page through and to count, made in a second.
 const DEMO_EVENTS: u64 = 100_000;
+/// The engine's default.
+const LOG_SIZE_DEFAULT: &str = "256MiB";
 const DEMO_SEED: u64 = 1;
 const DEMO_BATCH_EVENTS: usize = 20_000;
 
@@ -36,6 +39,9 @@ pub(crate) struct Serve {
     /// What an acknowledgement means
     #[arg(long, value_enum, default_value_t, env = "ANNALS_DURABILITY")]
     durability: Level,
+    /// Bytes of one log file, 1MiB to 2GiB: reserved in full when it is begun; what is sealed at a time
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = LOG_SIZE_DEFAULT, env = "ANNALS_LOG_SIZE")]
+    log_size: u64,
     /// Fill an empty store with 100,000 made-up events and say what to try
     #[arg(long)]
     demo: bool,
@@ -69,6 +75,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     let mut config = ServerConfig::from_environment(&command.data);
     config.listen = command.listen;
     config.durability = command.durability.into();
+    config.log_size_bytes = command.log_size;
     config.insecure = command.insecure;
     // Before a demonstration fills a store for a server that will not start.
     config.validate().map_err(Failure::new)?;
@@ -94,7 +101,9 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
 
 /// Fills the store if there is nothing in it.
 fn fill(command: &Serve) -> Result<()> {
-    let engine = Engine::open(Options::new(&command.data))?;
+    let mut options = Options::new(&command.data);
+    options.log_size_bytes = command.log_size;
+    let engine = Engine::open(options)?;
     let held = engine.stats().last_sequence;
     if held > 0 {
         say(format_args!("the store has had {} events before and is left as it is", grouped(held)));
@@ -142,6 +151,7 @@ mod tests {
             data: folder.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 1)),
             durability: Level::Sync,
+            log_size: 1 << 20,
             demo: true,
             insecure: false,
         }
@@ -157,6 +167,11 @@ mod tests {
             assert_eq!(engine.stats().events, DEMO_EVENTS);
             engine.close().unwrap();
         }
+    }
+
+    #[test]
+    fn log_files_are_as_large_as_the_engine_makes_them() {
+        assert_eq!(parse_size(LOG_SIZE_DEFAULT), Ok(annals_engine::LOG_SIZE_BYTES_DEFAULT));
     }
 
     #[test]
