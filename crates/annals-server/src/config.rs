@@ -107,6 +107,9 @@ pub struct ServerConfig {
     pub durability: Durability,
     /// Bytes of one log file, the engine's [`Options::log_size_bytes`](annals_engine::Options).
     pub log_size_bytes: u64,
+    /// Whether a damaged store is served read-only all the same, the engine's
+    /// [`Options::degraded`](annals_engine::Options).
+    pub degraded: bool,
     /// The administrator's key, while it is set.
     pub admin_key: Option<String>,
     /// Whether keys and events may travel unencrypted over a network.
@@ -123,6 +126,7 @@ impl ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             durability: Durability::Sync,
             log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
+            degraded: false,
             admin_key: None,
             insecure: false,
             limits: Limits::default(),

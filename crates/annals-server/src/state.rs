@@ -66,7 +66,15 @@ impl AppState {
         let mut options = Options::new(&config.directory);
         options.durability = config.durability;
         options.log_size_bytes = config.log_size_bytes;
-        Self::with_engine(Engine::open(options)?, config)
+        options.degraded = config.degraded;
+        let engine = Engine::open(options)?;
+        for note in engine.recovery_notes() {
+            tracing::warn!(note, "the store was recovered");
+        }
+        if let Some(refusal) = engine.write_refusal() {
+            tracing::warn!(%refusal, "the store is served for reading only");
+        }
+        Self::with_engine(engine, config)
     }
 
     /// The same over a store that is already open; `config.directory` and the engine's other options in
@@ -87,6 +95,11 @@ impl AppState {
                 user_id: Some("admin".to_owned()),
                 ..NewKey::default()
             };
+            if let Some(refusal) = engine.write_refusal() {
+                return Err(Error::config(format!(
+                    "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
+                )));
+            }
             let (record, key) = keys::make(new, clock.now_us())?;
             engine.put_blob(keys::BLOB, &keys.to_bytes_with(&record)?)?;
             keys.add(record);
@@ -132,8 +145,8 @@ impl AppState {
         if self.0.draining.load(Ordering::Relaxed) {
             return Some("draining");
         }
-        let stats = self.0.engine.stats();
-        match (stats.poisoned, stats.disk_full) {
+        let engine = &self.0.engine;
+        match (engine.write_refusal().is_some(), engine.stats().disk_full) {
             (true, _) => Some("read_only"),
             (_, true) => Some("disk_full"),
             _ => None,
@@ -283,9 +296,9 @@ fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
     let mut secret = [0; 32];
     keys::random(&mut secret)?;
     match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
-        // Without room for it cursors end with this process; reads go on.
-        Err(error) if error.kind() == ErrorKind::DiskFull => {
-            tracing::warn!(%error, "the cursor key is not kept")
+        // Where it cannot be kept, cursors end with this process; reads go on.
+        Err(error) if matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Poisoned) => {
+            tracing::warn!(%error, "the cursor key is not kept");
         }
         other => other?,
     }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use annals_engine::{AppendOptions, Durability, Engine, Options};
+use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, Options};
 use annals_generate::Generator;
 use annals_server::ServerConfig;
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
@@ -45,6 +46,9 @@ pub(crate) struct Serve {
     /// Fill an empty store with 100,000 made-up events and say what to try
     #[arg(long)]
     demo: bool,
+    /// Serve a damaged store: for reading only, without what the damage took, changing nothing
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "ANNALS_DEGRADED")]
+    degraded: bool,
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
@@ -76,7 +80,11 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     config.listen = command.listen;
     config.durability = command.durability.into();
     config.log_size_bytes = command.log_size;
+    config.degraded = command.degraded;
     config.insecure = command.insecure;
+    if command.demo && command.degraded {
+        return Err(Failure::new("--demo fills a store and --degraded changes nothing: leave one of them out"));
+    }
     // Before a demonstration fills a store for a server that will not start.
     config.validate().map_err(Failure::new)?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("ANNALS_LOG")
@@ -95,7 +103,12 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
             say(what_to_try(address, admin_key.as_deref().or(new_key)));
         }
     })
-    .map_err(Failure::new)?;
+    .map_err(|error| match &error {
+        annals_server::Error::Engine(damage) if damage.kind() == ErrorKind::Corrupt => {
+            Failure::new(format_args!("{error}\n`annals serve --degraded` serves what is sound, for reading only."))
+        }
+        _ => Failure::new(error),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -153,6 +166,7 @@ mod tests {
             durability: Level::Sync,
             log_size: 1 << 20,
             demo: true,
+            degraded: false,
             insecure: false,
         }
     }

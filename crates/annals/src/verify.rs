@@ -74,7 +74,9 @@ fn read(directory: &Path) -> Result<VerifyReport> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let report = report?;
+    let mut report = report?;
+    // What an open left out because it is damaged is not among the files that were read.
+    report.damages.extend(engine.write_refusal().map(|refusal| refusal.to_string()));
     engine.close()?;
     Ok(report)
 }
