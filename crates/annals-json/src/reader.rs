@@ -75,7 +75,8 @@ impl<R: Read> BatchReader<R> {
     }
 
     /// The next batch, with the errors of its lines; `None` at the end of the stream. Waits for a
-    /// whole block or the end.
+    /// whole block or the end; or, once it holds a whole line, for the stream to say `WouldBlock`,
+    /// which means that it pauses.
     ///
     /// # Errors
     /// Whatever the stream reports. The batches before it are good.
@@ -120,6 +121,11 @@ impl<R: Read> BatchReader<R> {
                 // A reader that claims more than it was given room for is not believed.
                 Ok(read) => self.filled = (self.filled + read).min(self.buffer.len()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if memrchr(b'\n', self.held()).is_some() {
+                        return Ok(());
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -204,6 +210,43 @@ mod tests {
                 .map(|parsed| parsed.batch.len())
                 .collect();
         assert_eq!(sizes, [BATCH_EVENTS_MAX, 5]);
+    }
+
+    /// Pauses after each piece, more than once.
+    struct Pausing(std::vec::IntoIter<Option<&'static [u8]>>);
+
+    impl Read for Pausing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.next() {
+                None => Ok(0),
+                Some(None) => Err(ErrorKind::WouldBlock.into()),
+                Some(Some(piece)) => {
+                    buffer[..piece.len()].copy_from_slice(piece);
+                    Ok(piece.len())
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_hands_over_the_whole_lines() {
+        let pieces: Vec<Option<&[u8]>> = vec![
+            None,
+            Some(b"{\"event_type\":\"a\"}\n{\"event_type\":\"b\"}\n{\"event"),
+            None,
+            None,
+            Some(b"_type\":\"c\"}\n"),
+            Some(b"{}\n"),
+            None,
+            None,
+            Some(b"{\"event_type\":\"d\"}"),
+        ];
+        let mut reader = BatchReader::new(Pausing(pieces.into_iter()));
+        let batches: Vec<(usize, Vec<u64>)> =
+            std::iter::from_fn(|| reader.next_batch(&|_: &mut IncomingEvent<'_>, _: Line<'_>| Ok(())).unwrap())
+                .map(|parsed| (parsed.batch.len(), parsed.errors.iter().map(|error| error.line).collect()))
+                .collect();
+        assert_eq!(batches, [(2, vec![]), (1, vec![4]), (1, vec![])]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annals_engine::Durability;
+use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN};
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
@@ -105,6 +105,11 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// What an acknowledgement means; a request may ask for more, never for less.
     pub durability: Durability,
+    /// Bytes of one log file, the engine's [`Options::log_size_bytes`](annals_engine::Options).
+    pub log_size_bytes: u64,
+    /// Whether a damaged store is served read-only all the same, the engine's
+    /// [`Options::degraded`](annals_engine::Options).
+    pub degraded: bool,
     /// The administrator's key, while it is set.
     pub admin_key: Option<String>,
     /// Whether keys and events may travel unencrypted over a network.
@@ -120,6 +125,8 @@ impl ServerConfig {
             directory: directory.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             durability: Durability::Sync,
+            log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
+            degraded: false,
             admin_key: None,
             insecure: false,
             limits: Limits::default(),
@@ -142,6 +149,12 @@ impl ServerConfig {
                 "{} is reachable from other machines and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
                  proxy that does TLS, or say insecure",
                 self.listen
+            )));
+        }
+        if !(LOG_SIZE_BYTES_MIN..=LOG_SIZE_BYTES_MAX).contains(&self.log_size_bytes) {
+            return Err(Error::config(format!(
+                "the size of a log file is {} bytes, the range is {LOG_SIZE_BYTES_MIN} to {LOG_SIZE_BYTES_MAX}",
+                self.log_size_bytes
             )));
         }
         match &self.admin_key {
@@ -171,6 +184,15 @@ mod tests {
         assert!(config.validate().is_err());
         config.insecure = true;
         assert!(config.validate().is_ok());
+    }
+
+    #[test]
+    fn a_log_file_has_a_size_within_the_range() {
+        for (log_size_bytes, good) in [(1 << 20, true), (2 << 30, true), ((1 << 20) - 1, false), ((2 << 30) + 1, false)]
+        {
+            let config = ServerConfig { log_size_bytes, ..ServerConfig::new("x") };
+            assert_eq!(config.validate().is_ok(), good, "{log_size_bytes}");
+        }
     }
 
     #[test]

@@ -67,6 +67,7 @@ table! {
     native GET    "/annals/v1/keys"                      Needs(Scope::Admin)           => keys::list;
     native POST   "/annals/v1/keys"                      Needs(Scope::Admin)           => keys::create;
     native DELETE "/annals/v1/keys/{id}"                 Needs(Scope::Admin)           => keys::delete;
+    native POST   "/annals/v1/verify"                    Needs(Scope::Admin)           => verify::verify;
     native GET    "/healthz"                             Open                          => health::alive;
     native GET    "/readyz"                              Open                          => health::ready;
 }

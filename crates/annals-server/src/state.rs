@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -38,6 +39,8 @@ struct Inner {
     writes: Semaphore,
     requests: Semaphore,
     streams: Arc<Semaphore>,
+    /// Of one: a verification reads the whole store.
+    verifications: Arc<Semaphore>,
     /// In KiB.
     ingest_memory: Semaphore,
     draining: AtomicBool,
@@ -62,11 +65,20 @@ impl AppState {
         config.validate()?;
         let mut options = Options::new(&config.directory);
         options.durability = config.durability;
-        Self::with_engine(Engine::open(options)?, config)
+        options.log_size_bytes = config.log_size_bytes;
+        options.degraded = config.degraded;
+        let engine = Engine::open(options)?;
+        for note in engine.recovery_notes() {
+            tracing::warn!(note, "the store was recovered");
+        }
+        if let Some(refusal) = engine.write_refusal() {
+            tracing::warn!(%refusal, "the store is served for reading only");
+        }
+        Self::with_engine(engine, config)
     }
 
-    /// The same over a store that is already open; `config.directory` and `config.durability` are not
-    /// looked at.
+    /// The same over a store that is already open; `config.directory` and the engine's other options in
+    /// `config` are not looked at.
     ///
     /// # Errors
     /// A setting is wrong, or the keys of the store cannot be read or written.
@@ -83,6 +95,11 @@ impl AppState {
                 user_id: Some("admin".to_owned()),
                 ..NewKey::default()
             };
+            if let Some(refusal) = engine.write_refusal() {
+                return Err(Error::config(format!(
+                    "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
+                )));
+            }
             let (record, key) = keys::make(new, clock.now_us())?;
             engine.put_blob(keys::BLOB, &keys.to_bytes_with(&record)?)?;
             keys.add(record);
@@ -102,6 +119,7 @@ impl AppState {
             writes: Semaphore::new(limits.writes_max),
             requests: Semaphore::new(limits.requests_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
+            verifications: Arc::new(Semaphore::new(1)),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
             draining: AtomicBool::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
@@ -127,8 +145,8 @@ impl AppState {
         if self.0.draining.load(Ordering::Relaxed) {
             return Some("draining");
         }
-        let stats = self.0.engine.stats();
-        match (stats.poisoned, stats.disk_full) {
+        let engine = &self.0.engine;
+        match (engine.write_refusal().is_some(), engine.stats().disk_full) {
             (true, _) => Some("read_only"),
             (_, true) => Some("disk_full"),
             _ => None,
@@ -191,6 +209,23 @@ impl AppState {
     ) -> Answer<impl Future<Output = Answer<T>>> {
         let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
         let permit = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
+        Ok(self.blocking(move |state| {
+            let _permit = permit;
+            work(state)
+        }))
+    }
+
+    /// Runs a verification on a blocking thread of its own, to its end even if the client has gone;
+    /// there is one at a time.
+    pub(crate) fn verify<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a verification is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "verification_running", message)
+        };
+        let permit = Arc::clone(&self.0.verifications).try_acquire_owned().map_err(running)?;
         Ok(self.blocking(move |state| {
             let _permit = permit;
             work(state)
@@ -261,8 +296,10 @@ fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
     let mut secret = [0; 32];
     keys::random(&mut secret)?;
     match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
-        // Without room for it cursors end with this process; reads go on.
-        Err(error) if error.kind() == ErrorKind::DiskFull => tracing::warn!(%error, "the cursor key is not kept"),
+        // Where it cannot be kept, cursors end with this process; reads go on.
+        Err(error) if matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Poisoned) => {
+            tracing::warn!(%error, "the cursor key is not kept");
+        }
         other => other?,
     }
     Ok(secret)

@@ -86,6 +86,15 @@ impl Client {
         })
     }
 
+    /// Asks for something that takes as long as it takes.
+    pub(crate) fn post_patiently(&self, path: &str) -> Result<Answer> {
+        let mut request = self.agent.post(format!("{}{path}", self.base)).config().timeout_global(None).build();
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        request.send_empty().and_then(read).map_err(|error| self.unreachable(&error))
+    }
+
     /// Tries once more when the server is busy or the connection broke, with growing pauses.
     fn again_and_again(&self, attempt: impl Fn() -> Result<Answer, ureq::Error>) -> Result<Answer> {
         let mut pause = PAUSE_FIRST;

@@ -33,7 +33,9 @@ impl From<annals_engine::Error> for Failure {
         let advice = match error.kind() {
             ErrorKind::Locked => "\nIf it is `annals serve`, name it with `--url URL`.",
             ErrorKind::DiskFull => "\nMake room on the disk and run the command again: nothing is stored twice.",
-            ErrorKind::Corrupt => "\n`annals verify` lists every damage. What is sound stays readable.",
+            ErrorKind::Corrupt => {
+                "\n`annals verify` lists every damage. If the store does not open, `annals serve --degraded` shows what is sound."
+            }
             ErrorKind::UnsupportedFormat => "\nNothing is damaged: use the newer version of annals that wrote it.",
             _ => "",
         };

@@ -34,6 +34,7 @@ const ERRORS_SHOWN_MAX: usize = 20;
 Examples:
   annals import --data ./annals-data audit.ndjson events.ndjson.zst
   zcat logs/*.gz | annals import --data ./annals-data -
+  tail -F app.ndjson | annals import --url http://127.0.0.1:8080 -
   ANNALS_KEY=... annals import --url http://127.0.0.1:8080 audit.ndjson.gz")]
 pub(crate) struct Import {
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod import;
 mod query;
 mod serve;
 mod signals;
+mod size;
 mod source;
 mod stats;
 mod store;

@@ -4,17 +4,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use annals_engine::{AppendOptions, Durability, Engine, Options};
+use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, Options};
 use annals_generate::Generator;
 use annals_server::ServerConfig;
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
+use crate::size::parse_size;
 use crate::store::DATA_DEFAULT;
 use crate::terminal::{grouped, is_watched, say};
 
 /// Events of `--demo`: enough to page through and to count, made in a second.
 const DEMO_EVENTS: u64 = 100_000;
+/// The engine's default.
+const LOG_SIZE_DEFAULT: &str = "256MiB";
 const DEMO_SEED: u64 = 1;
 const DEMO_BATCH_EVENTS: usize = 20_000;
 
@@ -36,9 +40,15 @@ pub(crate) struct Serve {
     /// What an acknowledgement means
     #[arg(long, value_enum, default_value_t, env = "ANNALS_DURABILITY")]
     durability: Level,
+    /// Bytes of one log file, 1MiB to 2GiB: reserved in full when it is begun; what is sealed at a time
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = LOG_SIZE_DEFAULT, env = "ANNALS_LOG_SIZE")]
+    log_size: u64,
     /// Fill an empty store with 100,000 made-up events and say what to try
     #[arg(long)]
     demo: bool,
+    /// Serve a damaged store: for reading only, without what the damage took, changing nothing
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "ANNALS_DEGRADED")]
+    degraded: bool,
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
@@ -69,7 +79,12 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     let mut config = ServerConfig::from_environment(&command.data);
     config.listen = command.listen;
     config.durability = command.durability.into();
+    config.log_size_bytes = command.log_size;
+    config.degraded = command.degraded;
     config.insecure = command.insecure;
+    if command.demo && command.degraded {
+        return Err(Failure::new("--demo fills a store and --degraded changes nothing: leave one of them out"));
+    }
     // Before a demonstration fills a store for a server that will not start.
     config.validate().map_err(Failure::new)?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("ANNALS_LOG")
@@ -88,13 +103,20 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
             say(what_to_try(address, admin_key.as_deref().or(new_key)));
         }
     })
-    .map_err(Failure::new)?;
+    .map_err(|error| match &error {
+        annals_server::Error::Engine(damage) if damage.kind() == ErrorKind::Corrupt => {
+            Failure::new(format_args!("{error}\n`annals serve --degraded` serves what is sound, for reading only."))
+        }
+        _ => Failure::new(error),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Fills the store if there is nothing in it.
 fn fill(command: &Serve) -> Result<()> {
-    let engine = Engine::open(Options::new(&command.data))?;
+    let mut options = Options::new(&command.data);
+    options.log_size_bytes = command.log_size;
+    let engine = Engine::open(options)?;
     let held = engine.stats().last_sequence;
     if held > 0 {
         say(format_args!("the store has had {} events before and is left as it is", grouped(held)));
@@ -142,7 +164,9 @@ mod tests {
             data: folder.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 1)),
             durability: Level::Sync,
+            log_size: 1 << 20,
             demo: true,
+            degraded: false,
             insecure: false,
         }
     }
@@ -157,6 +181,11 @@ mod tests {
             assert_eq!(engine.stats().events, DEMO_EVENTS);
             engine.close().unwrap();
         }
+    }
+
+    #[test]
+    fn log_files_are_as_large_as_the_engine_makes_them() {
+        assert_eq!(parse_size(LOG_SIZE_DEFAULT), Ok(annals_engine::LOG_SIZE_BYTES_DEFAULT));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Files of events: plain, gzip or zstd, by what they begin with.
 
+mod pausing;
+
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::failure::{Result, while_doing};
+use crate::source::pausing::Pausing;
 
 /// Read at once from a file or a pipe.
 const BUFFER_SIZE_BYTES: usize = 256 << 10;
@@ -44,6 +47,8 @@ impl Source {
         let position = Arc::new(AtomicU64::new(0));
         let counted = Counted { raw, position: Arc::clone(&position) };
         let reader = decompressed(counted).map_err(failed(format!("read {name}")))?;
+        // What comes live, `tail -f` for example, is stored without waiting for more of it.
+        let reader = if is_stdin { Box::new(Pausing::new(reader)) } else { reader };
         Ok(Self { name, size_bytes, position, reader })
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::client::Client;
 use crate::failure::{Failure, Result};
+use crate::terminal::{push_harmless, say};
 
 /// The store's directory unless told otherwise.
 pub(crate) const DATA_DEFAULT: &str = "./annals-data";
@@ -48,5 +49,16 @@ pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
     }
     let mut options = Options::new(directory);
     options.background = false;
-    Ok(Engine::open(options)?)
+    let engine = Engine::open(options)?;
+    say_recovery(&engine);
+    Ok(engine)
+}
+
+/// Says what opening a store had to put right, or found damaged.
+pub(crate) fn say_recovery(engine: &Engine) {
+    for note in engine.recovery_notes() {
+        let mut shown = String::new();
+        push_harmless(&mut shown, note);
+        say(format_args!("recovery: {shown}"));
+    }
 }

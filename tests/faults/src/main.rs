@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::random::Random;
-use crate::server::Server;
+use crate::server::{Server, Setup};
 use crate::world::World;
 
 /// What can go wrong, in words.
@@ -28,6 +28,10 @@ const LOAD_MS: (u64, u64) = (50, 500);
 /// A store is killed so often before the next one is begun: listing it takes longer each time.
 const KILLS_OF_ONE_STORE: u64 = 10;
 const LEVELS: [&str; 3] = ["sync", "interval", "buffered"];
+/// Every other store has small logs, which are sealed and compacted again and again under the kills; the
+/// others have logs that never get full.
+const LOG_SIZE_SMALL: &str = "1MiB";
+const LOG_SIZE_LARGE: &str = "256MiB";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,26 +58,28 @@ fn main() -> ExitCode {
 fn run(binary: &Path, directory: &Path, rounds: u64, seed: u64) -> Result<String, Failure> {
     let mut random = Random::new(seed);
     let mut totals = world::Totals::default();
+    let mut segments = 0;
     let mut begun = 0;
     while begun < rounds {
         let kills = KILLS_OF_ONE_STORE.min(rounds - begun);
         let store = directory.join(format!("store-{begun}"));
-        totals.add(
-            &kill_one_store(binary, &store, kills, &mut random)
-                .map_err(|failure| format!("{}: {failure}", store.display()))?,
-        );
+        let small = (begun / KILLS_OF_ONE_STORE).is_multiple_of(2);
+        let setup = Setup { binary, store: &store, log_size: if small { LOG_SIZE_SMALL } else { LOG_SIZE_LARGE } };
+        let found = kill_one_store(&setup, kills, &mut random);
+        totals.add(&found.map_err(|failure| format!("{}: {failure}", store.display()))?);
+        segments += std::fs::read_dir(store.join("segment"))?.count();
         begun += kills;
         std::fs::remove_dir_all(&store)?;
     }
-    Ok(format!("{rounds} kills, {totals}"))
+    Ok(format!("{rounds} kills, {totals}; {segments} sealed segments in the end"))
 }
 
 /// Kills one store again and again; each start finds all that was acknowledged before.
-fn kill_one_store(binary: &Path, store: &Path, kills: u64, random: &mut Random) -> Result<world::Totals, Failure> {
+fn kill_one_store(setup: &Setup<'_>, kills: u64, random: &mut Random) -> Result<world::Totals, Failure> {
     let world = Mutex::new(World::new());
     for kill in 0..=kills {
         let level = usize::try_from(random.below(3)).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"sync");
-        let mut server = Server::start(binary, store, level)?;
+        let mut server = Server::start(setup, level)?;
         let client = Client::new(server.address());
         check(&client, &mut lock(&world)).map_err(|failure| format!("after kill {kill}: {failure}"))?;
         if kill == kills {

@@ -13,6 +13,16 @@ use crate::{Failure, log_path};
 const START_CHECKS_MAX: u32 = 3000;
 const START_CHECK_EVERY: Duration = Duration::from_millis(20);
 
+/// What every server of a store has in common.
+pub(crate) struct Setup<'a> {
+    /// The program.
+    pub(crate) binary: &'a Path,
+    /// The store's directory.
+    pub(crate) store: &'a Path,
+    /// As `--log-size` takes it.
+    pub(crate) log_size: &'a str,
+}
+
 /// A running server; killed when it goes out of scope.
 pub(crate) struct Server {
     child: Child,
@@ -21,11 +31,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server on a free port and waits until it is ready.
-    pub(crate) fn start(binary: &Path, store: &Path, level: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(setup: &Setup<'_>, level: &str) -> Result<Self, Failure> {
+        let Setup { binary, store, log_size } = *setup;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = OpenOptions::new().create(true).append(true).open(log_path(store))?;
         let child = Command::new(binary)
-            .args(["serve", "--durability", level, "--listen", &address.to_string(), "--data"])
+            .args(["serve", "--durability", level, "--log-size", log_size, "--listen", &address.to_string(), "--data"])
             .arg(store)
             .env("ANNALS_ADMIN_KEY", KEY)
             .env("ANNALS_LOG", "warn")

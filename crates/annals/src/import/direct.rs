@@ -11,6 +11,7 @@ use super::{Importer, Totals, give_id};
 use crate::failure::{Result, while_doing};
 use crate::signals::Stop;
 use crate::source::Source;
+use crate::store::say_recovery;
 
 /// Batches that wait to be stored: enough that neither side waits, little memory.
 const BATCHES_WAITING_MAX: usize = 2;
@@ -24,7 +25,9 @@ pub(super) struct Direct {
 impl Direct {
     /// Opens the store, making one if there is none.
     pub(super) fn open(directory: &Path, threads: usize) -> Result<Self> {
-        Ok(Self { engine: Engine::open(Options::new(directory))?, threads })
+        let engine = Engine::open(Options::new(directory))?;
+        say_recovery(&engine);
+        Ok(Self { engine, threads })
     }
 }
 

@@ -1,0 +1,68 @@
+//! `POST /annals/v1/verify`: reads the whole store and says what is damaged.
+
+use annals_engine::VerifyReport;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::query::only;
+use crate::error::Answer;
+use crate::face;
+use crate::request::Request;
+
+/// `POST /annals/v1/verify`
+pub(crate) async fn verify(request: Request) -> Answer {
+    only(&request.params, &[])?;
+    tracing::info!(by = ?request.caller.user_id, "a verification starts");
+    let verified = request.state.verify(|state| {
+        let mut report = state.engine().verify(&mut |_done, _all| {})?;
+        // What an open left out because it is damaged is not among the files that were read.
+        report.damages.extend(state.engine().write_refusal().map(|refusal| refusal.to_string()));
+        Ok(report)
+    })?;
+    let report = verified.await?;
+    for damage in &report.damages {
+        tracing::error!(damage, "stored bytes are damaged");
+    }
+    // Clients are not told where on this machine the store lies.
+    let directory = request.state.engine().options().directory.join("");
+    Ok(face::json(StatusCode::OK, shown(&report, &directory.to_string_lossy())))
+}
+
+/// The report with its files named from within `directory`, which ends with a slash.
+fn shown(report: &VerifyReport, directory: &str) -> String {
+    let within = |damage: &String| if directory.is_empty() { damage.clone() } else { damage.replace(directory, "") };
+    let damages: Vec<String> = report.damages.iter().map(within).collect();
+    let VerifyReport { files, bytes, events, .. } = report;
+    json!({"files": files, "bytes": bytes, "events": events, "damages": damages}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_engine::{Engine, Options};
+
+    use super::*;
+    use crate::config::ServerConfig;
+    use crate::state::AppState;
+
+    #[test]
+    fn files_are_named_from_within_the_store() {
+        let damage =
+            |place: &str| VerifyReport { damages: vec![format!("bad ({place}seg/1.seg)")], ..Default::default() };
+        for directory in ["/var/lib/annals/", "./annals-data/", ""] {
+            assert!(shown(&damage(directory), directory).contains(r#""damages":["bad (seg/1.seg)"]"#), "{directory}");
+        }
+    }
+    #[tokio::test]
+    async fn a_second_one_is_refused_while_one_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(Options::new(directory.path())).unwrap();
+        let state = AppState::with_engine(engine, &ServerConfig::new(directory.path())).unwrap().state;
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let first = state.verify(move |_| Ok(finished.recv().is_err())).unwrap();
+        let refused = state.verify(|_| Ok(())).map(|_| ()).unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::CONFLICT, "verification_running"));
+        drop(finish);
+        assert!(first.await.unwrap());
+        state.verify(|_| Ok(())).unwrap().await.unwrap();
+    }
+}
