@@ -19,6 +19,10 @@ use crate::shared::Shared;
 pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> VerifyReport {
     let catalog = shared.catalog();
     let mut run = Run { report: VerifyReport::default(), total: total_bytes(&catalog), progress };
+    if let Some(damage) = &shared.read_only {
+        // What the open left out is in no catalog.
+        run.report.damages.push(damage.to_string());
+    }
     for entry in &catalog.sealed {
         run.report.files += 1;
         let path = segment_path(&shared.options.directory, entry.entry.id);

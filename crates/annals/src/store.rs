@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use annals_engine::{Engine, Options};
+use annals_engine::{Engine, ErrorKind, Options};
 use clap::Args;
 
 use crate::client::Client;
@@ -40,6 +40,28 @@ impl Target {
 
 /// Opens a store that is there, to read it: nothing runs in the background.
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
+    require_store(directory)?;
+    opened(Engine::open(options_to_read(directory)))
+}
+
+/// Opens a store to look for damage: one whose log is damaged is opened as far as it goes.
+pub(crate) fn open_to_verify(directory: &Path) -> Result<Engine> {
+    require_store(directory)?;
+    opened(match Engine::open(options_to_read(directory)) {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Engine::open(Options { degraded: true, ..options_to_read(directory) })
+        }
+        opened => opened,
+    })
+}
+
+fn opened(engine: Result<Engine, annals_engine::Error>) -> Result<Engine> {
+    let engine = engine?;
+    say_recovery(&engine);
+    Ok(engine)
+}
+
+fn require_store(directory: &Path) -> Result<()> {
     let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
     if is_empty {
         return Err(Failure::new(format_args!(
@@ -47,11 +69,11 @@ pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
             directory.display()
         )));
     }
-    let mut options = Options::new(directory);
-    options.background = false;
-    let engine = Engine::open(options)?;
-    say_recovery(&engine);
-    Ok(engine)
+    Ok(())
+}
+
+fn options_to_read(directory: &Path) -> Options {
+    Options { background: false, ..Options::new(directory) }
 }
 
 /// Says what opening a store had to put right, or found damaged.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::failure::{Failure, Result, while_doing};
-use crate::store::{Target, open_existing};
+use crate::store::{Target, open_to_verify};
 use crate::terminal::{grouped, is_watched, out, push_harmless};
 
 const PATH: &str = "/annals/v1/verify";
@@ -63,7 +63,7 @@ fn ask(client: &Client) -> Result<VerifyReport> {
 
 /// Reads the store of a directory.
 fn read(directory: &Path) -> Result<VerifyReport> {
-    let engine = open_existing(directory)?;
+    let engine = open_to_verify(directory)?;
     let bar = ProgressBar::with_draw_target(Some(0), target());
     bar.set_style(
         ProgressStyle::with_template("{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}")
@@ -74,11 +74,8 @@ fn read(directory: &Path) -> Result<VerifyReport> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let mut report = report?;
-    // What an open left out because it is damaged is not among the files that were read.
-    report.damages.extend(engine.write_refusal().map(|refusal| refusal.to_string()));
     engine.close()?;
-    Ok(report)
+    Ok(report?)
 }
 
 fn write_report(out: &mut impl Write, report: &VerifyReport) -> Result<()> {

@@ -13,12 +13,7 @@ use crate::request::Request;
 pub(crate) async fn verify(request: Request) -> Answer {
     only(&request.params, &[])?;
     tracing::info!(by = ?request.caller.user_id, "a verification starts");
-    let verified = request.state.verify(|state| {
-        let mut report = state.engine().verify(&mut |_done, _all| {})?;
-        // What an open left out because it is damaged is not among the files that were read.
-        report.damages.extend(state.engine().write_refusal().map(|refusal| refusal.to_string()));
-        Ok(report)
-    })?;
+    let verified = request.state.verify(|state| Ok(state.engine().verify(&mut |_done, _all| {})?))?;
     let report = verified.await?;
     for damage in &report.damages {
         tracing::error!(damage, "stored bytes are damaged");
