@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use roaring::RoaringBitmap;
 
 use crate::catalog::SealedEntry;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fold::fold_overlays;
 use crate::layout::{FileKind, FileName, segment_path};
 use crate::overlay::Overlay;
@@ -40,13 +40,23 @@ pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
         return Err(crate::queue::closed());
     }
     let mut rewritten = 0;
+    let mut damage = None;
     for group in groups(shared, eagerness) {
         shared.check_writable()?;
-        rewritten += crate::codec::len_u64(group.len());
-        rewrite(shared, &group)?;
-        shared.counters.compactions.fetch_add(1, Ordering::Relaxed);
+        if shared.is_closing() {
+            return Err(crate::queue::closed());
+        }
+        match rewrite(shared, &group) {
+            Ok(()) => {
+                rewritten += crate::codec::len_u64(group.len());
+                shared.counters.compactions.fetch_add(1, Ordering::Relaxed);
+            }
+            // One damaged segment must not keep the deleted rows of all others.
+            Err(error) if error.kind() == ErrorKind::Corrupt => _ = damage.get_or_insert(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(rewritten)
+    damage.map_or(Ok(rewritten), Err)
 }
 
 /// Which segments are to be rewritten together: neighbours of one partition.

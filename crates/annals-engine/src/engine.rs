@@ -88,7 +88,7 @@ impl Engine {
                 control_ordinal: start.control_ordinal,
                 last_made_us: start.last_made_us,
                 sync_due: None,
-                age_due: None,
+                age_due: start.age_due,
                 marker_due: None,
             };
             threads.push(spawn("annals-writer", &shared, move |_| writer.run())?);

@@ -13,10 +13,15 @@ use crate::shared::Shared;
 /// The name under which idempotency keys are kept. Names of callers never start with a dot.
 pub(crate) const IDEMPOTENCY_BLOB: &str = ".idempotency";
 
+/// The name under which operations are kept that a damaged segment has not taken.
+pub(crate) const OWED_BLOB: &str = ".owed";
+
 /// Overlay files that were written and are not yet named by the manifest.
 pub(crate) struct Folded {
     files: Vec<FoldedOverlay>,
     ordinal: u64,
+    /// Damaged segments: they hold no more operations than before.
+    damaged: Vec<u64>,
 }
 
 struct FoldedOverlay {
@@ -44,15 +49,18 @@ pub(crate) fn fold_overlays(shared: &Shared, added: &[SealedEntry], ordinal: u64
         };
         files.push(FoldedOverlay { segment_id: entry.entry.id, overlay_id, crc });
     }
-    Ok(Folded { files, ordinal })
+    let damaged = catalog.sealed.iter().filter(|entry| entry.segment.is_none()).map(|entry| entry.entry.id).collect();
+    Ok(Folded { files, ordinal, damaged })
 }
 
 impl Folded {
-    /// Names the new files and gives up the old ones. Every segment then holds all operations so far.
+    /// Names the new files and gives up the old ones. Every sound segment then holds all operations so far.
     pub(crate) fn commit(&self, manifest: &mut Manifest) {
         let mut replaced = Vec::new();
         for entry in &mut manifest.segments {
-            entry.applied_control = entry.applied_control.max(self.ordinal);
+            if !self.damaged.contains(&entry.id) {
+                entry.applied_control = entry.applied_control.max(self.ordinal);
+            }
             if let Some(file) = self.files.iter().find(|file| file.segment_id == entry.id) {
                 replaced.extend(entry.overlay_id.replace(file.overlay_id));
                 entry.overlay_crc = file.crc;
@@ -72,7 +80,9 @@ impl Folded {
     /// Brings the catalog's entries in line with the manifest.
     pub(crate) fn note(&self, catalog: &mut Catalog) {
         for entry in &mut catalog.sealed {
-            entry.entry.applied_control = entry.entry.applied_control.max(self.ordinal);
+            if !self.damaged.contains(&entry.entry.id) {
+                entry.entry.applied_control = entry.entry.applied_control.max(self.ordinal);
+            }
             if let Some(file) = self.files.iter().find(|file| file.segment_id == entry.entry.id) {
                 entry.entry.overlay_id = Some(file.overlay_id);
                 entry.entry.overlay_crc = file.crc;
@@ -129,4 +139,21 @@ pub(crate) fn write_idempotency(shared: &Shared) -> Result<Option<NewBlob>> {
         table.encode(shared.watermarks.durable().sequence)
     };
     new_blob(shared, IDEMPOTENCY_BLOB, &bytes).map(Some)
+}
+
+/// Writes down what damaged segments are owed, before the log that says so goes.
+pub(crate) fn write_owed(shared: &Shared) -> Result<Option<NewBlob>> {
+    if shared.owed.is_empty() {
+        return Ok(None);
+    }
+    new_blob(shared, OWED_BLOB, &shared.owed.encode()?).map(Some)
+}
+
+/// Forgets what was owed, once every segment has taken it.
+pub(crate) fn forget_owed(shared: &Shared, manifest: &mut Manifest) {
+    let position = manifest.blobs.iter().position(|blob| blob.name == OWED_BLOB);
+    if let Some(position) = position.filter(|_| shared.owed.is_empty()) {
+        let blob = manifest.blobs.remove(position);
+        manifest.dropping.push(FileName::new(FileKind::Blob, blob.id));
+    }
 }

@@ -45,11 +45,11 @@ impl IdempotencyTable {
     /// Forgets what is too old at `now_us`, and the oldest beyond the limit.
     pub(crate) fn expire(&mut self, now_us: i64) {
         self.answers.retain(|_, answer| answer.at_us.saturating_add(KEEP_US) > now_us);
-        if let Some(excess) = self.answers.len().checked_sub(ENTRIES_MAX).filter(|excess| *excess > 0) {
-            let mut times: Vec<i64> = self.answers.values().map(|answer| answer.at_us).collect();
-            times.sort_unstable();
-            if let Some(cutoff) = times.get(excess - 1).copied() {
-                self.answers.retain(|_, answer| answer.at_us > cutoff);
+        if let Some(excess) = self.answers.len().checked_sub(ENTRIES_MAX) {
+            let mut oldest: Vec<(i64, u128)> = self.answers.iter().map(|(key, answer)| (answer.at_us, *key)).collect();
+            oldest.sort_unstable();
+            for (_, key) in oldest.into_iter().take(excess) {
+                self.answers.remove(&key);
             }
         }
     }

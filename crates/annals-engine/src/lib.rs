@@ -41,6 +41,7 @@ mod open;
 mod options;
 mod overlay;
 mod overlay_file;
+mod owed;
 mod part;
 mod partition;
 mod queue;

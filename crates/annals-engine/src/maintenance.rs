@@ -12,6 +12,8 @@ use crate::shared::Shared;
 const FLOOR_INTERVAL: Duration = Duration::from_mins(1);
 /// How often every deleted row is removed for good: what bounds how long its bytes stay.
 const PURGE_INTERVAL: Duration = Duration::from_hours(24);
+/// The first time after an open, so that a store that is opened anew each day is purged too.
+const FIRST_PURGE_AFTER: Duration = Duration::from_mins(10);
 /// How long a failed seal or compaction rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -19,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) fn run(shared: &Shared) {
     let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
     let mut floor_offset = shared.watermarks.durable();
-    let mut purge_due = shared.options.clock.monotonic() + PURGE_INTERVAL;
+    let mut purge_due = shared.options.clock.monotonic() + FIRST_PURGE_AFTER;
     let mut unfinished = Unfinished::Nothing;
     loop {
         let stop = {

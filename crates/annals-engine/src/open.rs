@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -12,7 +13,7 @@ use crate::catalog::{Catalog, LiveEntry, SealedEntry};
 use crate::changes::replay;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fold::IDEMPOTENCY_BLOB;
+use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
 use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind};
 use crate::housekeeping::{create_folders, sweep};
 use crate::idempotency::{Answer, IdempotencyTable};
@@ -23,6 +24,7 @@ use crate::manifest::{LogEntry, Manifest, ManifestStore, SegmentEntry};
 use crate::options::Options;
 use crate::overlay::Overlay;
 use crate::overlay_file::{OverlayPlace, read_overlay};
+use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::record::index_payload;
 use crate::segment::SealedSegment;
@@ -46,6 +48,8 @@ pub(crate) struct WriterStart {
     pub(crate) next_sequence: u64,
     pub(crate) control_ordinal: u64,
     pub(crate) last_made_us: i64,
+    /// When the log that is gone on with is old enough to be sealed; absent if it is empty.
+    pub(crate) age_due: Option<Duration>,
 }
 
 /// How the walk over a log ended.
@@ -66,6 +70,8 @@ struct Recovery<'a> {
     last_made_us: i64,
     durable: DurablePoint,
     idempotency: IdempotencyTable,
+    /// Every delete and mark that is still in a log, or that a damaged segment has not taken.
+    owed: Owed,
     read_only: Option<Error>,
     notes: Vec<String>,
 }
@@ -87,8 +93,10 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         recovery.read_only = Some(Error::corrupt(message));
     }
     recovery.load_idempotency()?;
-    recovery.open_segments();
+    recovery.open_segments()?;
+    recovery.settle_owed()?;
     recovery.recover_logs()?;
+    recovery.keep_owed();
     let epoch = manifest.epoch + 1;
     let Recovery {
         catalog,
@@ -97,6 +105,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         last_made_us,
         mut durable,
         idempotency,
+        owed,
         read_only,
         mut notes,
         ..
@@ -113,13 +122,14 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         durable.offset = begun.end_offset.max(durable.offset);
         active = Some(begun);
     }
-    let shared = share(options, manifest.store, epoch, catalog, manifest_store, idempotency, read_only, lock);
+    let shared = share(options, manifest.store, epoch, catalog, manifest_store, idempotency, owed, read_only, lock);
     shared.watermarks.publish(next_sequence - 1);
     if durable.log_id != 0 {
         shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
     }
     shared.control.lock().applied_ordinal = control_ordinal;
-    let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us });
+    let age_due = active.as_ref().and_then(|active| age_due(&shared.options, active));
+    let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us, age_due });
     Ok(Opened { shared, start, notes })
 }
 
@@ -131,6 +141,7 @@ fn share(
     catalog: Catalog,
     manifest: ManifestStore,
     idempotency: IdempotencyTable,
+    owed: Owed,
     read_only: Option<Error>,
     lock: Box<dyn Send + Sync>,
 ) -> Shared {
@@ -146,6 +157,7 @@ fn share(
         manifest: Mutex::new(manifest),
         removed: Mutex::default(),
         idempotency: Mutex::new(idempotency),
+        owed,
         running_keys: Mutex::new(HashSet::new()),
         disk_full: AtomicBool::new(false),
         maintenance_failure: Mutex::default(),
@@ -180,6 +192,19 @@ fn missing_is_damage(error: Error) -> Error {
         Some(path) => damage.at_path(path),
         None => damage,
     }
+}
+
+/// A restart does not make a log younger.
+fn age_due(options: &Options, active: &Active) -> Option<Duration> {
+    let is_used = active.end_offset > active.log.first_frame_offset();
+    let age_us = options.clock.now_us().saturating_sub(active.log.created_at_us());
+    let age = Duration::from_micros(u64::try_from(age_us).unwrap_or(0));
+    let left = Duration::from_millis(options.log_age_ms_max).saturating_sub(age);
+    is_used.then(|| options.clock.monotonic() + left)
+}
+
+fn damage_sentence(damage: &Error) -> String {
+    format!("a sealed segment is damaged, a delete or mark found it: {damage}")
 }
 
 fn new_store_id() -> Result<u128> {
@@ -236,6 +261,7 @@ impl<'a> Recovery<'a> {
             last_made_us: manifest.last_made_created_at_us,
             durable: DurablePoint::default(),
             idempotency: IdempotencyTable::default(),
+            owed: Owed::default(),
             read_only: None,
             notes: Vec::new(),
         }
@@ -261,7 +287,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// Opens every sealed segment; a damaged one is kept as damage and the others serve.
-    fn open_segments(&mut self) {
+    fn open_segments(&mut self) -> Result<()> {
         for entry in &self.manifest.segments {
             let overlay = self.read_overlay(entry);
             let path = segment_path(&self.options.directory, entry.id);
@@ -276,6 +302,8 @@ impl<'a> Recovery<'a> {
                     sealed.written = Arc::clone(&sealed.overlay);
                     sealed
                 }
+                // What may pass, as too many open files, is no damage: the store opens when it has passed.
+                Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => return Err(error),
                 Err(error) => {
                     self.notes.push(format!("a sealed segment is damaged: {error}"));
                     SealedEntry::damaged(entry.clone(), Arc::default(), &error)
@@ -283,6 +311,30 @@ impl<'a> Recovery<'a> {
             };
             self.catalog.sealed.push(sealed);
         }
+        Ok(())
+    }
+
+    /// Does what segments were owed that are whole again.
+    fn settle_owed(&mut self) -> Result<()> {
+        let Some(blob) = self.manifest.blobs.iter().find(|blob| blob.name == OWED_BLOB) else { return Ok(()) };
+        let read = read_blob(&*self.options.storage, &self.options.directory, self.manifest.store, blob);
+        match read.and_then(|bytes| Owed::decode(&bytes)) {
+            Ok(owed) => self.owed = owed,
+            Err(error) if self.options.degraded => self.degrade(error),
+            Err(error) => return Err(missing_is_damage(error)),
+        }
+        for (ordinal, operation) in self.owed.iter() {
+            let damages = replay(&mut self.catalog, operation, ordinal, self.next_sequence)?;
+            self.notes.extend(damages.iter().map(damage_sentence));
+        }
+        Ok(())
+    }
+
+    /// Keeps the operations that a damaged segment does not hold.
+    fn keep_owed(&mut self) {
+        let damaged = self.catalog.sealed.iter().filter(|entry| entry.segment.is_none());
+        let applied = damaged.map(|entry| entry.entry.applied_control).min();
+        self.owed.keep_after(applied);
     }
 
     fn read_overlay(&self, entry: &SegmentEntry) -> Result<Overlay> {
@@ -386,11 +438,12 @@ impl<'a> Recovery<'a> {
             FrameKind::Control => {
                 self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
                 let visible = header.base_sequence - 1;
-                for operation in control::decode(payload, header.count)? {
-                    let damages = replay(&mut self.catalog, &operation, header.control_ordinal, visible)?;
-                    let sentence = |damage| format!("a sealed segment is damaged, a delete or mark found it: {damage}");
-                    self.notes.extend(damages.iter().map(sentence));
+                let operations = control::decode(payload, header.count)?;
+                for operation in &operations {
+                    let damages = replay(&mut self.catalog, operation, header.control_ordinal, visible)?;
+                    self.notes.extend(damages.iter().map(damage_sentence));
                 }
+                self.owed.insert(header.control_ordinal, operations);
                 Ok(())
             }
         }
@@ -422,7 +475,7 @@ impl<'a> Recovery<'a> {
                 first_sequence: header.base_sequence,
                 stored: header.count,
                 duplicates: header.duplicates,
-                at_us: self.options.clock.now_us(),
+                at_us: self.options.clock.now_us().max(self.last_made_us),
             };
             self.idempotency.insert(header.idempotency_key, answer);
         }

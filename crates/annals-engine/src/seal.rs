@@ -11,7 +11,7 @@ use crate::catalog::{LiveEntry, SealedEntry};
 use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::field::{Field, Values};
-use crate::fold::{fold_overlays, write_idempotency};
+use crate::fold::{fold_overlays, forget_owed, write_idempotency, write_owed};
 use crate::id::EventId;
 use crate::layout::{FileKind, segment_path};
 use crate::live::{ABSENT, BLOCK_ROWS, LiveBlock, LiveSegment};
@@ -46,6 +46,7 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };
     shared.check_writable()?;
+    check_log(&oldest)?;
     let partitions = partitions(shared, &oldest);
     let ids = shared.announce(FileKind::Segment, partitions.len())?;
     let sealed = write_segments(shared, &oldest, &partitions, ids.clone());
@@ -57,6 +58,17 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     shared.counters.seals.fetch_add(1, Ordering::Relaxed);
     shared.remove_dropped()?;
     Ok(true)
+}
+
+/// Checks every frame once more: what is copied into a segment gets new checksums, and no damage of the
+/// log must hide behind them.
+fn check_log(live: &LiveEntry) -> Result<()> {
+    let mut offset = live.log.first_frame_offset();
+    while offset < live.closed_at.unwrap_or(0) {
+        let (header, _) = live.log.read_frame_at(offset)?;
+        offset += crate::codec::len_u64(header.frame_size());
+    }
+    Ok(())
 }
 
 /// Writes one segment per partition, without the rows deleted by now.
@@ -275,8 +287,8 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
         entries.push(SealedEntry::new(one.entry, one.segment, Arc::new(overlay)));
     }
     let folded = fold_overlays(shared, &entries, ordinal)?;
-    let idempotency = match write_idempotency(shared) {
-        Ok(idempotency) => idempotency,
+    let blobs = match write_idempotency(shared).and_then(|keys| Ok([keys, write_owed(shared)?])) {
+        Ok(blobs) => blobs,
         Err(error) => {
             folded.discard(shared);
             return Err(error);
@@ -288,15 +300,16 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
             manifest.segments.push(entry.entry.clone());
         }
         folded.commit(manifest);
-        if let Some(blob) = &idempotency {
+        for blob in blobs.iter().flatten() {
             blob.commit(manifest);
         }
+        forget_owed(shared, manifest);
         manifest.drop_log(log_id);
         manifest.next_control_ordinal = manifest.next_control_ordinal.max(ordinal + 1);
     });
     if let Err(error) = committed {
         folded.discard(shared);
-        if let Some(blob) = &idempotency {
+        for blob in blobs.iter().flatten() {
             blob.discard(shared);
         }
         return Err(error);

@@ -14,6 +14,7 @@ use crate::layout::{FileKind, FileName};
 use crate::log::LogFile;
 use crate::manifest::{DurableFloor, Manifest, ManifestStore};
 use crate::options::Options;
+use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::watermark::{DurablePoint, Watermarks};
 
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     /// Files given up by the last commits whose names are not yet off the manifest's list.
     pub(crate) removed: Mutex<Vec<FileName>>,
     pub(crate) idempotency: Mutex<IdempotencyTable>,
+    /// What damaged segments have not taken, as found at open: later changes that concern one fail.
+    pub(crate) owed: Owed,
     /// Idempotency keys whose first use still runs.
     pub(crate) running_keys: Mutex<HashSet<u128>>,
     pub(crate) disk_full: AtomicBool,

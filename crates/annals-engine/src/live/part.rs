@@ -112,8 +112,9 @@ impl LivePart {
 
     /// How many rows of `rows` hold each code of a field.
     fn code_counts(&self, field: Field, rows: &RowSet) -> Vec<(u32, u32)> {
-        let columns = self.block.columns.read();
+        // ORDER: the order may read the columns itself, and a waiting writer stands between two reads.
         let order = self.order();
+        let columns = self.block.columns.read();
         let mut codes = Vec::with_capacity(row_usize(rows.len()));
         for row in rows.iter() {
             codes.extend_from_slice(columns.codes_of(field, order.arrival_of(row)));

@@ -128,6 +128,11 @@ impl LogFile {
         FramePlace { store: self.header.store, log_id: self.header.log_id, offset }
     }
 
+    /// When it was made, UTC microseconds.
+    pub(crate) fn created_at_us(&self) -> i64 {
+        self.header.created_at_us
+    }
+
     pub(crate) fn log_id(&self) -> u64 {
         self.header.log_id
     }

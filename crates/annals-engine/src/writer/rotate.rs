@@ -36,7 +36,11 @@ impl Writer {
             .disk_full
             .store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
         let log = Arc::new(begun?);
-        let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, Arc::clone(log.map()?)));
+        let map = log.map().map(Arc::clone);
+        if map.is_err() {
+            shared.discard(FileKind::Log, [log.log_id()]);
+        }
+        let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, map?));
         let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
         let (base_sequence, last_made_us) = (self.next_sequence, self.last_made_us);
         let committed = shared.update_manifest(|manifest| {

@@ -10,6 +10,9 @@ use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
 use crate::sync::SyncRequest;
 use crate::watermark::DurablePoint;
 
+/// When an old log that could not be closed is tried again.
+const AGE_RETRY: Duration = Duration::from_mins(1);
+
 impl Writer {
     pub(super) fn flush(&mut self) -> Result<u64> {
         self.shared.check_writable()?;
@@ -36,11 +39,12 @@ impl Writer {
         let point = self.durable_point();
         if self.shared.watermarks.durable() != point {
             self.shared.sync_log(&self.active.log, point)?;
+            // Only what a sync made durable is worth a marker: markers take room of the log.
+            let idle = Duration::from_millis(self.shared.options.sync_marker_idle_ms);
+            self.marker_due = Some(self.shared.options.clock.monotonic() + idle);
         }
         self.sync_asked_offset = self.active.end_offset;
         self.sync_due = None;
-        let idle = Duration::from_millis(self.shared.options.sync_marker_idle_ms);
-        self.marker_due = Some(self.shared.options.clock.monotonic() + idle);
         Ok(())
     }
 
@@ -84,7 +88,7 @@ impl Writer {
         }
         if self.age_due.is_some_and(|due| due <= now) {
             // Without room for the next log, or a sync: seen by the next append, which is refused.
-            self.age_due = Some(now + self.age_max());
+            self.age_due = Some(now + self.age_max().min(AGE_RETRY));
             _ = self.rotate_if_used();
         }
         if self.sync_due.is_some_and(|due| due <= now) {

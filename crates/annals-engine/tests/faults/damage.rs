@@ -283,3 +283,59 @@ fn a_delete_in_the_log_does_not_hold_up_the_store_of_a_damaged_segment() {
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(everything(&Engine::open(clean).unwrap()), expected, "the file is back, and so is all");
 }
+
+/// A delete that a damaged segment had not taken was forgotten with its log, and came undone when the
+/// file was restored.
+#[test]
+fn what_a_damaged_segment_is_owed_outlives_its_log() {
+    let bench = Bench::new();
+    let segment = bench.sample.segment.clone();
+    let clean = bench.with(&segment, &bench.bytes(&segment));
+    let engine = Engine::open(clean.clone()).unwrap();
+    engine.delete(&Delete::Matching(Filter::term(Field::UserId, "ada"))).unwrap();
+    engine.mark(&[Mark { sequence: 1, acknowledged: true }]).unwrap();
+    let expected = everything(&engine);
+    engine.close().unwrap();
+    let path = clean.directory.join(&segment);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    for round in 0..2 {
+        let engine = Engine::open(clean.clone()).unwrap();
+        assert!(select(&engine, &Filter::All).is_err(), "round {round}");
+        engine.append(batch(&[event(900 + round, NOW_US)]), &AppendOptions::default()).unwrap();
+        engine.delete(&Delete::Matching(Filter::created_between(NOW_US, i64::MAX))).unwrap();
+        engine.seal_now().unwrap();
+        engine.compact().unwrap();
+        engine.close().unwrap();
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    for round in 0..2 {
+        let engine = Engine::open(clean.clone()).unwrap();
+        let found: Vec<Line> = everything(&engine).into_iter().filter(|line| line.created_at_us < NOW_US).collect();
+        let wanted: Vec<Line> = expected.iter().filter(|line| line.created_at_us < NOW_US).cloned().collect();
+        assert_eq!(found, wanted, "round {round}");
+        engine.append(batch(&[event(990 + round, NOW_US)]), &AppendOptions::default()).unwrap();
+        engine.seal_now().unwrap();
+        engine.close().unwrap();
+    }
+}
+
+/// A log that had gone bad was sealed, and its damage got new checksums.
+#[test]
+fn a_log_is_checked_before_it_is_sealed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = annals_engine::Options::new(directory.path());
+    options.log_size_bytes = 1 << 20;
+    options.background = false;
+    let engine = Engine::open(options).unwrap();
+    engine.append(batch(&[event(1, 1_700_000_000_000_000)]), &AppendOptions::default()).unwrap();
+    engine.flush().unwrap();
+    let log = std::fs::read_dir(directory.path().join("log")).unwrap().next().unwrap().unwrap().path();
+    let position = 4096 + 96 + 30;
+    let flipped = std::fs::read(&log).unwrap()[position] ^ 1;
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[flipped], position as u64).unwrap();
+    let error = engine.seal_now().unwrap_err();
+    assert_eq!(error.kind(), annals_engine::ErrorKind::Corrupt, "{error}");
+    assert_eq!(engine.stats().sealed_segments, 0);
+}
