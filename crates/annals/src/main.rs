@@ -6,6 +6,7 @@ mod failure;
 mod filters;
 mod generate;
 mod import;
+mod open_files;
 mod query;
 mod serve;
 mod signals;
@@ -51,6 +52,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    open_files::allow_many();
     let outcome = match Cli::parse().command {
         Command::Serve(command) => serve::run(&command),
         Command::Import(command) => import::run(&command),
