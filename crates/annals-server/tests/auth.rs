@@ -225,6 +225,8 @@ async fn wrong_keys_are_described_where_they_are_made() {
         (json!({"name": "n", "scopes": [], "realms": vec!["r"; 17]}), "realms"),
         (json!({"name": "n", "scopes": [], "expires_at": "soon"}), "expires_at"),
         (json!({"name": "", "scopes": []}), "name"),
+        (json!({"name": "n", "scopes": "x"}), "scopes must be a list of texts, at most 9"),
+        (json!({"name": "n", "scopes": [], "expires_at": 1.7e12}), "expires_at must be an RFC 3339 time in quotes"),
     ] {
         let reply = server.call(ADMIN, "POST", "/annals/v1/keys", Some(body)).await.expect(400).json();
         assert!(reply["error"]["message"].as_str().unwrap().starts_with(place), "{reply}");
