@@ -11,8 +11,9 @@ use crate::error::EventError;
 use crate::incoming::IncomingEvent;
 use crate::parse::parse_event_into;
 
-/// The longest line, inclusive: an event of 1 MiB and what JSON puts around and into it.
-pub const LINE_SIZE_MAX: usize = 3 << 19;
+/// The longest line, inclusive: an event of 1 MiB, each byte of it escaped as `\u001f` at the worst, and
+/// a MiB for names and white space.
+pub const LINE_SIZE_MAX: usize = 7 << 20;
 /// Errors that are kept word for word; further ones are only counted.
 pub const ERRORS_KEPT_MAX: usize = 100;
 /// Below this many bytes a thread costs more than it saves.
@@ -144,7 +145,7 @@ pub(crate) fn line_too_long() -> String {
 /// Reads NDJSON on up to `threads` threads; each event is filled in.
 ///
 /// ```
-/// let parsed = annals_json::parse_ndjson(b"{\"event_type\":\"a\"}\n\n{\"event_type\":5.5e0}\nnonsense\n", 2);
+/// let parsed = annals_json::parse_ndjson(b"{\"event_type\":\"a\"}\n\n{\"event_type\":\"b\",\"user_id\":5.5e0}\nnonsense\n", 2);
 /// assert_eq!((parsed.batch.len(), parsed.lines, parsed.rejected), (2, 3, 1));
 /// assert_eq!(parsed.errors[0].line, 4);
 /// ```

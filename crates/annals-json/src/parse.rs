@@ -68,7 +68,10 @@ enum Key {
     Id,
     CreatedAt,
     CreatedAtAlias,
+    /// Takes numbers as well.
     Keyword(Field),
+    /// A string and nothing else.
+    Word(Field),
     Flag(Field),
     List(Field),
     Message,
@@ -102,6 +105,9 @@ fn key_of(name: &str) -> Key {
         "sequence" | "acknowledged" => Key::Ignored,
         _ => match Field::from_name(name) {
             Some(field @ (Field::Notification | Field::IsPublic | Field::IsGlobal)) => Key::Flag(field),
+            Some(
+                field @ (Field::EventType | Field::EventGroup | Field::Severity | Field::Status | Field::ResourceType),
+            ) => Key::Word(field),
             Some(field) if field.values() == Values::Multiple => Key::List(field),
             Some(field) => Key::Keyword(field),
             None => Key::Unknown,
@@ -251,6 +257,10 @@ impl<'a> EventVisitor<'_, 'a> {
         self.pending.exact_numbers |= matches!(value, Scalar::Float(_)) && key != Key::LatencyMs;
         match key {
             Key::Keyword(field) => set_keyword(event, field, value)?,
+            Key::Word(field) => match text_of(name, value)? {
+                Some(text) => _ = event.set(field, text),
+                None => _ = event.unset(field),
+            },
             Key::Flag(field) => match value {
                 Scalar::Null => _ = event.unset(field),
                 Scalar::Bool(flag) => _ = event.set(field, if flag { "true" } else { "false" }),

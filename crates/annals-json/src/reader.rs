@@ -9,14 +9,21 @@ use crate::ndjson::{BYTE_ORDER_MARK, Hook, LINE_SIZE_MAX, Lines, Parsed, count_u
 
 /// Bytes read before a batch is made: enough for a few thousand events and for several threads.
 const BLOCK_SIZE_DEFAULT: usize = 4 << 20;
-/// A block must hold the longest line and its end.
-const BLOCK_SIZE_MIN: usize = LINE_SIZE_MAX + 1;
+/// Holds every line that is not escaped through and through.
+const BLOCK_SIZE_MIN: usize = 3 << 19;
+/// A block that must hold the longest line and its end. Such lines are rare: a block grows when one comes.
+const BLOCK_SIZE_GROWN: usize = LINE_SIZE_MAX + 1;
 /// Filled in and encoded, a block of short lines grows to at most three times its size, and a batch
 /// holds 64 MiB.
 const BLOCK_SIZE_MAX: usize = 16 << 20;
-const _: () = assert!(BLOCK_SIZE_MIN <= BLOCK_SIZE_DEFAULT && BLOCK_SIZE_DEFAULT <= BLOCK_SIZE_MAX);
+const _: () = assert!(
+    BLOCK_SIZE_MIN <= BLOCK_SIZE_DEFAULT
+        && BLOCK_SIZE_DEFAULT <= BLOCK_SIZE_GROWN
+        && BLOCK_SIZE_GROWN <= BLOCK_SIZE_MAX
+);
 
-/// Reads events from a stream of NDJSON. Holds one block of bytes and one batch.
+/// Reads events from a stream of NDJSON. Holds one block of bytes, which grows for a line that does not
+/// fit up to the longest one that is taken, and one batch.
 ///
 /// ```
 /// let body = b"{\"event_type\":\"a\"}\n{\"event_type\":\"b\"}\n".as_slice();
@@ -61,12 +68,17 @@ impl<R: Read> BatchReader<R> {
         self
     }
 
-    /// Reads up to `bytes` per batch; what is too small for the longest line or too large for a batch
-    /// is brought to the nearest size that fits.
+    /// Reads up to `bytes` per batch; what is too small for common lines or too large for a batch is
+    /// brought to the nearest size that fits.
     #[must_use]
     pub fn with_block_size(mut self, bytes: usize) -> Self {
         self.buffer.resize(bytes.clamp(BLOCK_SIZE_MIN, BLOCK_SIZE_MAX), 0);
         self
+    }
+
+    /// Lines of the stream that were taken so far, blank ones included: those of the batches it gave.
+    pub fn lines_read(&self) -> u64 {
+        self.line
     }
 
     /// Bytes of the stream that were taken so far.
@@ -97,6 +109,10 @@ impl<R: Read> BatchReader<R> {
                 continue;
             }
             let Some(size) = self.whole_lines() else {
+                if self.buffer.len() < BLOCK_SIZE_GROWN {
+                    self.buffer.resize(BLOCK_SIZE_GROWN, 0);
+                    continue;
+                }
                 self.skipping = true;
                 continue;
             };
@@ -199,6 +215,15 @@ mod tests {
         body.extend_from_slice(good);
         body.extend(std::iter::repeat_n(b'y', 2 * LINE_SIZE_MAX));
         assert_eq!(read_all(&body), (3, vec![2, 4, 6]));
+    }
+
+    #[test]
+    fn an_event_of_which_every_byte_is_escaped_is_taken() {
+        let escaped = "\\u0001".repeat(annals_engine::CONTENT_SIZE_MAX);
+        let mut body = b"{\"event_type\":\"a\"}\n".to_vec();
+        body.extend_from_slice(format!("{{\"event_type\":\"b\",\"content\":\"{escaped}\"}}\n{{}}\n").as_bytes());
+        assert!(body.len() > BLOCK_SIZE_MIN);
+        assert_eq!(read_all(&body), (2, vec![3]));
     }
 
     #[test]

@@ -12,8 +12,8 @@ const WRITE_US_MAX: i64 = 253_402_300_799_999_999;
 
 /// Reads an RFC 3339 time as microseconds since 1970-01-01 UTC.
 ///
-/// Also taken: a space or a lower-case letter for `T`, no offset (UTC), no seconds, a date alone
-/// (its midnight). Decimals beyond microseconds are cut; a leap second is the second before it.
+/// Also taken: a space or a lower-case letter for `T`, no offset (UTC), a date alone (its midnight).
+/// Decimals beyond microseconds are cut. A leap second is refused: no time of ours could show it again.
 ///
 /// ```
 /// assert_eq!(annals_json::parse_time("2023-11-14T22:13:20.5+01:00"), Some(1_699_996_400_500_000));
@@ -29,20 +29,13 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if rest.0.is_empty() {
         return Some(date_us);
     }
-    let (hour, minute) = (rest.after(b"Tt ", 2)?, rest.after(b":", 2)?);
-    let mut second = 0;
-    let mut fraction_us = 0;
-    if rest.skip(b":") {
-        second = rest.digits(2)?;
-        if rest.skip(b".") {
-            fraction_us = rest.fraction(6)?;
-        }
-    }
-    if hour > 23 || minute > 59 || second > 60 {
+    let (hour, minute, second) = (rest.after(b"Tt ", 2)?, rest.after(b":", 2)?, rest.after(b":", 2)?);
+    let fraction_us = if rest.skip(b".") { rest.fraction(6)? } else { 0 };
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let offset_minutes = rest.offset()?;
-    let seconds = hour * 3600 + (minute - offset_minutes) * 60 + second.min(59);
+    let seconds = hour * 3600 + (minute - offset_minutes) * 60 + second;
     rest.0.is_empty().then_some(date_us + seconds * US_PER_SECOND + fraction_us)
 }
 
@@ -136,9 +129,7 @@ impl Scanner<'_> {
         } else {
             return None;
         };
-        let hours = self.digits(2)?;
-        self.skip(b":");
-        let minutes = if self.0.is_empty() { 0 } else { self.digits(2)? };
+        let (hours, minutes) = (self.digits(2)?, self.after(b":", 2)?);
         (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
     }
 }
@@ -295,12 +286,8 @@ mod tests {
             ("2023-11-14T22:13:20.1Z", base + 100_000),
             ("2023-11-14T22:13:20.1234569Z", base + 123_456),
             ("2023-11-14T23:13:20+01:00", base),
-            ("2023-11-14T23:13:20+0100", base),
-            ("2023-11-14T23:13:20+01", base),
             ("2023-11-14T17:43:20-04:30", base),
-            ("2023-11-14T22:13", base - 20_000_000),
             ("2023-11-14", 1_699_920_000_000_000),
-            ("2016-12-31T23:59:60Z", 1_483_228_799_000_000),
             ("1969-12-31T23:59:59.999999Z", -1),
             ("2024-02-29", 1_709_164_800_000_000),
         ] {
@@ -319,7 +306,12 @@ mod tests {
             "2023-11-14T",
             "2023-11-14T24:00:00Z",
             "2023-11-14T22:60:00Z",
-            "2023-11-14T22:13:61Z",
+            "2023-11-14T22:13:60Z",
+            "2016-12-31T23:59:60Z",
+            "2023-11-14T22:13",
+            "2023-11-14T22:13Z",
+            "2023-11-14T22:13:20+01",
+            "2023-11-14T22:13:20+0100",
             "2023-11-14T22:13:20.Z",
             "2023-11-14T22:13:20Zx",
             "2023-11-14T22:13:20+24:00",

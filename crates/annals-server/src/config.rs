@@ -147,7 +147,7 @@ impl ServerConfig {
         if !self.listen.ip().is_loopback() && !self.insecure {
             return Err(Error::config(format!(
                 "{} is reachable from other machines and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
-                 proxy that does TLS, or say insecure",
+                 proxy that does TLS, or say --insecure",
                 self.listen
             )));
         }
@@ -181,7 +181,7 @@ mod tests {
         let mut config = ServerConfig::new("x");
         assert!(config.validate().is_ok());
         config.listen = "0.0.0.0:80".parse().unwrap();
-        assert!(config.validate().is_err());
+        assert!(config.validate().unwrap_err().to_string().ends_with("or say --insecure"));
         config.insecure = true;
         assert!(config.validate().is_ok());
     }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use axum::http::Method;
 
 use crate::api::{hoody, native};
-use crate::auth::Access::{self, Needs, Open};
+use crate::auth::Access::{self, Needs, NeedsWholeStore, Open};
 use crate::auth::Scope;
 use crate::error::Answer;
 use crate::face::Face;
@@ -64,10 +64,10 @@ table! {
     native POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge;
     native POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge;
     native GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats;
-    native GET    "/annals/v1/keys"                      Needs(Scope::Admin)           => keys::list;
-    native POST   "/annals/v1/keys"                      Needs(Scope::Admin)           => keys::create;
-    native DELETE "/annals/v1/keys/{id}"                 Needs(Scope::Admin)           => keys::delete;
-    native POST   "/annals/v1/verify"                    Needs(Scope::Admin)           => verify::verify;
+    native GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list;
+    native POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create;
+    native DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete;
+    native POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify;
     native GET    "/healthz"                             Open                          => health::alive;
     native GET    "/readyz"                              Open                          => health::ready;
 }
@@ -83,6 +83,8 @@ pub struct RouteInfo {
     pub path: &'static str,
     /// The scope a key needs; `None` for an open route.
     pub scope: Option<&'static str>,
+    /// Whether a key limited to realms or organisations is refused.
+    pub whole_store: bool,
 }
 
 /// Every route of [`crate::router`].
@@ -93,8 +95,9 @@ pub fn routes() -> Vec<RouteInfo> {
         path: route.path,
         scope: match route.access {
             Open => None,
-            Needs(scope) => Some(scope.name()),
+            Needs(scope) | NeedsWholeStore(scope) => Some(scope.name()),
         },
+        whole_store: matches!(route.access, NeedsWholeStore(_)),
     };
     TABLE.iter().map(info).collect()
 }
@@ -107,6 +110,13 @@ mod tests {
     fn only_the_health_routes_are_open() {
         let open: Vec<_> = TABLE.iter().filter(|route| route.access == Open).map(|route| route.path).collect();
         assert_eq!(open, ["/healthz", "/readyz"]);
+    }
+
+    #[test]
+    fn what_an_administrator_alone_may_do_concerns_the_whole_store() {
+        for route in TABLE {
+            assert_ne!(route.access, Needs(Scope::Admin), "{} {}", route.method, route.path);
+        }
     }
 
     #[test]

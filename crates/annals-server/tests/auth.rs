@@ -183,6 +183,37 @@ async fn keys_are_shown_once_listed_without_secrets_and_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn what_concerns_the_whole_store_is_refused_to_limited_keys() {
+    let server = Server::start();
+    for limit in ["realms", "orgs"] {
+        let (key, _) = server.key(json!({"name": "l", "scopes": ["admin"], limit: ["a"]})).await;
+        let mut refused = 0;
+        for (route, scope) in protected() {
+            let status = call(&server, Some(&key), &route).await.status.as_u16();
+            assert_eq!(status == 403, scope == "admin", "{route:?}: {status}");
+            refused += usize::from(route.whole_store);
+        }
+        assert_eq!(refused, 4);
+    }
+    let keys = server.get("/annals/v1/keys").await.expect(200).json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "none was made or revoked");
+}
+
+#[tokio::test]
+async fn a_key_of_several_organisations_must_name_one() {
+    let server = Server::start();
+    let (key, _) = server.key(json!({"name": "w", "scopes": ["events:create"], "orgs": ["o", "p"]})).await;
+    let lines = "{\"event_type\":\"a\",\"org_id\":\"p\"}\n{\"event_type\":\"b\"}\n";
+    let wanted = "name org_id or realm_ids: the key has several organisations";
+    let refused = server.ingest_as(&key, "", lines).await.expect(403).json();
+    assert_eq!(refused["error"]["message"], format!("line 2: {wanted}"));
+    assert_eq!(server.total().await, 0);
+    let reply = server.ingest_as(&key, "?partial=true", lines).await.expect(200).json();
+    assert_eq!((&reply["accepted"], &reply["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(reply["errors"], json!([{"line": 2, "error": wanted}]));
+}
+
+#[tokio::test]
 async fn wrong_keys_are_described_where_they_are_made() {
     let server = Server::start();
     for (body, place) in [
@@ -194,6 +225,8 @@ async fn wrong_keys_are_described_where_they_are_made() {
         (json!({"name": "n", "scopes": [], "realms": vec!["r"; 17]}), "realms"),
         (json!({"name": "n", "scopes": [], "expires_at": "soon"}), "expires_at"),
         (json!({"name": "", "scopes": []}), "name"),
+        (json!({"name": "n", "scopes": "x"}), "scopes must be a list of texts, at most 9"),
+        (json!({"name": "n", "scopes": [], "expires_at": 1.7e12}), "expires_at must be an RFC 3339 time in quotes"),
     ] {
         let reply = server.call(ADMIN, "POST", "/annals/v1/keys", Some(body)).await.expect(400).json();
         assert!(reply["error"]["message"].as_str().unwrap().starts_with(place), "{reply}");

@@ -131,16 +131,32 @@ async fn partial_streams_more_than_a_batch_holds_in_any_packing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_is_an_error() {
+async fn a_stream_that_breaks_off_says_what_it_stored() {
     let server = Server::start();
-    let good = "{\"event_type\":\"a\"}\n".repeat(10);
-    let pieces = vec![Ok(bytes::Bytes::from(good)), Err(std::io::Error::other("gone"))];
-    let request = Request::post("/annals/v1/events?partial=true").header("authorization", ADMIN);
-    let reply = server.send(request.body(Body::new(Pieces(pieces.into_iter()))).unwrap()).await;
-    assert_eq!(message(reply, 400), "the body broke off");
-    let request = Request::post("/annals/v1/events?partial=true").header("authorization", ADMIN);
-    let request = request.header("content-encoding", "gzip").body(Body::from("not packed")).unwrap();
-    assert!(message(server.send(request).await, 400).starts_with("the body cannot be unpacked"));
+    let good = "{\"event_type\":\"a\",\"message\":\"some text to make it longer\"}\n".repeat(200_000);
+    let pieces = vec![Ok(bytes::Bytes::from(good.clone())), Err(std::io::Error::other("gone"))];
+    let packed = gzip(good.as_bytes());
+    let zstd = zstd::encode_all(good.as_bytes(), 1).unwrap();
+    let cut = |packed: &[u8]| Body::from(packed[..packed.len() - 9].to_vec());
+    let mut stored = 0;
+    for (body, packing, many, reason) in [
+        (Body::new(Pieces(pieces.into_iter())), "identity", true, "the body breaks off: the body broke off"),
+        (cut(&packed), "gzip", true, "the body breaks off: the body cannot be unpacked: "),
+        (cut(&zstd), "zstd", true, "the body breaks off: the body cannot be unpacked: "),
+        (Body::from("not packed"), "gzip", false, "the body breaks off: the body cannot be unpacked: "),
+    ] {
+        let request = Request::post("/annals/v1/events?partial=true").header("authorization", ADMIN);
+        let request = request.header("content-encoding", packing).body(body).unwrap();
+        let reply = server.send(request).await.expect(400).json();
+        let accepted = reply["accepted"].as_u64().unwrap();
+        assert_eq!(accepted > 0, many, "{packing}: {reply}");
+        assert_eq!((&reply["duplicates"], &reply["rejected"]), (&json!(0), &json!(0)));
+        assert_eq!(reply["errors"].as_array().unwrap().len(), 1);
+        assert_eq!(reply["errors"][0]["line"], accepted + 1, "the client goes on there");
+        assert!(reply["errors"][0]["error"].as_str().unwrap().starts_with(reason), "{reply}");
+        stored += accepted;
+        assert_eq!(server.total().await, stored);
+    }
 }
 
 /// A body of given pieces.
@@ -404,12 +420,12 @@ async fn parameters_nobody_knows_are_named_with_those_that_are() {
     for (path, start) in [
         ("/annals/v1/events?limit=0", "limit must be >= 1"),
         ("/annals/v1/events?limit=10001", "limit must be <= 10000"),
-        ("/annals/v1/events?limit=5&limit=6", "limit must be given once"),
         ("/annals/v1/events?offset=-1", "offset must be >= 0"),
         ("/annals/v1/events?sort=id", "sort must be"),
         ("/annals/v1/events?total=some", "total must be"),
         ("/annals/v1/events?fields=event_type,nothing", "fields is wrong"),
         ("/annals/v1/stats?by=nothing", "by must be a field"),
+        ("/annals/v1/stats?by=acknowledged", "by cannot be acknowledged"),
         ("/annals/v1/stats?interval=1", "interval must be"),
         ("/annals/v1/stats?offset=1", "offset is not known"),
     ] {
@@ -471,6 +487,17 @@ async fn marks_are_seen_by_every_later_query() {
         assert_eq!(page["total"], 1);
     }
     server.call(ADMIN, "POST", "/annals/v1/events/2/acknowledge", None).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_histogram_of_too_many_buckets_says_what_to_change() {
+    let server = Server::start();
+    server.store(&[minute(0), minute(181)].map(|time| json!({"event_type": "a", "created_at": time}))).await;
+    server.get("/annals/v1/stats?interval=1s&interval=2s").await.expect(200);
+    let refused = server.get("/annals/v1/stats?interval=1s").await.expect(400).json();
+    assert_eq!(refused["error"]["code"], "invalid_parameter");
+    let message = "interval gives more than 10000 buckets: choose a longer interval or a shorter time range";
+    assert_eq!(refused["error"]["message"], message);
 }
 
 #[tokio::test]

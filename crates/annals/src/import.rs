@@ -101,6 +101,10 @@ pub(crate) fn run(command: &Import) -> Result<ExitCode> {
     let stop = Stop::listen()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = command.threads.unwrap_or(processors);
+    for file in &command.files {
+        // Before a store is made, or a part of the files stored, for a mistyped name.
+        Source::check(file)?;
+    }
     let mut importer: Box<dyn Importer> = match command.target.client()? {
         Some(client) => Box::new(remote::Remote::new(client)),
         None => Box::new(direct::Direct::open(command.target.directory(), threads)?),
@@ -111,7 +115,9 @@ pub(crate) fn run(command: &Import) -> Result<ExitCode> {
     progress.finish();
     // What was taken is kept and reported, also if a later file failed.
     let finished = importer.finish();
-    totals.report();
+    if outcome.is_ok() || totals.lines() > 0 {
+        totals.report();
+    }
     outcome?;
     finished?;
     if stop.is_asked() {

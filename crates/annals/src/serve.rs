@@ -100,7 +100,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
             say(format_args!("\nThe administrator's key, shown this once:\n\n  {key}\n"));
         }
         if command.demo {
-            say(what_to_try(address, admin_key.as_deref().or(new_key)));
+            say(what_to_try(address, shown_key(admin_key.is_some(), new_key)));
         }
     })
     .map_err(|error| match &error {
@@ -143,8 +143,13 @@ fn fill(command: &Serve) -> Result<()> {
     Ok(())
 }
 
-fn what_to_try(address: SocketAddr, key: Option<&str>) -> String {
-    let key = key.unwrap_or("$ANNALS_KEY");
+/// The key as the lines to try name it. One that came from the environment is not printed: what a server
+/// prints is kept in logs.
+fn shown_key(from_environment: bool, new_key: Option<&str>) -> &str {
+    if from_environment { "$ANNALS_ADMIN_KEY" } else { new_key.unwrap_or("$ANNALS_KEY") }
+}
+
+fn what_to_try(address: SocketAddr, key: &str) -> String {
     let call = format!("  curl -H 'Authorization: Bearer {key}'");
     let call = if key.starts_with('$') { call.replace('\'', "\"") } else { call };
     format!(
@@ -191,8 +196,11 @@ mod tests {
     #[test]
     fn what_to_try_has_the_key() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let text = what_to_try(address, Some("secret"));
+        let text = what_to_try(address, shown_key(false, Some("secret")));
         assert_eq!(text.matches("curl -H 'Authorization: Bearer secret' 'http://127.0.0.1:8080/annals").count(), 3);
-        assert!(what_to_try(address, None).contains("\"Authorization: Bearer $ANNALS_KEY\""));
+        for (from_environment, name) in [(true, "$ANNALS_ADMIN_KEY"), (false, "$ANNALS_KEY")] {
+            let text = what_to_try(address, shown_key(from_environment, None));
+            assert_eq!(text.matches(&format!("curl -H \"Authorization: Bearer {name}\" ")).count(), 3, "{text}");
+        }
     }
 }

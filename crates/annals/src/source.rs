@@ -32,6 +32,18 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Whether [`Source::open`] would find the file; nothing is read of it.
+    ///
+    /// # Errors
+    /// The file is missing or may not be read. A pipe is not opened: its writer would see it closed.
+    pub(crate) fn check(path: &Path) -> Result<()> {
+        let failed = || while_doing::<io::Error>(format!("open {}", path.display()));
+        if path == Path::new("-") || !std::fs::metadata(path).map_err(failed())?.is_file() {
+            return Ok(());
+        }
+        File::open(path).map(drop).map_err(failed())
+    }
+
     /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let is_stdin = path == Path::new("-");

@@ -62,7 +62,7 @@ fn limits_are_errors_of_their_line() {
         ["event_type has 201 bytes, the limit is 200", "event_type is required and must not be empty"]
     );
     let huge = format!("{{\"event_type\":\"a\",\"content\":\"{}\"}}", "x".repeat(LINE_SIZE_MAX));
-    assert_eq!(parse_ndjson(huge.as_bytes(), 1).errors[0].message, "the line is longer than 1572864 bytes");
+    assert_eq!(parse_ndjson(huge.as_bytes(), 1).errors[0].message, "the line is longer than 7340032 bytes");
 }
 
 #[test]

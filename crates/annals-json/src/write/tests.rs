@@ -88,7 +88,8 @@ fn events() -> impl Strategy<Value = IncomingEvent<'static>> {
             let mut event = IncomingEvent::default();
             (event.id, event.latency_ms) = (Some(EventId::from_u128(id)), latency_ms);
             for (field, (text, is_number)) in keywords {
-                if is_number {
+                let words = [Field::EventGroup, Field::Severity, Field::Status, Field::ResourceType];
+                if is_number && !words.contains(&field) {
                     event.set_number(field, text)
                 } else {
                     event.set(field, text)

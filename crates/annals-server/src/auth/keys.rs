@@ -92,10 +92,14 @@ impl Keys {
         Ok(Self { held: RwLock::new(held), admin: admin_key.map(|key| sha256(key.as_bytes())) })
     }
 
-    /// Whether somebody can administer this store: the environment's administrator, or a key.
+    /// Whether somebody can administer this store: the environment's administrator, or a key that is
+    /// not limited.
     pub(crate) fn has_admin(&self, now_us: i64) -> bool {
-        let admin =
-            |held: &Held| !held.expired(now_us) && held.record.scopes.iter().any(|name| name == Scope::Admin.name());
+        let admin = |held: &Held| {
+            let KeyRecord { scopes, realms, orgs, .. } = &held.record;
+            let limited = realms.is_some() || orgs.is_some();
+            !limited && !held.expired(now_us) && scopes.iter().any(|name| name == Scope::Admin.name())
+        };
         self.admin.is_some() || self.held.read().values().any(admin)
     }
 
@@ -274,6 +278,15 @@ mod tests {
             assert!(keys.recognise(wrong, 2).is_none(), "{wrong}");
         }
         assert_eq!(keys.recognise("the-administrators-key", 2).unwrap().user_id, "admin");
+    }
+
+    #[test]
+    fn a_limited_key_administers_no_store() {
+        let keys = Keys::load(None, None).unwrap();
+        for (orgs, has_admin) in [(Some(vec!["o".to_owned()]), false), (None, true)] {
+            keys.add(make(NewKey { orgs, ..new_key(&[Scope::Admin]) }, 1).unwrap().0);
+            assert_eq!(keys.has_admin(2), has_admin);
+        }
     }
 
     #[test]

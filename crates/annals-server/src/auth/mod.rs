@@ -70,17 +70,23 @@ pub(crate) enum Access {
     Open,
     /// A key with this scope, or with `admin`.
     Needs(Scope),
+    /// A key with this scope that sees the whole store. A limited one could otherwise make itself an
+    /// unlimited one, or learn what lies outside of its limits.
+    NeedsWholeStore(Scope),
 }
 
-/// Decides who calls: 401 without a valid key, 403 without the scope, 429 after too many wrong keys.
+/// Decides who calls: 401 without a valid key, 403 without the scope or, for what concerns
+/// the whole store, with a limited key, 429 after too many wrong keys.
 pub(crate) fn authorise(
     state: &AppState,
     access: Access,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
 ) -> Answer<Principal> {
-    let Access::Needs(scope) = access else {
-        return Ok(Principal::nobody());
+    let (scope, whole_store) = match access {
+        Access::Open => return Ok(Principal::nobody()),
+        Access::Needs(scope) => (scope, false),
+        Access::NeedsWholeStore(scope) => (scope, true),
     };
     let key = credential::from_headers(headers).ok_or_else(|| Failure::unauthorized("a key is needed"))?;
     let now = state.clock().monotonic();
@@ -95,6 +101,9 @@ pub(crate) fn authorise(
     };
     if !principal.scopes.allow(scope) {
         return Err(Failure::lacks(scope));
+    }
+    if whole_store && principal.tenant != TenantScope::Unlimited {
+        return Err(Failure::forbidden("this needs a key that is not limited to realms or organisations"));
     }
     Ok(principal)
 }

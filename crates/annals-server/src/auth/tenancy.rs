@@ -18,7 +18,7 @@ impl<'t> Guard<'t> {
     /// [`place`] for the event of a line.
     ///
     /// # Errors
-    /// The realm or organisation that is not the caller's.
+    /// The realm or organisation that is not the caller's, or that one must be named.
     pub(crate) fn place(&self, event: &mut IncomingEvent<'_>, line: u64) -> Result<(), EventError> {
         let Err(error) = place(self.tenant, event) else { return Ok(()) };
         let mut first = self.first.lock();
@@ -28,17 +28,17 @@ impl<'t> Guard<'t> {
         Err(error)
     }
 
-    /// What the first foreign event names, if there was one.
+    /// What is wrong with the first refused event, if there was one.
     pub(crate) fn first(&self) -> Option<String> {
         self.first.lock().as_ref().map(|(_, sentence)| sentence.clone())
     }
 }
 
 /// Puts an event that names neither realm nor organisation into the caller's, and refuses one that
-/// names a foreign one. What the payload fills in counts as named.
+/// names a foreign one, or would have neither. What the payload fills in counts as named.
 ///
 /// # Errors
-/// The realm or organisation that is not the caller's.
+/// The realm or organisation that is not the caller's, or that one must be named.
 pub(crate) fn place(tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Result<(), EventError> {
     let TenantScope::Limited { realms, orgs } = tenant else {
         return Ok(());
@@ -54,6 +54,13 @@ pub(crate) fn place(tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Resu
         event.realm_ids.extend(realms.iter().map(|realm| realm.clone().into()));
         if let [only] = orgs.as_slice() {
             event.set(Field::OrgId, only.clone());
+        } else if realms.is_empty() {
+            // Without either only unlimited keys would see it: it would be lost to its writer.
+            return Err(EventError::new(if orgs.is_empty() {
+                "the key has neither realms nor organisations to write into"
+            } else {
+                "name org_id or realm_ids: the key has several organisations"
+            }));
         }
     }
     Ok(())
@@ -83,6 +90,14 @@ mod tests {
         let mut event = IncomingEvent::default();
         place(&limited(&["a"], &["o", "p"]), &mut event).unwrap();
         assert_eq!(event.get(Field::OrgId), None);
+    }
+
+    #[test]
+    fn an_event_that_would_have_no_home_is_refused() {
+        for (orgs, message) in [(&["o", "p"] as &[_], "name org_id or realm_ids"), (&[], "the key has neither")] {
+            let refused = place(&limited(&[], orgs), &mut IncomingEvent::default()).unwrap_err();
+            assert!(refused.message.starts_with(message), "{refused}");
+        }
     }
 
     #[test]

@@ -53,7 +53,6 @@ impl Remote {
 
     fn send(&self, file: &str, outgoing: &Outgoing, totals: &mut Totals) -> Result<()> {
         let answer = self.client.post(INGEST_PATH, CONTENT_TYPE, &outgoing.body)?;
-        // 400 with the same body means that no line was good.
         let Ok(counts) = serde_json::from_slice::<IngestAnswer>(&answer.body) else {
             return Err(self.client.refused(&answer));
         };
@@ -69,7 +68,8 @@ impl Remote {
             })
             .collect();
         totals.reject(file, counts.rejected, &errors);
-        Ok(())
+        // The server did not get to the end of what it was sent: bad lines alone would not be an error.
+        if answer.status == 200 { Ok(()) } else { Err(self.client.refused(&answer)) }
     }
 }
 

@@ -59,3 +59,22 @@ fn a_cut_file_is_an_error_and_what_came_before_is_kept() {
     assert!(message.starts_with("cannot read ") && totals.accepted > 0, "{message}");
     assert_eq!(open_existing(&data).unwrap().stats().events, totals.accepted);
 }
+
+#[test]
+fn a_missing_file_is_an_error_before_a_store_is_made() {
+    use clap::Parser as _;
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        import: Import,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (data, good) = (folder.path().join("data"), folder.path().join("good"));
+    std::fs::write(&good, b"{\"event_type\":\"a\"}\n").unwrap();
+    let missing = folder.path().join("missing");
+    let line = [Path::new("import"), Path::new("--data"), &data, &good, &missing];
+    let Err(failure) = run(&Line::parse_from(line).import) else { panic!("there is no such file") };
+    let crate::failure::Failure::Message(message) = failure else { panic!("no message") };
+    assert!(message.starts_with(&format!("cannot open {}", missing.display())), "{message}");
+    assert!(!data.exists());
+}

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::query::{flag, once, only};
+use super::query::{flag, only};
 use crate::auth::tenancy;
 use crate::body::{self, Coding, Pieces};
 use crate::error::{Answer, Failure};
@@ -65,7 +65,7 @@ impl Tally {
 pub(crate) async fn ingest(request: Request) -> Answer {
     only(&request.params, &[DURABILITY, PARTIAL])?;
     let durability = durability(&request)?;
-    let partial = once(&request.params, PARTIAL)?.map_or(Ok(false), |value| flag(PARTIAL, value))?;
+    let partial = request.params.last(PARTIAL).map_or(Ok(false), |value| flag(PARTIAL, value))?;
     let form = form(&request.headers)?;
     let coding = Coding::of(&request.headers)?;
     let key = idempotency_key(&request)?;
@@ -144,7 +144,7 @@ fn append(state: &AppState, plain: &[u8], form: Form, how: &AppendOptions, parti
 
 /// `?durability=`: a level above the store's, or nothing if it is the store's own.
 fn durability(request: &Request) -> Answer<Option<Durability>> {
-    let asked = match once(&request.params, DURABILITY)? {
+    let asked = match request.params.last(DURABILITY) {
         None => return Ok(None),
         Some("sync") => Durability::Sync,
         Some("interval") => Durability::Interval,

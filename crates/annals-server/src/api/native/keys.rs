@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::stats::time;
-use crate::auth::Scopes;
 use crate::auth::keys::{self as store, KEYS_MAX, KeyRecord, NewKey};
+use crate::auth::{Scope, Scopes};
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
@@ -92,18 +92,20 @@ fn parse(body: &Map<String, Value>) -> Answer<NewKey> {
         return Err(Failure::invalid(unknown.as_str(), format!("is not known; allowed are {}", ALLOWED.join(", "))));
     }
     let name = text(body, "name", NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("name", "is required"))?;
-    let scopes =
-        texts(body, "scopes", usize::MAX, NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("scopes", "is required"))?;
+    let scopes = texts(body, "scopes", Scope::ALL.len(), NAME_LEN_MAX)?
+        .ok_or_else(|| Failure::invalid("scopes", "is required"))?;
     let scopes = Scopes::from_names(scopes.iter().map(String::as_str))
         .map_err(|unknown| Failure::invalid("scopes", format!("holds {unknown:?}, which is no scope")))?;
     let realms = texts(body, "realms", REALMS_MAX, 1024)?;
     let orgs = texts(body, "orgs", ORGS_MAX, 1024)?;
     let user_id = text(body, "user_id", USER_ID_LEN_MAX)?;
-    let expires_at_us = match text(body, "expires_at", NAME_LEN_MAX)? {
-        Some(time) => Some(
-            annals_json::parse_time(&time).ok_or_else(|| Failure::invalid("expires_at", "must be an RFC 3339 time"))?,
-        ),
-        None => None,
+    let expires_at_us = match body.get("expires_at") {
+        None | Some(Value::Null) => None,
+        Some(time) => {
+            let parsed = time.as_str().and_then(annals_json::parse_time);
+            let wanted = "must be an RFC 3339 time in quotes, such as \"2030-01-31T00:00:00Z\"";
+            Some(parsed.ok_or_else(|| Failure::invalid("expires_at", wanted))?)
+        }
     };
     Ok(NewKey { name, scopes, realms, orgs, user_id, expires_at_us })
 }
@@ -120,7 +122,7 @@ fn texts(body: &Map<String, Value>, name: &str, count_max: usize, len_max: usize
     let list = match body.get(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(list)) if list.len() <= count_max => list,
-        Some(_) => return Err(Failure::invalid(name, format!("must be a list of at most {count_max} texts"))),
+        Some(_) => return Err(Failure::invalid(name, format!("must be a list of texts, at most {count_max}"))),
     };
     let one = |value: &Value| match value {
         Value::String(text) if !text.is_empty() && text.len() <= len_max => Ok(text.clone()),

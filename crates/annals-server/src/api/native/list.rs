@@ -3,7 +3,7 @@
 use annals_query::{DeleteMode, Query, Total};
 use axum::http::StatusCode;
 
-use super::query::{filters, flag, number, once, order};
+use super::query::{filters, flag, number, order};
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
@@ -18,12 +18,12 @@ pub(crate) async fn list(request: Request) -> Answer {
     let filter = filters(params, LIST, limits)?.filter;
     let limit = number(params, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)?;
     let offset = number(params, "offset", 0, 0, u64::MAX)?;
-    let total = match once(params, "total")? {
+    let total = match params.last("total") {
         None | Some("exact") => Total::Exact,
         Some("none") => Total::None,
         Some(_) => return Err(Failure::invalid("total", "must be exact or none")),
     };
-    let selection = match once(params, "fields")? {
+    let selection = match params.last("fields") {
         None => None,
         Some(list) => Some(
             annals_json::Selection::parse(list)
@@ -37,7 +37,7 @@ pub(crate) async fn list(request: Request) -> Answer {
         .limit(u32::try_from(limit).unwrap_or(u32::MAX))
         .offset(offset)
         .size_max_bytes(u64::try_from(limits.page_size_bytes_max).unwrap_or(u64::MAX));
-    if let Some(cursor) = once(params, "cursor")? {
+    if let Some(cursor) = params.last("cursor") {
         if offset > 0 {
             return Err(Failure::invalid("cursor", "cannot be given together with an offset"));
         }
@@ -76,7 +76,7 @@ pub(crate) async fn delete(request: Request) -> Answer {
             "a delete needs at least one filter: to delete everything say from=1970-01-01",
         ));
     }
-    let dry_run = once(&request.params, DRY_RUN)?.map_or(Ok(false), |value| flag(DRY_RUN, value))?;
+    let dry_run = request.params.last(DRY_RUN).map_or(Ok(false), |value| flag(DRY_RUN, value))?;
     let mode = if dry_run { DeleteMode::DryRun } else { DeleteMode::Delete };
     let (tenant, filter) = (request.caller.tenant, found.filter);
     let outcome = request

@@ -11,7 +11,10 @@ use crate::params::{Params, whole};
 
 /// `realm_id` reads better in a filter than the list's own name.
 const REALM: &str = "realm_id";
-const FILTERS: &[&str] = &["from", "to", "q", "acknowledged"];
+/// A mark, not a field: it has no index to count by.
+pub(super) const ACKNOWLEDGED: &str = "acknowledged";
+const NOT_ACKNOWLEDGED: &str = "not.acknowledged";
+const FILTERS: &[&str] = &["from", "to", "q", ACKNOWLEDGED, NOT_ACKNOWLEDGED];
 
 /// How a parameter compares a field with its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +52,9 @@ pub(super) fn filters(params: &Params, own: &[&str], limits: &Limits) -> Answer<
         filter = filter.and(predicate(test, field, values)?);
         count += 1;
     }
-    for part in [texts(params, limits)?, acknowledged(params, limits)?, period(params)?].into_iter().flatten() {
+    let marked = acknowledged(params, ACKNOWLEDGED, limits)?;
+    let not_marked = acknowledged(params, NOT_ACKNOWLEDGED, limits)?.map(Filter::not);
+    for part in [texts(params, limits)?, marked, not_marked, period(params)?].into_iter().flatten() {
         filter = filter.and(part);
         count += 1;
     }
@@ -130,10 +135,10 @@ fn texts(params: &Params, limits: &Limits) -> Answer<Option<Filter>> {
     Ok((!any.is_empty()).then_some(Filter::Or(any)))
 }
 
-fn acknowledged(params: &Params, limits: &Limits) -> Answer<Option<Filter>> {
-    let any = params.all("acknowledged").map(|value| Ok(Filter::Acknowledged(flag("acknowledged", value)?)));
+fn acknowledged(params: &Params, name: &str, limits: &Limits) -> Answer<Option<Filter>> {
+    let any = params.all(name).map(|value| Ok(Filter::Acknowledged(flag(name, value)?)));
     let any = any.collect::<Answer<Vec<_>>>()?;
-    check_count("acknowledged", any.len(), limits)?;
+    check_count(name, any.len(), limits)?;
     Ok((!any.is_empty()).then_some(Filter::Or(any)))
 }
 
@@ -147,19 +152,10 @@ fn period(params: &Params) -> Answer<Option<Filter>> {
 
 /// A time as on input: RFC 3339 or epoch milliseconds.
 fn time(params: &Params, name: &str) -> Answer<Option<i64>> {
-    let Some(text) = once(params, name)? else { return Ok(None) };
+    let Some(text) = params.last(name) else { return Ok(None) };
     let parsed = annals_json::parse_time(text).or_else(|| annals_json::parse_millis(text));
     let wrong = || Failure::invalid(name, "must be an RFC 3339 time or a number of epoch milliseconds");
     parsed.ok_or_else(wrong).map(Some)
-}
-
-/// The value of a parameter that means nothing twice.
-pub(super) fn once<'a>(params: &'a Params, name: &'a str) -> Answer<Option<&'a str>> {
-    let mut values = params.all(name);
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        (_, Some(_)) => Err(Failure::invalid(name, "must be given once")),
-    }
 }
 
 /// `true` or `false`.
@@ -173,13 +169,13 @@ pub(super) fn flag(name: &str, value: &str) -> Answer<bool> {
 
 /// A whole number of `min..=max`, or the default.
 pub(super) fn number(params: &Params, name: &str, default: u64, min: u64, max: u64) -> Answer<u64> {
-    let Some(text) = once(params, name)? else { return Ok(default) };
+    let Some(text) = params.last(name) else { return Ok(default) };
     whole(name, text, min, max).map_err(|detail| Failure::invalid(detail.place, detail.message))
 }
 
 /// `sort`.
 pub(super) fn order(params: &Params) -> Answer<Order> {
-    match once(params, "sort")? {
+    match params.last("sort") {
         None | Some("-created_at") => Ok(Order::CreatedAtDesc),
         Some("created_at") => Ok(Order::CreatedAtAsc),
         Some("event_type") => Ok(Order::EventTypeAsc),
@@ -230,8 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn acknowledged_goes_both_ways() {
+        let marked = |yes| Filter::Or(vec![Filter::Acknowledged(yes)]);
+        assert_eq!(read("acknowledged=false").unwrap(), marked(false));
+        assert_eq!(read("not.acknowledged=true").unwrap(), marked(true).not());
+        assert_eq!(read("not.acknowledged=x").unwrap_err().message, "not.acknowledged must be true or false");
+    }
+
+    #[test]
     fn times_are_rfc_3339_or_milliseconds() {
-        assert_eq!(read("from=1970-01-01T00:00:01Z&to=2000").unwrap(), Filter::created_between(1_000_000, 2_000_000));
+        let expected = Filter::created_between(1_000_000, 2_000_000);
+        assert_eq!(read("from=1970-01-01T00:00:01Z&to=2000").unwrap(), expected);
+        assert_eq!(read("to=1&from=soon&from=1000&to=2000").unwrap(), expected, "of a repeated one the last counts");
     }
 
     #[test]
@@ -242,7 +248,6 @@ mod tests {
             ("not.limit=a", "not.limit"),
             ("event_type=", "event_type"),
             ("from=soon", "from"),
-            ("from=1&from=2", "from"),
             ("q=", "q"),
             ("acknowledged=1", "acknowledged"),
             ("notification=yes", "notification"),

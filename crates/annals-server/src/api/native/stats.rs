@@ -1,11 +1,11 @@
 //! `GET /annals/v1/stats`: exact counts.
 
 use annals_engine::Field;
-use annals_query::{Query, Stats, StatsRequest};
+use annals_query::{BUCKETS_MAX, Query, Stats, StatsRequest};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::query::{field_of, filters, number, once};
+use super::query::{ACKNOWLEDGED, field_of, filters, number};
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::params::Params;
@@ -23,20 +23,37 @@ pub(crate) async fn stats(request: Request) -> Answer {
     let filter = filters(params, OWN, request.state.limits())?.filter;
     let (by, names): (Vec<Field>, Vec<String>) = by(params)?.into_iter().unzip();
     let top = number(params, "limit", TOP_DEFAULT, 1, TOP_MAX)?;
-    let interval_us = once(params, "interval")?.map(interval_us).transpose()?;
+    let interval_us = params.last("interval").map(interval_us).transpose()?;
     let asked = StatsRequest { by, top: usize::try_from(top).ok(), interval_us };
     let query = Query::new(&request.caller.tenant).filter(filter);
     let found = request
         .state
-        .read(move |state| Ok(annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry())?))
+        .read(move |state| {
+            let stats = annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry());
+            stats.map_err(|error| refusal(error, interval_us.is_some()))
+        })
         .await?;
     Ok(face::json(StatusCode::OK, shown(&found, &names, interval_us.is_some()).to_string()))
+}
+
+/// What a query of bounded filters and a positive interval can be wrong in is the number of buckets.
+fn refusal(error: annals_query::Error, with_histogram: bool) -> Failure {
+    if with_histogram && error.kind() == annals_query::ErrorKind::InvalidInput {
+        let message =
+            format!("gives more than {BUCKETS_MAX} buckets: choose a longer interval or a shorter time range");
+        return Failure::invalid("interval", message);
+    }
+    error.into()
 }
 
 /// The fields to count by, under the names they were asked for.
 fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
     let mut fields: Vec<(Field, String)> = Vec::new();
     for name in params.all("by") {
+        if name == ACKNOWLEDGED {
+            let message = "cannot be acknowledged, which is no field: ask for total with acknowledged=true and =false";
+            return Err(Failure::invalid("by", message));
+        }
         let field =
             field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
         if !fields.iter().any(|(held, _)| *held == field) {

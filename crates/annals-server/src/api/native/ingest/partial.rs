@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::sync_channel;
 
 use annals_engine::AppendOptions;
-use annals_json::{BatchReader, IncomingEvent, Line, Parsed};
+use annals_json::{BatchReader, IncomingEvent, Line, LineError, Parsed};
 use axum::http::StatusCode;
 use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::Tally;
 use crate::auth::tenancy;
 use crate::body::{Coding, Pieces, damaged, zstd_reader};
-use crate::error::Answer;
+use crate::error::{Answer, Failure};
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -44,15 +44,26 @@ pub(super) async fn ingest(request: Request, coding: Coding, how: AppendOptions)
         }
     }
     drop(sender);
-    let stored = storing.await;
-    match broken {
-        Some(failure) => Err(failure),
-        None => stored.map(|tally| tally.answer(StatusCode::OK)),
-    }
+    let Stored { mut tally, next_line, unreadable } = storing.await?;
+    // What the client did weighs more than what the parser then saw of it.
+    let Some(failure) = broken.or(unreadable) else { return Ok(tally.answer(StatusCode::OK)) };
+    // Lines were stored: the client learns which, behind the errors that are kept of them.
+    let message = format!("the body breaks off: {}", failure.message);
+    tally.errors.push(LineError { line: next_line, message });
+    Ok(tally.answer(failure.status))
+}
+
+/// What became of a stream.
+struct Stored {
+    tally: Tally,
+    /// The line behind those that were looked at.
+    next_line: u64,
+    /// Why the stream could not be read to its end.
+    unreadable: Option<Failure>,
 }
 
 /// Parses and appends until the stream ends. Blocks.
-fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptions) -> Answer<Tally> {
+fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptions) -> Answer<Stored> {
     let source: Box<dyn Read> = match coding {
         Coding::Plain => Box::new(arriving),
         Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(arriving)),
@@ -77,15 +88,15 @@ fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptio
             }
             Ok(tally)
         });
-        let read = loop {
+        let unreadable = loop {
             match reader.next_batch(&hook) {
                 Ok(Some(parsed)) => {
                     if sender.send(parsed).is_err() {
-                        break Ok(());
+                        break None;
                     }
                 }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(damaged(&error)),
+                Ok(None) => break None,
+                Err(error) => break Some(damaged(&error)),
             }
         };
         drop(sender);
@@ -94,8 +105,7 @@ fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptio
             Err(panic) => std::panic::resume_unwind(panic),
         };
         // What the store said weighs more than what the stream broke off with.
-        let tally = stored?;
-        read.map(|()| tally)
+        Ok(Stored { tally: stored?, next_line: reader.lines_read() + 1, unreadable })
     })
 }
 
