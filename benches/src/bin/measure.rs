@@ -62,6 +62,8 @@ fn ingest(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
         appended_cpu_s * 1e6 / count,
         stopwatch.cpu_s() * 1e6 / count
     ))?;
+    let figures = engine.stats();
+    say(&format!("within that: {} logs sealed, {} partitions compacted", figures.seals, figures.compactions))?;
     Ok(())
 }
 
