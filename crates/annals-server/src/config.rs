@@ -60,7 +60,12 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
     pub ingest_memory_max: usize,
-    /// Wrong keys of one address in a minute (loopback apart); above, 429.
+    /// Passwords being hashed at once; further ones wait up to `query_time_max`. Each takes a processor
+    /// and 19 MiB for tens of milliseconds.
+    pub passwords_max: usize,
+    /// Requests that wait for that; above, 503.
+    pub passwords_waiting_max: usize,
+    /// Wrong keys and passwords of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
     pub drain_time_max: Duration,
@@ -90,6 +95,9 @@ impl Default for Limits {
             writes_max: 64,
             streams_max: 32,
             ingest_memory_max: 512 * MIB,
+            // Half of the processors, so that logins leave the other half to everything else.
+            passwords_max: (processors / 2).max(1),
+            passwords_waiting_max: 32,
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }

@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::auth::keys::{self, Keys, NewKey};
-use crate::auth::{Scope, Scopes, WrongKeys};
+use crate::auth::grant::Grant;
+use crate::auth::keys::{self, NewKey};
+use crate::auth::{Identities, Scope, WrongKeys};
 use crate::config::{Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
 
@@ -27,11 +28,9 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     engine: Engine,
     limits: Limits,
-    keys: Keys,
+    identities: Identities,
     wrong_keys: WrongKeys,
     cursor_key: CursorKey,
-    /// Held while the list of keys is written: two changes at once would lose one.
-    keys_change: Mutex<()>,
     /// Idempotency keys of requests that are still running.
     running: Mutex<std::collections::HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
@@ -41,6 +40,10 @@ struct Inner {
     streams: Arc<Semaphore>,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
+    /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
+    passwords: Arc<Semaphore>,
+    /// So that those who wait for one take no request's place.
+    passwords_waiting: Semaphore,
     /// In KiB.
     ingest_memory: Semaphore,
     draining: AtomicBool,
@@ -84,42 +87,24 @@ impl AppState {
     /// A setting is wrong, or the keys of the store cannot be read or written.
     pub fn with_engine(engine: Engine, config: &ServerConfig) -> Result<Setup> {
         config.validate()?;
-        let clock = Arc::clone(&engine.options().clock);
-        let keys = Keys::load(engine.get_blob(keys::BLOB)?.as_deref(), config.admin_key.as_deref())?;
-        let new_admin_key = if keys.has_admin(clock.now_us()) {
-            None
-        } else {
-            let new = NewKey {
-                name: "administrator".to_owned(),
-                scopes: Scopes::of(&[Scope::Admin]),
-                user_id: Some("admin".to_owned()),
-                ..NewKey::default()
-            };
-            if let Some(refusal) = engine.write_refusal() {
-                return Err(Error::config(format!(
-                    "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
-                )));
-            }
-            let (record, key) = keys::make(new, clock.now_us())?;
-            engine.put_blob(keys::BLOB, &keys.to_bytes_with(&record)?)?;
-            keys.add(record);
-            Some(key)
-        };
-        let cursor_key = CursorKey::new(cursor_secret(&engine)?);
+        let identities = Identities::load(&engine, config.admin_key.as_deref())?;
+        let new_admin_key = first_admin_key(&engine, &identities)?;
+        let cursor_key = CursorKey::new(kept_secret(&engine, CURSOR_KEY_BLOB)?);
         let mut request_prefix = [0; 4];
         keys::random(&mut request_prefix)?;
         let limits = config.limits.clone();
         let state = Self(Arc::new(Inner {
-            keys,
+            identities,
             wrong_keys: WrongKeys::new(limits.wrong_keys_per_minute_max),
             cursor_key,
-            keys_change: Mutex::new(()),
             running: Mutex::default(),
             reads: Semaphore::new(limits.reads_max),
             writes: Semaphore::new(limits.writes_max),
             requests: Semaphore::new(limits.requests_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
+            passwords: Arc::new(Semaphore::new(limits.passwords_max)),
+            passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
             draining: AtomicBool::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
@@ -161,12 +146,8 @@ impl AppState {
         &*self.0.engine.options().clock
     }
 
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.0.keys
-    }
-
-    pub(crate) fn keys_change(&self) -> &Mutex<()> {
-        &self.0.keys_change
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.0.identities
     }
 
     pub(crate) fn wrong_keys(&self) -> &WrongKeys {
@@ -253,6 +234,23 @@ impl AppState {
         self.blocking(change).await
     }
 
+    /// Hashes a password on a blocking thread; there are few of those, and few wait for one.
+    pub(crate) async fn password<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let busy = || Failure::unavailable("busy", "too many passwords are being checked at once: retry later");
+        let _waiting = self.0.passwords_waiting.try_acquire().map_err(|_full| busy())?;
+        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.passwords).acquire_owned());
+        let permit = wait.await.map_err(|_elapsed| busy())?.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(move |state| {
+            // Held by the thread, not by the client, who may leave before it is done.
+            let _permit = permit;
+            work(state)
+        })
+        .await
+    }
+
     fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
@@ -286,19 +284,39 @@ impl Drop for Running {
     }
 }
 
-/// The secret that signs cursors: kept in the store, so that cursors survive a restart.
-fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
-    if let Some(stored) = engine.get_blob(CURSOR_KEY_BLOB)? {
+/// Makes a key for the administrator, and gives it to be shown, if there is nobody who may administer
+/// the store.
+fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<String>> {
+    let now_us = engine.options().clock.now_us();
+    if identities.has_admin(now_us) {
+        return Ok(None);
+    }
+    if let Some(refusal) = engine.write_refusal() {
+        return Err(Error::config(format!(
+            "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
+        )));
+    }
+    let grant =
+        Grant { scopes: vec![Scope::Admin.name().to_owned()], user_id: Some("admin".to_owned()), ..Grant::default() };
+    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant }, now_us)?;
+    engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
+    identities.keys.add(record);
+    Ok(Some(key))
+}
+
+/// A secret that is kept in the store, so that what it signs survives a restart.
+pub(crate) fn kept_secret(engine: &Engine, blob: &str) -> Result<[u8; 32]> {
+    if let Some(stored) = engine.get_blob(blob)? {
         return stored.try_into().map_err(|bytes: Vec<u8>| {
-            Error::State(format!("the cursor key in the store has {} bytes, not 32", bytes.len()))
+            Error::State(format!("the {blob} in the store has {} bytes, not 32", bytes.len()))
         });
     }
     let mut secret = [0; 32];
     keys::random(&mut secret)?;
-    match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
-        // Where it cannot be kept, cursors end with this process; reads go on.
+    match engine.put_blob(blob, &secret) {
+        // Where it cannot be kept, what it signs ends with this process; reads go on.
         Err(error) if matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Poisoned) => {
-            tracing::warn!(%error, "the cursor key is not kept");
+            tracing::warn!(%error, blob, "a secret is not kept");
         }
         other => other?,
     }

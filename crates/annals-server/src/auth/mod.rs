@@ -1,9 +1,15 @@
 //! Who is calling and what they may do and see.
 
 mod credential;
+pub(crate) mod grant;
+mod hex;
+mod identities;
 pub(crate) mod keys;
+mod password;
 mod scope;
 pub(crate) mod tenancy;
+pub(crate) mod tokens;
+pub(crate) mod users;
 mod wrong_keys;
 
 use std::net::IpAddr;
@@ -14,6 +20,7 @@ use axum::http::HeaderMap;
 use crate::error::{Answer, Failure};
 use crate::state::AppState;
 
+pub(crate) use identities::Identities;
 pub(crate) use scope::{Scope, Scopes};
 pub(crate) use wrong_keys::WrongKeys;
 
@@ -24,7 +31,8 @@ pub(crate) const ADMIN_KEY_LEN_MIN: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     pub(crate) user_id: String,
-    /// The key's public part; empty for the administrator of the environment.
+    /// The key's public part, `user:` and the name for the token of a user; empty for the administrator
+    /// of the environment.
     pub(crate) key_id: String,
     pub(crate) scopes: Scopes,
     /// What it sees: a query cannot be built without it.
@@ -93,11 +101,11 @@ pub(crate) fn authorise(
     if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
         return Err(Failure::rate_limited(wait_s));
     }
-    let Some(principal) = state.keys().recognise(&key, state.clock().now_us()) else {
+    let Some(principal) = state.identities().recognise(&key, state.clock().now_us()) else {
         if let Some(address) = peer {
             state.wrong_keys().count(address, now);
         }
-        return Err(Failure::unauthorized("the key is unknown, revoked or expired"));
+        return Err(Failure::unauthorized("the key or token is unknown, revoked or expired"));
     };
     if !principal.scopes.allow(scope) {
         return Err(Failure::lacks(scope));
