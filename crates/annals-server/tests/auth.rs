@@ -23,11 +23,11 @@ fn path(route: &RouteInfo) -> String {
 
 /// A body that every route that wants one can start with.
 fn body(route: &RouteInfo) -> Option<Value> {
-    match (route.method, route.path) {
+    match (route.method, route.path.as_str()) {
         ("POST", "/api/v1/events/cleanup") => Some(json!({"retention_days": 1})),
         ("DELETE", "/api/v1/events") => Some(json!({"event_type": "secret"})),
         ("POST", "/annals/v1/events") => Some(json!([])),
-        ("POST", "/annals/v1/keys") => Some(json!({"name": "n", "scopes": []})),
+        ("POST", "/annals/v1/keys") => Some(json!({"name": "n", "scopes": ["events:read"]})),
         _ => None,
     }
 }
@@ -43,7 +43,10 @@ async fn call(server: &Server, key: Option<&str>, route: &RouteInfo) -> support:
 }
 
 fn protected() -> impl Iterator<Item = (RouteInfo, &'static str)> {
-    routes().into_iter().filter_map(|route| Some((route, route.scope?)))
+    routes().into_iter().filter_map(|route| {
+        let scope = route.scope?;
+        Some((route, scope))
+    })
 }
 
 fn is_error_of(face: &str, status: u16, body: &Value) -> bool {
@@ -62,11 +65,10 @@ async fn no_key_and_wrong_keys_are_401_on_every_route() {
     let server = Server::start();
     let revoked = server.key(json!({"name": "r", "scopes": ["admin"]})).await;
     server.call(ADMIN, "DELETE", &format!("/annals/v1/keys/{}", revoked.1), None).await.expect(200);
-    let expired = server.key(json!({"name": "e", "scopes": ["admin"], "expires_at": "2020-01-01T00:00:00Z"})).await;
+    let expired = server.expired_key().await;
     let garbled = format!("{ADMIN}x");
     for (route, _) in protected() {
-        for key in [None, Some("wrong"), Some("ann_0123456789ab_x"), Some(&garbled), Some(&revoked.0), Some(&expired.0)]
-        {
+        for key in [None, Some("wrong"), Some("ann_0123456789ab_x"), Some(&garbled), Some(&revoked.0), Some(&expired)] {
             let reply = call(&server, key, &route).await.expect(401);
             assert_eq!(reply.header("www-authenticate"), "Bearer");
             assert!(is_error_of(route.face, 401, &reply.json()), "{route:?}: {:?}", reply.body);
@@ -193,7 +195,7 @@ async fn what_concerns_the_whole_store_is_refused_to_limited_keys() {
             assert_eq!(status == 403, scope == "admin", "{route:?}: {status}");
             refused += usize::from(route.whole_store);
         }
-        assert_eq!(refused, 4);
+        assert_eq!(refused, 7);
     }
     let keys = server.get("/annals/v1/keys").await.expect(200).json();
     assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "none was made or revoked");
@@ -217,16 +219,24 @@ async fn a_key_of_several_organisations_must_name_one() {
 async fn wrong_keys_are_described_where_they_are_made() {
     let server = Server::start();
     for (body, place) in [
-        (json!({"scopes": []}), "name"),
+        (json!({"scopes": ["events:read"]}), "name"),
+        (json!({"name": "n", "scopes": []}), "scopes must hold at least one scope"),
+        (
+            json!({"name": "n", "scopes": ["events:read"], "expires_at": "2020-01-01T00:00:00Z"}),
+            "expires_at must lie in the future",
+        ),
         (json!({"name": "n"}), "scopes"),
         (json!({"name": "n", "scopes": ["root"]}), "scopes"),
-        (json!({"name": "n", "scopes": [], "realm": []}), "realm"),
-        (json!({"name": "n", "scopes": [], "realms": [""]}), "realms"),
-        (json!({"name": "n", "scopes": [], "realms": vec!["r"; 17]}), "realms"),
-        (json!({"name": "n", "scopes": [], "expires_at": "soon"}), "expires_at"),
-        (json!({"name": "", "scopes": []}), "name"),
+        (json!({"name": "n", "scopes": ["events:read"], "realm": []}), "realm"),
+        (json!({"name": "n", "scopes": ["events:read"], "realms": [""]}), "realms"),
+        (json!({"name": "n", "scopes": ["events:read"], "realms": vec!["r"; 17]}), "realms"),
+        (json!({"name": "n", "scopes": ["events:read"], "expires_at": "soon"}), "expires_at"),
+        (json!({"name": "", "scopes": ["events:read"]}), "name"),
         (json!({"name": "n", "scopes": "x"}), "scopes must be a list of texts, at most 9"),
-        (json!({"name": "n", "scopes": [], "expires_at": 1.7e12}), "expires_at must be an RFC 3339 time in quotes"),
+        (
+            json!({"name": "n", "scopes": ["events:read"], "expires_at": 1.7e12}),
+            "expires_at must be an RFC 3339 time in quotes",
+        ),
     ] {
         let reply = server.call(ADMIN, "POST", "/annals/v1/keys", Some(body)).await.expect(400).json();
         assert!(reply["error"]["message"].as_str().unwrap().starts_with(place), "{reply}");
