@@ -8,13 +8,16 @@ use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
 use axum::http::StatusCode;
 use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::auth::grant::Grant;
 use crate::auth::keys::{self, NewKey};
 use crate::auth::{Identities, Scope, WrongKeys};
 use crate::config::{FaceSettings, Limits, ServerConfig};
+use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
+use crate::internal::Internal;
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -27,11 +30,14 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
+    internal: Internal,
     limits: Limits,
     faces: FaceSettings,
     identities: Identities,
     wrong_keys: WrongKeys,
     cursor_key: CursorKey,
+    /// Another one: a place in the internal store is none among the events.
+    internal_cursor_key: CursorKey,
     /// Idempotency keys of requests that are still running.
     running: Mutex<std::collections::HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
@@ -41,6 +47,7 @@ struct Inner {
     streams: Arc<Semaphore>,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
+    recordings: Arc<Semaphore>,
     /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
     passwords: Arc<Semaphore>,
     /// So that those who wait for one take no request's place.
@@ -90,20 +97,23 @@ impl AppState {
         config.validate()?;
         let identities = Identities::load(&engine, config.admin_key.as_deref())?;
         let new_admin_key = first_admin_key(&engine, &identities)?;
-        let cursor_key = CursorKey::new(kept_secret(&engine, CURSOR_KEY_BLOB)?);
+        let cursor_secret = kept_secret(&engine, CURSOR_KEY_BLOB)?;
+        let internal = Internal::open(&engine)?;
         let mut request_prefix = [0; 4];
         keys::random(&mut request_prefix)?;
         let limits = config.limits.clone();
         let state = Self(Arc::new(Inner {
             identities,
             wrong_keys: WrongKeys::new(limits.wrong_keys_per_minute_max),
-            cursor_key,
+            cursor_key: CursorKey::new(cursor_secret),
+            internal_cursor_key: CursorKey::new(derived(&cursor_secret, b"annals internal store\0")),
             running: Mutex::default(),
             reads: Semaphore::new(limits.reads_max),
             writes: Semaphore::new(limits.writes_max),
             requests: Semaphore::new(limits.requests_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
+            recordings: Arc::new(Semaphore::new(1)),
             passwords: Arc::new(Semaphore::new(limits.passwords_max)),
             passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
@@ -111,6 +121,7 @@ impl AppState {
             request_prefix: u32::from_le_bytes(request_prefix),
             request_count: AtomicU64::new(0),
             engine,
+            internal,
             limits,
             faces: config.faces.clone(),
         }));
@@ -120,6 +131,21 @@ impl AppState {
     /// The store behind the server.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The internal store: what was done to the store and by whom.
+    pub(crate) fn internal(&self) -> &Internal {
+        &self.0.internal
+    }
+
+    /// Closes the store and the internal one with everything in them durable.
+    ///
+    /// # Errors
+    /// A last sync fails: the next open recovers.
+    pub fn close(&self) -> Result<()> {
+        let closed = self.0.engine.close();
+        self.0.internal.close()?;
+        Ok(closed?)
     }
 
     /// From now on `/readyz` answers 503, so that no new work is sent here.
@@ -162,6 +188,10 @@ impl AppState {
 
     pub(crate) fn cursor_key(&self) -> &CursorKey {
         &self.0.cursor_key
+    }
+
+    pub(crate) fn internal_cursor_key(&self) -> &CursorKey {
+        &self.0.internal_cursor_key
     }
 
     pub(crate) fn requests(&self) -> &Semaphore {
@@ -271,6 +301,21 @@ impl AppState {
         }
     }
 
+    /// Writes a deed down without waiting for it. One at a time: whoever has many addresses to try keys from
+    /// must not fill the blocking threads with them.
+    pub(crate) fn record_later(&self, deed: Deed) {
+        let Ok(permit) = Arc::clone(&self.0.recordings).try_acquire_owned() else {
+            deed.log();
+            return;
+        };
+        let state = self.clone();
+        // Nobody waits for it: what goes wrong is in the log.
+        drop(tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            state.internal().record(&deed);
+        }));
+    }
+
     /// Whether a query that starts now has had its time; asked between blocks of work.
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
         let deadline = self.clock().monotonic() + self.0.limits.query_time_max;
@@ -308,6 +353,14 @@ fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<St
     engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
     identities.keys.add(record);
     Ok(Some(key))
+}
+
+/// Another secret, from which `secret` cannot be told.
+fn derived(secret: &[u8; 32], domain: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(domain);
+    hash.update(secret);
+    hash.finalize().into()
 }
 
 /// A secret that is kept in the store, so that what it signs survives a restart.

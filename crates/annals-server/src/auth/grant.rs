@@ -53,18 +53,21 @@ impl Grant {
         })
     }
 
-    /// Adds what there is of it to the fields of an answer.
-    pub(crate) fn show(&self, fields: &mut Map<String, Value>) {
-        let shown = [
+    /// What there is of it, as the members of an answer.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (String, Value)> {
+        let members = [
             ("scopes", json!(self.scopes)),
             ("realms", json!(self.realms)),
             ("orgs", json!(self.orgs)),
             ("user_id", json!(self.user_id)),
             ("expires_at", json!(self.expires_at_us.map(shown_time))),
         ];
-        fields.extend(
-            shown.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)),
-        );
+        members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value))
+    }
+
+    /// The same as an object.
+    pub(crate) fn shown(&self) -> Value {
+        Value::Object(self.members().collect())
     }
 
     pub(crate) fn expired(&self, now_us: i64) -> bool {

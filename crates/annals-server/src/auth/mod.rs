@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use annals_engine::TenantScope;
 use axum::http::HeaderMap;
 
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face::Face;
 use crate::state::AppState;
@@ -100,7 +101,7 @@ pub(crate) fn authorise(
     };
     let principal = match face.caller.and_then(|caller| caller(state, headers, peer)) {
         Some(told) => told?,
-        None => by_key(state, headers, peer)?,
+        None => by_key(state, face, headers, peer)?,
     };
     if !principal.scopes.allow(scope) {
         return Err(Failure::lacks(scope));
@@ -112,17 +113,23 @@ pub(crate) fn authorise(
 }
 
 /// The caller whose key the headers carry.
-fn by_key(state: &AppState, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
+fn by_key(state: &AppState, face: &Face, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
     let key = credential::from_headers(headers).ok_or_else(Failure::no_key)?;
     let now = state.clock().monotonic();
     if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
         return Err(Failure::rate_limited(wait_s));
     }
     let Some(principal) = state.identities().recognise(&key, state.clock().now_us()) else {
-        if let Some(address) = peer {
-            state.wrong_keys().count(address, now);
-        }
+        count_wrong(state, face, peer);
         return Err(Failure::wrong_key());
     };
     Ok(principal)
+}
+
+/// Remembers a wrong key or password of an address, and writes down when it has had its last for now.
+pub(crate) fn count_wrong(state: &AppState, face: &Face, peer: Option<IpAddr>) {
+    let Some(address) = peer else { return };
+    if let Some(count) = state.wrong_keys().count(address, state.clock().monotonic()) {
+        state.record_later(Deed::wrong_keys(face.name, address, count));
+    }
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::auth::Scopes;
+use crate::auth::{self, Scopes};
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::params::Params;
@@ -22,17 +22,14 @@ struct Form {
 
 /// `POST /v1/auth/token`
 pub(crate) async fn issue(request: Request) -> Answer {
-    let (state, peer) = (request.state.clone(), request.peer);
-    let now = state.clock().monotonic();
-    if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
+    let (state, face, peer) = (request.state.clone(), request.face, request.peer);
+    if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, state.clock().monotonic())) {
         return Err(Failure::rate_limited(wait_s));
     }
     let form = Form::parse(&request.small_body().await?)?;
     let answer = state.password(move |state| log_in(state, &form)).await;
-    if let (Err(failure), Some(address)) = (&answer, peer)
-        && failure.status == StatusCode::UNAUTHORIZED
-    {
-        state.wrong_keys().count(address, now);
+    if answer.as_ref().is_err_and(|failure| failure.status == StatusCode::UNAUTHORIZED) {
+        auth::count_wrong(&state, face, peer);
     }
     Ok(face::json(StatusCode::OK, answer?.to_string()))
 }

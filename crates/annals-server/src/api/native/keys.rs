@@ -5,9 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::grant::{Grant, only_known, shown_time, text};
 use crate::auth::keys::{KeyRecord, NewKey};
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
+use crate::state::AppState;
 
 const NAME_LEN_MAX: usize = 200;
 
@@ -19,10 +21,13 @@ pub(crate) async fn list(request: Request) -> Answer {
 }
 
 pub(crate) async fn create(request: Request) -> Answer {
-    let (state, by) = (request.state.clone(), request.caller.user_id.clone());
+    let (state, deed) = (request.state.clone(), request.deed("key.created"));
     let new = parse(&request.object().await?, state.clock().now_us())?;
-    let (record, key) = state.write(move |state| state.identities().add_key(state.engine(), new)).await?;
-    tracing::info!(id = record.id, ?by, "a key was made");
+    let make = |state: &AppState| state.identities().add_key(state.engine(), new);
+    let told = |deed: Deed, (record, _): &(KeyRecord, String)| {
+        deed.on("key", record.id.as_str()).detail("name", json!(record.name)).detail("grant", record.grant.shown())
+    };
+    let (record, key) = state.write(move |state| state.audited(deed, make, told)).await?;
     let mut body = shown(&record, None);
     if let Value::Object(fields) = &mut body {
         fields.insert("key".to_owned(), Value::String(key));
@@ -31,10 +36,10 @@ pub(crate) async fn create(request: Request) -> Answer {
 }
 
 pub(crate) async fn delete(request: Request) -> Answer {
+    let deed = request.deed("key.revoked").on("key", request.id.as_str());
     let id = request.id;
-    let revoked = id.clone();
-    request.state.write(move |state| state.identities().revoke_key(state.engine(), &id)).await?;
-    tracing::info!(id = ?revoked, by = ?request.caller.user_id, "a key was revoked");
+    let revoke = move |state: &AppState| state.identities().revoke_key(state.engine(), &id);
+    request.state.write(move |state| state.audited(deed, revoke, |deed, ()| deed)).await?;
     Ok(face::json(StatusCode::OK, r#"{"deleted":1}"#))
 }
 
@@ -42,7 +47,7 @@ fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), json!(record.id));
     fields.insert("name".to_owned(), json!(record.name));
-    record.grant.show(&mut fields);
+    fields.extend(record.grant.members());
     fields.insert("created_at".to_owned(), json!(shown_time(record.created_at_us)));
     if let Some(used_us) = last_used_us {
         fields.insert("last_used".to_owned(), json!(shown_time(used_us)));

@@ -5,9 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::grant::shown_time;
 use crate::auth::users::{NewUser, UserRecord};
+use crate::deed::Deed;
 use crate::error::Answer;
 use crate::face;
 use crate::request::Request;
+use crate::state::AppState;
 
 /// `GET /annals/v1/users`
 #[expect(clippy::unused_async, reason = "handlers are async")]
@@ -19,26 +21,28 @@ pub(crate) async fn list(request: Request) -> Answer {
 
 /// `POST /annals/v1/users`
 pub(crate) async fn create(request: Request) -> Answer {
-    let (state, by) = (request.state.clone(), request.caller.user_id.clone());
+    let (state, deed) = (request.state.clone(), request.deed("user.created"));
     let new = NewUser::parse(&request.object().await?, state.clock().now_us())?;
-    let record = state.password(move |state| state.identities().add_user(state.engine(), new)).await?;
-    tracing::info!(username = ?record.username, ?by, "a user was made");
+    let deed = deed.on("user", new.username.as_str());
+    let make = |state: &AppState| state.identities().add_user(state.engine(), new);
+    let told = |deed: Deed, record: &UserRecord| deed.detail("grant", record.grant.shown());
+    let record = state.password(move |state| state.audited(deed, make, told)).await?;
     Ok(face::json(StatusCode::OK, shown(&record, None).to_string()))
 }
 
-/// `DELETE /annals/v1/users/{name}`
+/// `DELETE /annals/v1/users/{username}`
 pub(crate) async fn delete(request: Request) -> Answer {
+    let deed = request.deed("user.removed").on("user", request.id.as_str());
     let username = request.id;
-    let removed = username.clone();
-    request.state.write(move |state| state.identities().remove_user(state.engine(), &username)).await?;
-    tracing::info!(username = ?removed, by = ?request.caller.user_id, "a user was removed");
+    let remove = move |state: &AppState| state.identities().remove_user(state.engine(), &username);
+    request.state.write(move |state| state.audited(deed, remove, |deed, ()| deed)).await?;
     Ok(face::json(StatusCode::OK, r#"{"deleted":1}"#))
 }
 
 fn shown(record: &UserRecord, last_used_us: Option<i64>) -> Value {
     let mut fields = Map::new();
     fields.insert("username".to_owned(), json!(record.username));
-    record.grant.show(&mut fields);
+    fields.extend(record.grant.members());
     fields.insert("created_at".to_owned(), json!(shown_time(record.created_at_us)));
     if let Some(used_us) = last_used_us {
         fields.insert("last_used".to_owned(), json!(shown_time(used_us)));
