@@ -13,6 +13,7 @@ use crate::filter::Filter;
 use crate::overlay::Overlay;
 use crate::part::Part;
 use crate::queue::{Job, ask};
+use crate::recent::ChangeKind;
 use crate::requests::Mark;
 use crate::shared::Shared;
 
@@ -112,6 +113,7 @@ pub(crate) fn delete_matching(shared: &Shared, jobs: &Sender<Job>, filter: &Filt
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -138,6 +140,7 @@ pub(crate) fn delete_sequences(shared: &Shared, jobs: &Sender<Job>, sequences: &
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::DeleteSequences(found), reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -162,6 +165,8 @@ pub(crate) fn mark(shared: &Shared, jobs: &Sender<Job>, marks: &[Mark]) -> Resul
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Mark { marks: found }, reply))?;
     shared.update_catalog(|catalog| apply_marks(catalog, ordinal, &set, &unset));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &set, ChangeKind::Acknowledged(true));
+    shared.note_change(&snapshot, &unset, ChangeKind::Acknowledged(false));
     Ok(set.len() + unset.len())
 }
 
@@ -268,8 +273,11 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
         shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
         control.applied_ordinal = ordinal;
     }
-    if !dropped.is_empty() {
+    if dropped.is_empty() {
+        shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+    } else {
         shared.drop_segments(&dropped)?;
+        shared.note_many_changes();
     }
     drop(control);
     shared.remove_dropped()?;

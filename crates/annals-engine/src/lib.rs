@@ -20,6 +20,7 @@ mod event;
 mod field;
 mod filter;
 mod fold;
+mod follow;
 #[cfg(test)]
 mod format_examples;
 mod frame;
@@ -45,6 +46,7 @@ mod owed;
 mod part;
 mod partition;
 mod queue;
+mod recent;
 mod record;
 mod requests;
 mod rows;
@@ -66,6 +68,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};
 pub use field::{Field, FieldSet, VALUES_MAX, Values};
 pub use filter::{FILTER_DEPTH_MAX, Filter, TenantScope, TextField};
+pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
@@ -74,6 +77,7 @@ pub use options::{
 };
 pub use part::{OrderKey, Part};
 pub use partition::PartitionSpan;
+pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
     AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
 };
