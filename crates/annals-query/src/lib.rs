@@ -46,6 +46,7 @@ mod delete;
 mod error;
 mod execute;
 mod fingerprint;
+mod holes;
 mod lookup;
 mod page;
 mod plan;
@@ -62,6 +63,7 @@ pub use delete::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
+pub use holes::holes;
 pub use lookup::{EventRef, get, hoody_id};
 pub use page::Page;
 pub use plan::{Expired, View};

@@ -12,6 +12,7 @@ mod body;
 mod config;
 mod error;
 mod face;
+mod hub;
 mod params;
 mod patience;
 mod request;

@@ -64,6 +64,7 @@ table! {
     native POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge;
     native POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge;
     native GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats;
+    native GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail;
     native GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list;
     native POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create;
     native DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete;

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod list;
 mod query;
 pub(crate) mod stats;
+pub(crate) mod tail;
 pub(crate) mod verify;
 
 use crate::error::Failure;
