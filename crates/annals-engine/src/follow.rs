@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::{AppendOptions, Batch, ChangeKind, Delete, Engine, Event, Mark, Options};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn open(directory: &std::path::Path) -> Engine {
         let mut options = Options::new(directory);
