@@ -200,7 +200,7 @@ async fn a_revoked_key_ends_its_tails() {
     server.call(ADMIN, "DELETE", &format!("/annals/v1/keys/{id}"), None).await.expect(200);
     server.store(&[json!({"event_type": "unseen"})]).await;
     for tail in [&mut idle, &mut busy] {
-        assert_eq!(tail.named("end").await["code"], "unauthorized");
+        assert_eq!(tail.named("end").await["code"], "invalid_key");
         assert_eq!(tail.next().await, None);
     }
     assert_eq!(event_type(&other.event().await), "seen");
@@ -214,7 +214,7 @@ async fn an_idle_tail_notices_that_its_key_is_revoked() {
     let (key, id) = server.key(json!({"name": "n", "scopes": ["events:read"]})).await;
     let mut tail = Tail::open(address, &key, "").await;
     server.call(ADMIN, "DELETE", &format!("/annals/v1/keys/{id}"), None).await.expect(200);
-    assert_eq!(tail.named("end").await["code"], "unauthorized");
+    assert_eq!(tail.named("end").await["code"], "invalid_key");
     assert_eq!(tail.next().await, None);
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Sleep, sleep};
 
 use super::wire;
+use crate::api::native;
 use crate::auth::{self, Access, Scope};
 use crate::error::{Answer, Failure};
 use crate::state::AppState;
@@ -119,9 +120,10 @@ impl Stream {
 
     /// Reads on from the position, for a key that is still good.
     async fn step(&mut self) -> Answer<Step> {
-        let caller = auth::authorise(&self.state, Access::Needs(Scope::EventsRead), &self.headers, None)?;
+        let access = Access::Needs(Scope::EventsRead);
+        let caller = auth::authorise(&self.state, &native::FACE, access, &self.headers, None)?;
         if caller.tenant != self.asked.tenant {
-            return Err(Failure::unauthorized("the key sees other realms than before: connect again"));
+            return Err(Failure::forbidden("the caller sees other events than before: connect again"));
         }
         let (asked, from) = (Arc::clone(&self.asked), self.position.saturating_add(1));
         let mut step = self.state.read(move |state| read(state, &asked, from)).await?;
