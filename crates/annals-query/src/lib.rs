@@ -46,6 +46,7 @@ mod delete;
 mod error;
 mod execute;
 mod fingerprint;
+mod holes;
 mod lookup;
 mod notices;
 mod page;
@@ -63,6 +64,7 @@ pub use delete::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
+pub use holes::holes;
 pub use lookup::{EventRef, get, hoody_id};
 pub use notices::{Reading, amend, mark_read, read_receipt, replaceable};
 pub use page::Page;

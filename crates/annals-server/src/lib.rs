@@ -13,6 +13,7 @@ mod body;
 mod config;
 mod error;
 mod face;
+mod hub;
 mod idempotency;
 mod openapi;
 mod pages;

@@ -1,6 +1,7 @@
 //! What the native routes take and answer.
 
 pub(super) mod admin;
+pub(super) mod follow;
 
 use annals_engine::Field;
 use serde_json::{Map, Value, json};
