@@ -2,3 +2,4 @@
 
 pub(crate) mod hoody;
 pub(crate) mod native;
+pub(crate) mod waldur;
