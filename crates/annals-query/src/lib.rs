@@ -47,6 +47,7 @@ mod error;
 mod execute;
 mod fingerprint;
 mod lookup;
+mod notifications;
 mod page;
 mod plan;
 mod query;
@@ -63,6 +64,9 @@ pub use delete::{
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
 pub use lookup::{EventRef, get, hoody_id};
+pub use notifications::{
+    delete_notification, is_expired, is_global, notification_for, target_user_ids, writable_notification,
+};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
