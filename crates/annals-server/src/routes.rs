@@ -110,10 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_holds_no_data_is_open() {
+    fn only_what_is_for_everybody_is_open() {
         let open: Vec<_> =
             all().into_iter().filter(|(_, _, route)| route.access == Open).map(|(_, path, _)| path).collect();
-        assert_eq!(open, ["/healthz", "/readyz", "/openapi/{document}", "/docs", "/docs/{face}"]);
+        assert_eq!(
+            open,
+            ["/api/v1/notifications/public", "/healthz", "/readyz", "/openapi/{document}", "/docs", "/docs/{face}"]
+        );
     }
 
     #[test]
