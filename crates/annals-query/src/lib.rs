@@ -62,7 +62,7 @@ pub use delete::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
-pub use lookup::{EventRef, get, hoody_id};
+pub use lookup::{EventRef, get, hoody_id, sequences_with_id};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};

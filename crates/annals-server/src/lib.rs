@@ -14,8 +14,10 @@ mod config;
 mod error;
 mod face;
 mod idempotency;
+mod members;
 mod openapi;
 mod pages;
+
 mod params;
 mod patience;
 mod request;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use axum::http::Method;
 
-use crate::api::{hoody, native};
+use crate::api::{deltafi, hoody, native, orgs};
 use crate::auth::Access;
 use crate::auth::Access::{Needs, NeedsWholeStore, Open};
 use crate::config::FaceSettings;
@@ -18,7 +18,7 @@ use crate::openapi::Operation;
 use crate::request::Request;
 
 /// Every face, the one that owns every remaining path last. A face is added here, and nowhere else.
-pub(crate) static FACES: &[&Face] = &[&hoody::FACE, &native::FACE];
+pub(crate) static FACES: &[&Face] = &[&orgs::FACE, &hoody::FACE, &deltafi::FACE, &native::FACE];
 
 /// Answers one call.
 pub(crate) type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
