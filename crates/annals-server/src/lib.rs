@@ -13,6 +13,7 @@ mod body;
 mod config;
 mod error;
 mod face;
+mod hub;
 mod idempotency;
 mod members;
 mod openapi;
@@ -20,6 +21,7 @@ mod pages;
 
 mod params;
 mod patience;
+mod pieces;
 mod request;
 mod router;
 mod routes;

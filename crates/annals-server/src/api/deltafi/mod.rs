@@ -146,12 +146,14 @@ pub(crate) async fn create(request: Request) -> Answer {
         .write(move |state| {
             let create::Wanted { mut event, acknowledged } = create::wanted(&body)?;
             append::prepare(state, &tenant, &mut event)?;
-            check_replaceable(state, &tenant, event.id)?;
+            if let Some(id) = event.id {
+                annals_query::replaceable(&state.engine().snapshot(), &tenant, id)?;
+            }
             let idempotency = key.map(|key| idempotency::of_call(key, &["deltafi"], &body));
             let how = AppendOptions {
                 scope: tenant.clone(),
                 idempotency,
-                repeats: Repeats::Skip,
+                repeats: Repeats::Replace,
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
@@ -163,19 +165,6 @@ pub(crate) async fn create(request: Request) -> Answer {
         })
         .await?;
     Ok(shown(&event))
-}
-
-/// Refuses to replace what the caller must not change.
-///
-/// # Errors
-/// 403 if an event with that identity is shared with a foreign realm.
-fn check_replaceable(state: &AppState, tenant: &TenantScope, id: Option<EventId>) -> Answer<()> {
-    let Some(id) = id else { return Ok(()) };
-    match annals_query::deletable(&state.engine().snapshot(), tenant, &EventRef::Id(id)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == annals_query::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn shown(event: &StoredEvent) -> axum::response::Response {
