@@ -1,6 +1,7 @@
 //! Settings: plain data with defaults as named constants, checked once.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
+use crate::routes::FACES;
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
@@ -28,6 +30,8 @@ pub struct Limits {
     pub ingest_size_max: usize,
     /// Events of one all-or-nothing ingest; above, 413.
     pub ingest_events_max: usize,
+    /// Bytes of the body of a single event; above, 413.
+    pub create_size_max: usize,
     /// Bytes of any other body; above, 413.
     pub small_size_max: usize,
     /// Different filters of one query.
@@ -75,6 +79,7 @@ impl Default for Limits {
             headers_size_max: 16 * KIB,
             ingest_size_max: 64 * MIB,
             ingest_events_max: annals_engine::BATCH_EVENTS_MAX,
+            create_size_max: 2 * MIB,
             small_size_max: 128 * KIB,
             filters_max: 16,
             filter_values_max: 100,
@@ -94,6 +99,19 @@ impl Default for Limits {
             drain_time_max: Duration::from_secs(25),
         }
     }
+}
+
+/// Which faces answer, and the settings that are one face's own.
+#[derive(Clone, Debug, Default)]
+pub struct FaceSettings {
+    /// Names of the faces that are switched off; their paths are unknown.
+    pub off: Vec<String>,
+    /// How far back deltafi's lists reach without `start` and `end`; `None` is everything.
+    pub deltafi_default_window: Option<Duration>,
+    /// Peers whose `X-User-Name` and `X-User-Permissions` deltafi believes; none by default.
+    pub deltafi_trusted_proxies: Vec<IpAddr>,
+    /// Event groups that waldur names beside those in the store, with their event types.
+    pub waldur_event_groups: BTreeMap<String, Vec<String>>,
 }
 
 /// How the server runs.
@@ -116,6 +134,8 @@ pub struct ServerConfig {
     pub insecure: bool,
     /// What one request may cost.
     pub limits: Limits,
+    /// Which faces answer, and how.
+    pub faces: FaceSettings,
 }
 
 impl ServerConfig {
@@ -130,6 +150,7 @@ impl ServerConfig {
             admin_key: None,
             insecure: false,
             limits: Limits::default(),
+            faces: FaceSettings::default(),
         }
     }
 
@@ -156,6 +177,15 @@ impl ServerConfig {
                 "the size of a log file is {} bytes, the range is {LOG_SIZE_BYTES_MIN} to {LOG_SIZE_BYTES_MAX}",
                 self.log_size_bytes
             )));
+        }
+        for name in &self.faces.off {
+            if !FACES.iter().any(|face| face.name == name) {
+                let names: Vec<&str> = FACES.iter().map(|face| face.name).collect();
+                return Err(Error::config(format!(
+                    "there is no face {name:?} to switch off; there are {}",
+                    names.join(", ")
+                )));
+            }
         }
         match &self.admin_key {
             Some(key)

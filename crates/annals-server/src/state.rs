@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::auth::keys::{self, Keys, NewKey};
 use crate::auth::{Scope, Scopes, WrongKeys};
-use crate::config::{Limits, ServerConfig};
+use crate::config::{FaceSettings, Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
 
 /// Where the secret that signs cursors is kept in the store.
@@ -27,6 +27,7 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     engine: Engine,
     limits: Limits,
+    faces: FaceSettings,
     keys: Keys,
     wrong_keys: WrongKeys,
     cursor_key: CursorKey,
@@ -126,6 +127,7 @@ impl AppState {
             request_count: AtomicU64::new(0),
             engine,
             limits,
+            faces: config.faces.clone(),
         }));
         Ok(Setup { state, new_admin_key })
     }
@@ -155,6 +157,10 @@ impl AppState {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(crate) fn faces(&self) -> &FaceSettings {
+        &self.0.faces
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
