@@ -34,7 +34,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "face(name): the API that the test is about")
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter, config):
     counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
-    not_run = f", {counts['skipped']} NOT RUN" if counts["skipped"] else ""
-    terminalreporter.write_line(f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed{not_run}")
+    config.closing_line = f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed"
+    if counts["skipped"]:
+        config.closing_line += f", {counts['skipped']} NOT RUN"
+
+
+def pytest_unconfigure(config):
+    # Behind pytest's own last line.
+    print(getattr(config, "closing_line", "0 passed, 0 failed"), flush=True)

@@ -67,14 +67,14 @@ def ids(events: list[dict]) -> list[str]:
 
 
 def test_the_event_of_the_document_comes_back_as_it_is_printed_there(sdk):
-    page = sdk.list(event_type="container.running")
+    page = sdk.page(event_type="container.running")
     assert page == {"events": [SAMPLE], "pagination": {"total": 1, "limit": 100, "offset": 0, "has_more": False}}
     path = f"/api/v1/events/{SAMPLE['id']}"
     assert sdk.data("Event retrieved successfully", "GET", path) == SAMPLE
 
 
 def test_list_as_in_the_sample(sdk):
-    page = sdk.list(limit=100, sort_by="created_at", sort_order="desc")
+    page = sdk.page(limit=100, sort_by="created_at", sort_order="desc")
     assert ids(page["events"]) == NEWEST_FIRST[:100]
     assert page["pagination"] == {"total": TOTAL + 1, "limit": 100, "offset": 0, "has_more": True}
     keys = {"id", "event_type", "resource_type", "resource_id", "user_id", "payload", "realm_ids", "created_at"}
@@ -109,8 +109,8 @@ def test_filter(sdk, name):
 
 
 def test_project_and_container_are_found_in_the_payload(sdk):
-    assert sdk.list(project_id="507f1f77bcf86cd799439022")["events"] == [SAMPLE]
-    assert sdk.list(container_id="507f1f77bcf86cd799439033")["events"] == [SAMPLE]
+    assert sdk.page(project_id="507f1f77bcf86cd799439022")["events"] == [SAMPLE]
+    assert sdk.page(container_id="507f1f77bcf86cd799439033")["events"] == [SAMPLE]
 
 
 def test_statistics(sdk):
@@ -179,7 +179,7 @@ def test_deletes(sdk, server):
         server.ingest([{"event_type": "container.deleting", "resource_type": "container", **fields}] * count)
 
     def left() -> int:
-        return sdk.list(event_type="container.deleting")["pagination"]["total"]
+        return sdk.page(event_type="container.deleting")["pagination"]["total"]
 
     add(5, resource_id="507f1f77bcf86cd7994390aa")
     add(3, created_at="2024-12-01T00:00:00Z")
@@ -189,14 +189,14 @@ def test_deletes(sdk, server):
     body = {"resource_type": "container", "before_date": "2024-12-15T00:00:00.000Z"}
     assert sdk.data(*bulk, body=body) == {"deleted_count": 3}
     assert left() == 1
-    (last,) = sdk.list(event_type="container.deleting")["events"]
+    (last,) = sdk.page(event_type="container.deleting")["events"]
     # The SDK takes an answer without `data` for something else; a DELETE without a body still names a content type.
     assert sdk.data("Event deleted successfully", "DELETE", f"/api/v1/events/{last['id']}") is None
     assert left() == 0
     assert sdk.call("DELETE", f"/api/v1/events/{last['id']}").status == 404
     for wrong in ({}, {"everything": True}, {"event_type": 5}, {"before_date": "soon"}):
         assert sdk.call("DELETE", "/api/v1/events", body=wrong).status == 400
-    assert sdk.list()["pagination"]["total"] == TOTAL + 1
+    assert sdk.page()["pagination"]["total"] == TOTAL + 1
 
 
 def test_cleanup(sdk, server):
@@ -220,7 +220,7 @@ def test_cleanup(sdk, server):
     assert (data["deleted_count"], data["retention_days"]) == (4, 30)
     cutoff = datetime.datetime.fromisoformat(data["cutoff_date"].replace("Z", "+00:00"))
     assert abs(now - datetime.timedelta(days=30) - cutoff) < datetime.timedelta(minutes=5)
-    assert sdk.list(event_type="recent")["pagination"]["total"] == 2
+    assert sdk.page(event_type="recent")["pagination"]["total"] == 2
     assert sdk.data("Events deleted successfully", "DELETE", "/api/v1/events", body={"event_type": "recent"}) == {
         "deleted_count": 2
     }

@@ -39,14 +39,14 @@ class Sdk:
         assert (envelope["statusCode"], envelope["message"]) == (200, message)
         return envelope["data"]
 
-    def list(self, **query) -> dict:
+    def page(self, **query) -> dict:
         return self.data("Events retrieved successfully", "GET", "/api/v1/events", query)
 
     def iterate(self, **query) -> list[dict]:
         query = {"limit": 100, **query, "offset": 0}
         items: list[dict] = []
         for _ in range(1000):
-            page = self.list(**query)
+            page = self.page(**query)
             items += page["events"]
             query["offset"] += len(page["events"])
             if not page["events"] or query["offset"] >= page["pagination"]["total"]:
