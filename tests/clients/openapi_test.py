@@ -26,9 +26,9 @@ ENDLESS = "/tail$"
 SECONDS_MAX = 240
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def filled(server):
-    """A few events, so that lists, pages and look-ups have something to show."""
+    """A few events, so that lists, pages and look-ups have something to show; the face before may have deleted them."""
     server.ingest(
         {
             "event_type": f"vm.kind{n % 3}",
