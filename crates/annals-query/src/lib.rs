@@ -47,6 +47,7 @@ mod error;
 mod execute;
 mod fingerprint;
 mod lookup;
+mod notices;
 mod page;
 mod plan;
 mod query;
@@ -63,6 +64,7 @@ pub use delete::{
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
 pub use lookup::{EventRef, get, hoody_id};
+pub use notices::{Reading, amend, mark_read, read_receipt, replaceable};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
