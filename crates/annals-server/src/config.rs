@@ -1,6 +1,7 @@
 //! Settings: plain data with defaults as named constants, checked once.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
+use crate::routes::FACES;
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
@@ -28,6 +30,8 @@ pub struct Limits {
     pub ingest_size_max: usize,
     /// Events of one all-or-nothing ingest; above, 413.
     pub ingest_events_max: usize,
+    /// Bytes of the body of a single event; above, 413.
+    pub create_size_max: usize,
     /// Bytes of any other body; above, 413.
     pub small_size_max: usize,
     /// Different filters of one query.
@@ -40,6 +44,9 @@ pub struct Limits {
     pub query_time_max: Duration,
     /// Bytes after which a page of the native API ends early, with a cursor.
     pub page_size_bytes_max: usize,
+    /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
+    /// means these.
+    pub notifications_max: u32,
     /// Time for the head of a request, and the longest pause between two requests of a connection.
     pub header_time_max: Duration,
     /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
@@ -60,6 +67,10 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
     pub ingest_memory_max: usize,
+    /// Tails at once; above, 503.
+    pub tails_max: usize,
+    /// How long a tail is silent before it says that it is still there, and looks whether its key is.
+    pub tail_keep_alive: Duration,
     /// Wrong keys of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
@@ -75,12 +86,14 @@ impl Default for Limits {
             headers_size_max: 16 * KIB,
             ingest_size_max: 64 * MIB,
             ingest_events_max: annals_engine::BATCH_EVENTS_MAX,
+            create_size_max: 2 * MIB,
             small_size_max: 128 * KIB,
             filters_max: 16,
             filter_values_max: 100,
             filter_value_size_max: KIB,
             query_time_max: Duration::from_secs(5),
             page_size_bytes_max: 16 * MIB,
+            notifications_max: 1000,
             header_time_max: Duration::from_secs(10),
             body_pause_max: Duration::from_secs(30),
             connections_max: 4096,
@@ -90,10 +103,25 @@ impl Default for Limits {
             writes_max: 64,
             streams_max: 32,
             ingest_memory_max: 512 * MIB,
+            tails_max: 128,
+            tail_keep_alive: Duration::from_secs(15),
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }
     }
+}
+
+/// Which faces answer, and the settings that are one face's own.
+#[derive(Clone, Debug, Default)]
+pub struct FaceSettings {
+    /// Names of the faces that are switched off; their paths are unknown.
+    pub off: Vec<String>,
+    /// How far back deltafi's lists reach without `start` and `end`; `None` is everything.
+    pub deltafi_default_window: Option<Duration>,
+    /// Peers whose `X-User-Name` and `X-User-Permissions` deltafi believes; none by default.
+    pub deltafi_trusted_proxies: Vec<IpAddr>,
+    /// Event groups that waldur names beside those in the store, with their event types.
+    pub waldur_event_groups: BTreeMap<String, Vec<String>>,
 }
 
 /// How the server runs.
@@ -116,6 +144,8 @@ pub struct ServerConfig {
     pub insecure: bool,
     /// What one request may cost.
     pub limits: Limits,
+    /// Which faces answer, and how.
+    pub faces: FaceSettings,
 }
 
 impl ServerConfig {
@@ -130,6 +160,7 @@ impl ServerConfig {
             admin_key: None,
             insecure: false,
             limits: Limits::default(),
+            faces: FaceSettings::default(),
         }
     }
 
@@ -156,6 +187,15 @@ impl ServerConfig {
                 "the size of a log file is {} bytes, the range is {LOG_SIZE_BYTES_MIN} to {LOG_SIZE_BYTES_MAX}",
                 self.log_size_bytes
             )));
+        }
+        for name in &self.faces.off {
+            if !FACES.iter().any(|face| face.name == name) {
+                let names: Vec<&str> = FACES.iter().map(|face| face.name).collect();
+                return Err(Error::config(format!(
+                    "there is no face {name:?} to switch off; there are {}",
+                    names.join(", ")
+                )));
+            }
         }
         match &self.admin_key {
             Some(key)

@@ -78,6 +78,8 @@ pub(crate) struct Failure {
     pub(crate) allow: Option<String>,
     /// For 403: what the key would need.
     pub(crate) needed: Option<Scope>,
+    /// The body, if the face has put it together already.
+    pub(crate) body: Option<serde_json::Value>,
 }
 
 /// What a request is answered with.
@@ -87,6 +89,9 @@ pub(crate) type Answer<T = axum::response::Response> = std::result::Result<T, Fa
 const RETRY_AFTER_S: u64 = 1;
 
 impl Failure {
+    /// The code of a path whose open parts are not text: faces differ on what that is.
+    pub(crate) const INVALID_PATH: &str = "invalid_path";
+
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -96,6 +101,7 @@ impl Failure {
             retry_after_s: None,
             allow: None,
             needed: None,
+            body: None,
         }
     }
 
@@ -119,8 +125,19 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
     }
 
-    pub(crate) fn unauthorized(message: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    /// 401 because there is no key.
+    pub(crate) fn no_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a key is needed")
+    }
+
+    /// 401 because the key is not a good one.
+    pub(crate) fn wrong_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_key", "the key is unknown, revoked or expired")
+    }
+
+    /// A refusal whose body only the face itself can put together.
+    pub(crate) fn with_body(status: StatusCode, code: &'static str, body: serde_json::Value) -> Self {
+        Self { body: Some(body), ..Self::new(status, code, code) }
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {

@@ -7,20 +7,26 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod append;
 mod auth;
 mod body;
 mod config;
 mod error;
 mod face;
+mod hub;
+mod idempotency;
+mod openapi;
+mod pages;
 mod params;
 mod patience;
+mod pieces;
 mod request;
 mod router;
 mod routes;
 mod serve;
 mod state;
 
-pub use config::{LISTEN_DEFAULT, Limits, ServerConfig};
+pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
 pub use error::{Error, Result};
 pub use router::router;
 pub use routes::{RouteInfo, routes};

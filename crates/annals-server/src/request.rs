@@ -4,12 +4,14 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri, header};
 use bytes::Bytes;
 
 use crate::auth::Principal;
 use crate::body::{self, Pieces};
 use crate::error::{Answer, Failure};
+use crate::face::Face;
 use crate::params::Params;
 use crate::state::AppState;
 
@@ -22,23 +24,48 @@ pub(crate) struct Request {
     pub(crate) caller: Principal,
     pub(crate) params: Params,
     pub(crate) headers: HeaderMap,
-    /// The part of the path that the route leaves open; empty if there is none.
+    /// The first part of the path that the route leaves open; empty if there is none.
     pub(crate) id: String,
+    /// Every part of the path that the route leaves open, by its name in the route.
+    pub(crate) open_parts: Vec<(String, String)>,
     /// The host the client asked, without its port.
     pub(crate) host: String,
+    /// How the client reached the server: `http://host:port`, for links.
+    pub(crate) origin: String,
+    /// Where the connection comes from.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) uri: Uri,
+    pub(crate) request_id: String,
+    pub(crate) face: &'static Face,
     pub(crate) body: Body,
 }
 
 impl Request {
+    /// What stands in the path where the route says `{name}`; empty if it does not.
+    pub(crate) fn part(&self, name: &str) -> &str {
+        self.open_parts.iter().find(|(held, _)| held == name).map_or("", |(_, value)| value)
+    }
+
+    /// The body of one event, whatever its type says: at most the size of a single create.
+    pub(crate) async fn event_body(self) -> Answer<Bytes> {
+        let size_max = self.state.limits().create_size_max;
+        self.body(size_max).await
+    }
+
     /// The body as a JSON object of at most the size of a small body, whatever its type says.
     pub(crate) async fn object(self) -> Answer<serde_json::Map<String, serde_json::Value>> {
         body::object(&self.small_body().await?)
     }
 
-    async fn small_body(self) -> Answer<Bytes> {
-        let limits = self.state.limits();
-        let size_max = limits.small_size_max;
-        body::read_all(&mut Pieces::new(self.body, limits.body_pause_max), &self.headers, size_max).await
+    /// A body of at most the size of a small body.
+    pub(crate) async fn small_body(self) -> Answer<Bytes> {
+        let size_max = self.state.limits().small_size_max;
+        self.body(size_max).await
+    }
+
+    async fn body(self, size_max: usize) -> Answer<Bytes> {
+        let pause_max = self.state.limits().body_pause_max;
+        body::read_all(&mut Pieces::new(self.body, pause_max), &self.headers, size_max).await
     }
 }
 
@@ -54,9 +81,23 @@ pub(crate) fn request_id(state: &AppState, headers: &HeaderMap) -> String {
 
 /// The host asked for, without its port, in lower case.
 pub(crate) fn host(parts: &Parts) -> String {
+    authority(parts).split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn authority(parts: &Parts) -> &str {
     let named = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let named = named.or_else(|| parts.uri.host()).unwrap_or_default();
-    named.split(':').next().unwrap_or_default().to_ascii_lowercase()
+    named.or_else(|| parts.uri.authority().map(Authority::as_str)).unwrap_or_default()
+}
+
+/// Scheme, host and port as the client sees them. A proxy that does TLS says so; what it says goes
+/// nowhere but into links for this very client.
+pub(crate) fn origin(parts: &Parts) -> String {
+    let forwarded = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    let scheme = forwarded.filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or("http");
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    let authority = authority(parts);
+    let named = !authority.is_empty() && authority.bytes().all(harmless);
+    format!("{scheme}://{}", if named { authority } else { "localhost" })
 }
 
 /// Where the connection comes from; `None` without a socket. Forwarded headers are the client's own

@@ -1,21 +1,23 @@
 //! From a request to its handler and back: limits, method, key, scope, in this order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::any;
 use hyper::body::Body as _;
 
 use crate::auth;
 use crate::error::{Answer, Failure};
+use crate::face::{Face, Refused, Slash};
 use crate::params::Params;
 use crate::request::{self, Request};
-use crate::routes::{Route, TABLE, face_of};
+use crate::routes::{Route, face_of, table};
 use crate::state::AppState;
 
 /// The server's answers as a service, usable without a socket.
@@ -23,62 +25,107 @@ use crate::state::AppState;
 /// Put `axum::extract::ConnectInfo<SocketAddr>` into a request's extensions to have wrong keys
 /// counted by address.
 pub fn router(state: AppState) -> Router {
+    let mut paths: BTreeMap<String, Vec<Found>> = BTreeMap::new();
+    for (face, path, route) in table(state.faces()) {
+        let twin = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+        let there = Found { face, path: path.clone(), route, redirect: false };
+        let redirect = face.slash == Slash::Redirect;
+        paths.entry(twin).or_default().push(Found { redirect, ..there.clone() });
+        paths.entry(path).or_default().push(there);
+    }
     let mut app = Router::new();
-    let mut paths: Vec<&'static str> = TABLE.iter().map(|route| route.path).collect();
-    paths.dedup();
-    for path in paths {
-        let routes: Arc<[&'static Route]> = TABLE.iter().filter(|route| route.path == path).collect();
-        let shared = state.clone();
-        let service = any(move |request: axum::extract::Request| answer(shared.clone(), Arc::clone(&routes), request));
-        app = app.route(path, service.clone()).route(&format!("{path}/"), service);
+    for (path, found) in paths {
+        let (shared, found): (_, Arc<[Found]>) = (state.clone(), found.into());
+        let service = any(move |request: axum::extract::Request| answer(shared.clone(), Arc::clone(&found), request));
+        app = app.route(&path, service);
     }
     app.fallback(move |request: axum::extract::Request| answer(state.clone(), Arc::from([]), request))
 }
 
+/// A route as the router found it for a path.
+#[derive(Clone)]
+struct Found {
+    face: &'static Face,
+    /// Its own whole path.
+    path: String,
+    route: &'static Route,
+    /// Whether the path lacks the slash that it must have.
+    redirect: bool,
+}
+
 /// Answers a request to a path with these routes; none: the path is unknown.
-async fn answer(state: AppState, routes: Arc<[&'static Route]>, request: axum::extract::Request) -> Response {
+async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Request) -> Response {
     let started = state.clock().monotonic();
     let (parts, body) = request.into_parts();
     let request_id = request::request_id(&state, &parts.headers);
-    let method = parts.method.clone();
-    let known = routes.first();
-    let face = known.map_or_else(|| face_of(parts.uri.path()), |route| route.face);
-    let answer = handle(&state, &routes, parts, body).await;
-    let response = answer.unwrap_or_else(|failure| {
+    let (method, target) = (parts.method.clone(), parts.uri.clone());
+    let known = found.first();
+    let face = known.map_or_else(|| face_of(target.path()), |first| first.face);
+    let response = handle(&state, &found, parts, body, &request_id).await.unwrap_or_else(|failure| {
         tracing::debug!(code = failure.code, request_id, "refused");
-        face.fail(&failure, &request_id)
+        let now_us = state.clock().now_us();
+        let refused = Refused { method: method.as_str(), path: target.path(), request_id: &request_id, now_us };
+        face.fail(&failure, &refused)
     });
     let elapsed_us = state.clock().monotonic().saturating_sub(started).as_micros();
-    let path = known.map_or("unknown", |route| route.path);
+    let path = known.map_or("unknown", |first| &first.path);
     let face = face.name;
     tracing::info!(face, method = ?method.as_str(), path, status = response.status().as_u16(), elapsed_us, request_id, "answered");
     finish(response, &method, &request_id)
 }
 
-async fn handle(state: &AppState, routes: &[&'static Route], mut parts: Parts, body: Body) -> Answer {
+async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, request_id: &str) -> Answer {
     request::within_limits(state, &parts)?;
-    if routes.is_empty() {
+    if found.is_empty() {
         return Err(Failure::not_found("there is no such path"));
     }
-    let route = choose(routes, &parts.method)?;
+    let Found { face, route, redirect, .. } = choose(found, &parts.method)?;
+    if *redirect {
+        return redirect_to_slash(&parts.uri);
+    }
     let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
     let _slot = state.requests().try_acquire().map_err(busy)?;
-    let caller = auth::authorise(state, route.access, &parts.headers, request::peer(&parts))?;
+    let caller = auth::authorise(state, face, route.access, &parts.headers, request::peer(&parts))?;
     let params = Params::parse(parts.uri.query())?;
-    let id = path_id(&mut parts).await?;
-    let host = request::host(&parts);
-    let request = Request { state: state.clone(), caller, params, headers: parts.headers, id, host, body };
+    let open_parts = open_parts(&mut parts).await?;
+    let request = Request {
+        state: state.clone(),
+        caller,
+        params,
+        id: open_parts.first().map(|(_, value)| value.clone()).unwrap_or_default(),
+        open_parts,
+        host: request::host(&parts),
+        origin: request::origin(&parts),
+        peer: request::peer(&parts),
+        uri: parts.uri,
+        headers: parts.headers,
+        request_id: request_id.to_owned(),
+        face,
+        body,
+    };
     (route.handler)(request).await
 }
 
-/// The route of a method; HEAD is GET without the body.
-fn choose(routes: &[&'static Route], method: &Method) -> Answer<&'static Route> {
+/// The same target with a slash at the end of its path.
+fn redirect_to_slash(uri: &Uri) -> Answer {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = HeaderValue::from_str(&format!("{}/{query}", uri.path()))
+        .map_err(|_not_a_header| Failure::not_found("there is no such path"))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// The route of a method; HEAD is GET without the body. Without its slash only a GET leads on.
+fn choose<'f>(found: &'f [Found], method: &Method) -> Answer<&'f Found> {
     let wanted = if method == Method::HEAD { &Method::GET } else { method };
-    routes.iter().find(|route| route.method == *wanted).copied().ok_or_else(|| {
+    let leads = |one: &&Found| !one.redirect || one.route.method == Method::GET;
+    found.iter().filter(leads).find(|one| one.route.method == *wanted).ok_or_else(|| {
         let mut allow: Vec<&str> = Vec::new();
-        for route in routes {
-            allow.push(route.method.as_str());
-            if route.method == Method::GET {
+        for one in found.iter().filter(leads) {
+            allow.push(one.route.method.as_str());
+            if one.route.method == Method::GET {
                 allow.push("HEAD");
             }
         }
@@ -86,11 +133,11 @@ fn choose(routes: &[&'static Route], method: &Method) -> Answer<&'static Route> 
     })
 }
 
-/// What stands in the path where the route says `{id}`.
-async fn path_id(parts: &mut Parts) -> Answer<String> {
+/// What stands in the path where the route says `{name}`, in the order of the path.
+async fn open_parts(parts: &mut Parts) -> Answer<Vec<(String, String)>> {
     match RawPathParams::from_request_parts(parts, &()).await {
-        Ok(params) => Ok(params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default()),
-        Err(_not_text) => Err(Failure::invalid("id", "must be UTF-8")),
+        Ok(params) => Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        Err(_not_text) => Err(Failure { code: Failure::INVALID_PATH, ..Failure::invalid("id", "must be UTF-8") }),
     }
 }
 

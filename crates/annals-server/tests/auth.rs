@@ -23,7 +23,7 @@ fn path(route: &RouteInfo) -> String {
 
 /// A body that every route that wants one can start with.
 fn body(route: &RouteInfo) -> Option<Value> {
-    match (route.method, route.path) {
+    match (route.method, route.path.as_str()) {
         ("POST", "/api/v1/events/cleanup") => Some(json!({"retention_days": 1})),
         ("DELETE", "/api/v1/events") => Some(json!({"event_type": "secret"})),
         ("POST", "/annals/v1/events") => Some(json!([])),
@@ -43,7 +43,10 @@ async fn call(server: &Server, key: Option<&str>, route: &RouteInfo) -> support:
 }
 
 fn protected() -> impl Iterator<Item = (RouteInfo, &'static str)> {
-    routes().into_iter().filter_map(|route| Some((route, route.scope?)))
+    routes().into_iter().filter_map(|route| {
+        let scope = route.scope?;
+        Some((route, scope))
+    })
 }
 
 fn is_error_of(face: &str, status: u16, body: &Value) -> bool {

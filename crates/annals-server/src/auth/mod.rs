@@ -12,6 +12,7 @@ use annals_engine::TenantScope;
 use axum::http::HeaderMap;
 
 use crate::error::{Answer, Failure};
+use crate::face::Face;
 use crate::state::AppState;
 
 pub(crate) use scope::{Scope, Scopes};
@@ -79,6 +80,7 @@ pub(crate) enum Access {
 /// the whole store, with a limited key, 429 after too many wrong keys.
 pub(crate) fn authorise(
     state: &AppState,
+    face: &Face,
     access: Access,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
@@ -88,7 +90,22 @@ pub(crate) fn authorise(
         Access::Needs(scope) => (scope, false),
         Access::NeedsWholeStore(scope) => (scope, true),
     };
-    let key = credential::from_headers(headers).ok_or_else(|| Failure::unauthorized("a key is needed"))?;
+    let principal = match face.caller.and_then(|caller| caller(state, headers, peer)) {
+        Some(told) => told?,
+        None => by_key(state, headers, peer)?,
+    };
+    if !principal.scopes.allow(scope) {
+        return Err(Failure::lacks(scope));
+    }
+    if whole_store && principal.tenant != TenantScope::Unlimited {
+        return Err(Failure::forbidden("this needs a key that is not limited to realms or organisations"));
+    }
+    Ok(principal)
+}
+
+/// The caller whose key the headers carry.
+fn by_key(state: &AppState, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
+    let key = credential::from_headers(headers).ok_or_else(Failure::no_key)?;
     let now = state.clock().monotonic();
     if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
         return Err(Failure::rate_limited(wait_s));
@@ -97,13 +114,7 @@ pub(crate) fn authorise(
         if let Some(address) = peer {
             state.wrong_keys().count(address, now);
         }
-        return Err(Failure::unauthorized("the key is unknown, revoked or expired"));
+        return Err(Failure::wrong_key());
     };
-    if !principal.scopes.allow(scope) {
-        return Err(Failure::lacks(scope));
-    }
-    if whole_store && principal.tenant != TenantScope::Unlimited {
-        return Err(Failure::forbidden("this needs a key that is not limited to realms or organisations"));
-    }
     Ok(principal)
 }

@@ -1,10 +1,11 @@
-//! hoody: events, as in `documents/hoody-notifications-and-events.txt`.
+//! hoody: events and notifications, as in `documents/hoody-notifications-and-events.txt`.
 //!
 //! The document has no paths and no errors; where they come from, and what it leaves open, is in
 //! `docs/api.md`. Its answers are an envelope of `statusCode`, `message` and `data`, in which its
 //! clients need all three.
 
-mod page;
+mod about;
+mod notifications;
 mod params;
 mod shape;
 
@@ -13,21 +14,43 @@ use annals_query::{DeleteMode, EventRef, Query, StatsRequest};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::auth::Access::{Needs, Open};
 use crate::auth::Scope;
 use crate::error::{Answer, Failure};
-use crate::face::{self, Face};
+use crate::face::{self, Face, Refused, Slash};
+use crate::pages;
 use crate::request::Request;
+use crate::routes::route_table;
 
-/// Owns `/api/v1`.
-pub(crate) static FACE: Face =
-    Face { name: "hoody", owns: |path| path == "/api/v1" || path.starts_with("/api/v1/"), error_body };
+/// Owns `/api/v1`, but for the organisations.
+pub(crate) static FACE: Face = Face {
+    name: "hoody",
+    about: "Platform events and notifications, as the Hoody API documents them.",
+    owns: |path| path == "/api/v1" || path.starts_with("/api/v1/"),
+    routes: route_table! {
+        GET    "/api/v1/events"         Needs(Scope::EventsRead)      => list, about::list;
+        DELETE "/api/v1/events"         Needs(Scope::EventsDelete)    => bulk_delete, about::bulk_delete;
+        GET    "/api/v1/events/stats"   Needs(Scope::EventsRead)      => stats, about::stats;
+        POST   "/api/v1/events/cleanup" Needs(Scope::EventsRetention) => cleanup, about::cleanup;
+        GET    "/api/v1/events/{id}"    Needs(Scope::EventsRead)      => get, about::get;
+        DELETE "/api/v1/events/{id}"    Needs(Scope::EventsDelete)    => delete, about::delete;
+        GET    "/api/v1/notifications"  Needs(Scope::NotificationsRead) => notifications::list, about::notifications;
+        GET    "/api/v1/notifications/public" Open                      => notifications::list_public, about::public_notifications;
+    },
+    mounts: &[""],
+    slash: Slash::Either,
+    challenge: "Bearer",
+    caller: None,
+    refusal,
+    schemas: about::schemas,
+};
 
 const US_PER_DAY: i64 = 86_400_000_000;
 const US_PER_MS: i64 = 1000;
 /// The bucket of events without a resource type, so that the buckets add up to the total.
 const NO_RESOURCE: &str = "system";
 
-fn error_body(failure: &Failure, _request_id: &str) -> Vec<u8> {
+fn refusal(failure: &Failure, _refused: &Refused<'_>) -> (StatusCode, Value) {
     let message = match failure.needed {
         Some(Scope::EventsRetention) => "Admin access required",
         _ => &failure.message,
@@ -35,22 +58,24 @@ fn error_body(failure: &Failure, _request_id: &str) -> Vec<u8> {
     let detail =
         |one: &crate::error::Detail| json!({"instancePath": format!("/{}", one.place), "message": one.message});
     let data: Vec<Value> = failure.details.iter().map(detail).collect();
-    let mut body = Map::new();
-    body.insert("statusCode".to_owned(), json!(failure.status.as_u16()));
-    body.insert("error".to_owned(), json!(failure.status.canonical_reason().unwrap_or("Error")));
-    body.insert("message".to_owned(), json!(message));
-    if !data.is_empty() {
-        body.insert("data".to_owned(), Value::Array(data));
+    let mut body = json!({
+        "statusCode": failure.status.as_u16(),
+        "error": failure.status.canonical_reason().unwrap_or("Error"),
+        "message": message,
+    });
+    if let Some(fields) = body.as_object_mut().filter(|_| !data.is_empty()) {
+        fields.insert("data".to_owned(), Value::Array(data));
     }
-    Value::Object(body).to_string().into_bytes()
+    (failure.status, body)
 }
 
 /// `GET /api/v1/events`
 pub(crate) async fn list(request: Request) -> Answer {
     let asked = params::list(&request.params, request.state.limits())?;
     let filter = asked.filter.and(realm_of_host(&request.host));
-    let query = Query::new(&request.caller.tenant).filter(filter).order(asked.order).offset(asked.offset);
-    page::answer(&request.state, query, asked.limit, asked.offset).await
+    let query = Query::new(&request.caller.tenant).filter(filter).order(asked.order);
+    let (limit, offset) = (asked.limit, asked.offset);
+    pages::answer(&request.state, query, limit, offset, shape::page).await
 }
 
 /// `GET /api/v1/events/{id}`
@@ -207,14 +232,14 @@ mod tests {
 
     #[test]
     fn errors_have_the_vendors_envelope() {
-        let failure = Failure::invalid("limit", "must be <= 500");
-        let body: Value = serde_json::from_slice(&error_body(&failure, "r")).unwrap();
+        let refused = Refused { method: "GET", path: "/", request_id: "r", now_us: 0 };
+        let body = |failure: &Failure| refusal(failure, &refused).1;
         let expected = json!({
             "statusCode": 400, "error": "Bad Request", "message": "limit must be <= 500",
             "data": [{"instancePath": "/limit", "message": "must be <= 500"}],
         });
-        assert_eq!(body, expected);
-        let body: Value = serde_json::from_slice(&error_body(&Failure::lacks(Scope::EventsRetention), "r")).unwrap();
-        assert_eq!(body, json!({"statusCode": 403, "error": "Forbidden", "message": "Admin access required"}));
+        assert_eq!(body(&Failure::invalid("limit", "must be <= 500")), expected);
+        let expected = json!({"statusCode": 403, "error": "Forbidden", "message": "Admin access required"});
+        assert_eq!(body(&Failure::lacks(Scope::EventsRetention)), expected);
     }
 }

@@ -1,7 +1,11 @@
 //! An event as hoody shows it.
 
+use std::sync::Arc;
+
 use annals_engine::{Field, StoredEvent};
 use annals_json::write_text;
+
+use crate::pages::{Extent, Shape};
 
 /// The start of a successful answer, up to its data.
 pub(super) fn envelope_head(message: &str) -> Vec<u8> {
@@ -9,6 +13,18 @@ pub(super) fn envelope_head(message: &str) -> Vec<u8> {
     write_text(&mut out, message);
     out.extend_from_slice(b",\"data\":");
     out
+}
+
+/// A page of events.
+pub(super) fn page(extent: &Extent) -> Shape {
+    let mut head = envelope_head("Events retrieved successfully");
+    head.extend_from_slice(b"{\"events\":[");
+    let Extent { total, offset, limit } = extent;
+    let has_more = extent.has_more();
+    let tail = format!(
+        "],\"pagination\":{{\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"has_more\":{has_more}}}}}}}"
+    );
+    Shape { head, event: Arc::new(event), tail: tail.into_bytes(), headers: Vec::new() }
 }
 
 /// A time with three decimals.

@@ -1,15 +1,15 @@
 //! `POST /annals/v1/events`: what was sent, in which form and how carefully; then whole or in part.
 
-use annals_engine::{AppendOptions, Durability, Idempotency};
+use annals_engine::{AppendOptions, Durability};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::query::{flag, only};
 use crate::auth::tenancy;
 use crate::body::{self, Coding, Pieces};
 use crate::error::{Answer, Failure};
 use crate::face;
+use crate::idempotency;
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -17,8 +17,6 @@ mod partial;
 
 const DURABILITY: &str = "durability";
 const PARTIAL: &str = "partial";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const IDEMPOTENCY_KEY_LEN_MAX: usize = 128;
 
 /// The form of a body's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +66,7 @@ pub(crate) async fn ingest(request: Request) -> Answer {
     let partial = request.params.last(PARTIAL).map_or(Ok(false), |value| flag(PARTIAL, value))?;
     let form = form(&request.headers)?;
     let coding = Coding::of(&request.headers)?;
-    let key = idempotency_key(&request)?;
+    let key = idempotency::key(&request.headers, &request.caller)?;
     let how = AppendOptions { durability, scope: request.caller.tenant.clone(), ..AppendOptions::default() };
     match (partial, key) {
         (true, Some(_)) => {
@@ -90,7 +88,7 @@ async fn whole(
 ) -> Answer {
     let state = request.state;
     let _running = match key {
-        Some(key) => Some(state.run_once(key).ok_or_else(still_running)?),
+        Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
         None => None,
     };
     let limits = state.limits();
@@ -103,7 +101,7 @@ async fn whole(
         .write(move |state| {
             let plain = body::unpack(packed, coding, size_max)?;
             let mut how = how;
-            how.idempotency = key.map(|key| Idempotency { key, body: body_hash(&plain) });
+            how.idempotency = key.map(|key| idempotency::of_body(key, &plain));
             append(state, &plain, form, &how, partial)
         })
         .await
@@ -171,33 +169,4 @@ fn form(headers: &HeaderMap) -> Answer<Form> {
             "Content-Type must be application/x-ndjson, application/json-lines or application/json",
         )),
     }
-}
-
-/// The hash of the `Idempotency-Key` together with whose it is.
-fn idempotency_key(request: &Request) -> Answer<Option<u128>> {
-    let Some(value) = request.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let bytes = value.as_bytes();
-    let printable = bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ');
-    if bytes.is_empty() || bytes.len() > IDEMPOTENCY_KEY_LEN_MAX || !printable {
-        let message = format!("must be 1 to {IDEMPOTENCY_KEY_LEN_MAX} printable ASCII characters");
-        return Err(Failure::invalid("Idempotency-Key", message));
-    }
-    let mut hash = Sha256::new();
-    // A key's id holds no NUL, so no two principals' keys meet.
-    hash.update(request.caller.key_id.as_bytes());
-    hash.update([0]);
-    hash.update(bytes);
-    let digest: [u8; 32] = hash.finalize().into();
-    let key = digest.first_chunk::<16>().map_or(0, |first| u128::from_le_bytes(*first));
-    Ok(Some(key.max(1)))
-}
-
-/// What tells two bodies apart: of what they unpack to, so that a retry may pack differently.
-fn body_hash(plain: &[u8]) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(plain).into();
-    digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
-}
-
-fn still_running() -> Failure {
-    Failure::new(StatusCode::CONFLICT, "idempotency_running", "a request with this Idempotency-Key is still running")
 }

@@ -1,25 +1,69 @@
 //! The native API (`docs/api.md`, "Native"): everything the store can do, under its own names.
 
+mod about;
+mod document;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod item;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod notifications;
 mod query;
 pub(crate) mod stats;
+pub(crate) mod tail;
 pub(crate) mod verify;
 
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::auth::Access::{Needs, NeedsWholeStore, Open};
+use crate::auth::Scope;
 use crate::error::Failure;
-use crate::face::Face;
+use crate::face::{Face, Refused, Slash};
+use crate::routes::{Route, route_table};
 
 /// Owns every path that no other face owns.
-pub(crate) static FACE: Face = Face { name: "native", owns: |_path| true, error_body };
+pub(crate) static FACE: Face = Face {
+    name: "native",
+    about: "Everything the store can do, under its own names.",
+    owns: |_path| true,
+    routes: ROUTES,
+    mounts: &[""],
+    slash: Slash::Either,
+    challenge: "Bearer",
+    caller: None,
+    refusal,
+    schemas: about::schemas,
+};
 
-fn error_body(failure: &Failure, request_id: &str) -> Vec<u8> {
-    let error = serde_json::json!({"error": {
+static ROUTES: &[Route] = route_table! {
+    GET    "/annals/v1/events"                    Needs(Scope::EventsRead)      => list::list, about::list;
+    POST   "/annals/v1/events"                    Needs(Scope::EventsCreate)    => ingest::ingest, about::ingest;
+    DELETE "/annals/v1/events"                    Needs(Scope::EventsDelete)    => list::delete, about::delete_matching;
+    GET    "/annals/v1/events/{id}"               Needs(Scope::EventsRead)      => item::get, about::get;
+    DELETE "/annals/v1/events/{id}"               Needs(Scope::EventsDelete)    => item::delete, about::delete;
+    POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge, about::acknowledge;
+    POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
+    GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
+    GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
+    POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
+    DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
+    GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
+    POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;
+    DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete, about::admin::delete_key;
+    POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
+    GET    "/healthz"                             Open                          => health::alive, about::alive;
+    GET    "/readyz"                              Open                          => health::ready, about::ready;
+    GET    "/openapi/{document}"                  Open                          => document::openapi, about::openapi;
+    GET    "/docs"                                Open                          => document::index, about::docs;
+    GET    "/docs/{face}"                         Open                          => document::face, about::docs_of_face;
+};
+
+fn refusal(failure: &Failure, refused: &Refused<'_>) -> (StatusCode, Value) {
+    let error = json!({"error": {
         "code": failure.code,
         "message": failure.message,
-        "request_id": request_id,
+        "request_id": refused.request_id,
     }});
-    error.to_string().into_bytes()
+    (failure.status, error)
 }

@@ -1,0 +1,29 @@
+//! One event from a face into the store: the same rules for every face that writes.
+
+use annals_engine::{AppendOptions, Batch, Receipt, TenantScope};
+use annals_json::IncomingEvent;
+
+use crate::auth::tenancy;
+use crate::error::{Answer, Failure};
+use crate::state::AppState;
+
+/// Fills in what the sender left out and puts the event into the caller's realms and organisations.
+///
+/// # Errors
+/// 400 for a time too far in the future, 403 for a realm or organisation that is not the caller's.
+pub(crate) fn prepare(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
+    let latest_us = state.engine().latest_created_at_us();
+    event.check_not_after(latest_us).map_err(|error| Failure::bad_body(error.message))?;
+    event.fill_in();
+    tenancy::place(tenant, event).map_err(|error| Failure::forbidden(error.message))
+}
+
+/// Appends a prepared event. Blocks until it is acknowledged.
+///
+/// # Errors
+/// 400 for a value beyond its limit; what the engine refuses.
+pub(crate) fn store(state: &AppState, event: &IncomingEvent<'_>, how: &AppendOptions) -> Answer<Receipt> {
+    let mut batch = Batch::new();
+    batch.push(&event.as_event())?;
+    Ok(state.engine().append(batch, how)?)
+}
