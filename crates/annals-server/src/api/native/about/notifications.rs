@@ -48,6 +48,18 @@ pub(in super::super) fn publish() -> Operation {
         .refuses(&[404, 409, 422])
 }
 
+pub(in super::super) fn change() -> Operation {
+    let mut body = object_with(&changeable(), &[]);
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("minProperties".to_owned(), json!(1));
+    }
+    one("Changes what a notification says about itself")
+        .about("What is not named stays as it is; title and message stay as published.")
+        .body(body)
+        .answers("The event as it is now", named("Event"))
+        .refuses(&[404])
+}
+
 pub(in super::super) fn withdraw() -> Operation {
     one("Deletes a notification").answers("It is gone", object(&[("deleted", count())])).refuses(&[400, 404])
 }
