@@ -16,6 +16,7 @@ use crate::request::Request;
 
 mod given;
 
+pub(super) use given::TYPES;
 use given::{Given, Published};
 
 /// `POST /annals/v1/notifications`
