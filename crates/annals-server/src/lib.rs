@@ -17,6 +17,7 @@ mod face;
 mod hub;
 mod idempotency;
 mod internal;
+mod members;
 mod openapi;
 mod pages;
 mod params;
