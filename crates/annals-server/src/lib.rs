@@ -20,6 +20,7 @@ mod pages;
 mod params;
 mod patience;
 mod request;
+mod retention;
 mod router;
 mod routes;
 mod serve;

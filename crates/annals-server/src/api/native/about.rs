@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod follow;
+pub(super) mod retention;
 
 use annals_engine::Field;
 use serde_json::{Map, Value, json};
