@@ -4,6 +4,7 @@
 //! filters over immutable snapshots, deletes at once and forgets by time at the cost of an unlink.
 //! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
 
+mod amended;
 mod batch;
 mod blob;
 mod catalog;
@@ -46,8 +47,11 @@ mod owed;
 mod part;
 mod partition;
 mod queue;
+mod receipts;
 mod recent;
 mod record;
+mod replacing;
+mod replay;
 mod requests;
 mod rows;
 mod seal;
@@ -79,7 +83,8 @@ pub use part::{OrderKey, Part};
 pub use partition::PartitionSpan;
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
-    AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
+    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
+    ReadReceipt, Receipt, Repeats, VerifyReport,
 };
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

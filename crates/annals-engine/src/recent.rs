@@ -26,7 +26,9 @@ const SIZE_BYTES_MAX: usize = 4 << 20;
 pub enum ChangeKind {
     /// It was marked as taken note of, or the mark was taken back.
     Acknowledged(bool),
-    /// It was deleted.
+    /// What a notification says about its showing was amended.
+    Amended,
+    /// It was deleted. What replaces it under the same id is told as a new event instead.
     Deleted,
 }
 

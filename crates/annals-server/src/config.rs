@@ -44,6 +44,9 @@ pub struct Limits {
     pub query_time_max: Duration,
     /// Bytes after which a page of the native API ends early, with a cursor.
     pub page_size_bytes_max: usize,
+    /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
+    /// means these.
+    pub notifications_max: u32,
     /// Time for the head of a request, and the longest pause between two requests of a connection.
     pub header_time_max: Duration,
     /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
@@ -92,6 +95,7 @@ impl Default for Limits {
             filter_value_size_max: KIB,
             query_time_max: Duration::from_secs(5),
             page_size_bytes_max: 16 * MIB,
+            notifications_max: 1000,
             header_time_max: Duration::from_secs(10),
             body_pause_max: Duration::from_secs(30),
             connections_max: 4096,

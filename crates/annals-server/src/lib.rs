@@ -19,6 +19,7 @@ mod openapi;
 mod pages;
 mod params;
 mod patience;
+mod pieces;
 mod request;
 mod retention;
 mod router;

@@ -1,4 +1,6 @@
 //! One file or folder per face: shapes and mapping only.
 
+pub(crate) mod audit;
 pub(crate) mod hoody;
 pub(crate) mod native;
+pub(crate) mod waldur;

@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod follow;
+pub(super) mod notifications;
 pub(super) mod retention;
 
 use annals_engine::Field;
@@ -94,6 +95,7 @@ pub(super) fn delete_matching() -> Operation {
         .refuses(&[400])
 }
 
+/// One event by any of its names.
 fn one(summary: &'static str) -> Operation {
     Operation::new(summary).path("id", text(), "A UUID, 24 hex digits, or the sequence")
 }

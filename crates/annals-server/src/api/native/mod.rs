@@ -7,6 +7,7 @@ pub(crate) mod ingest;
 pub(crate) mod item;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod notifications;
 mod query;
 pub(crate) mod retention;
 pub(crate) mod stats;
@@ -49,6 +50,8 @@ static ROUTES: &[Route] = route_table! {
     GET    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::get, about::retention::get;
     PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
     POST   "/annals/v1/retention/preview"         NeedsWholeStore(Scope::EventsRetention) => retention::preview, about::retention::preview;
+    POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
+    DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
     GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
     POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;
     DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete, about::admin::delete_key;

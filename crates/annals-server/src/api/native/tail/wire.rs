@@ -36,6 +36,7 @@ pub(super) fn change(out: &mut Vec<u8>, change: &Change) {
     let id = change.id.to_string();
     match change.kind {
         ChangeKind::Acknowledged(acknowledged) => named(out, "mark", &json!({"id": id, "acknowledged": acknowledged})),
+        ChangeKind::Amended => named(out, "mark", &json!({"id": id, "amended": true})),
         ChangeKind::Deleted => named(out, "delete", &json!({"id": id})),
         _ => reset(out, "an event changed in a way that is not told one by one"),
     }
