@@ -51,6 +51,7 @@ static ROUTES: &[Route] = route_table! {
     PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
     POST   "/annals/v1/retention/preview"         NeedsWholeStore(Scope::EventsRetention) => retention::preview, about::retention::preview;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
+    PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
     GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
     POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;
