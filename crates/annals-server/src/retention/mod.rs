@@ -11,7 +11,7 @@ use annals_engine::Engine;
 use annals_json::{EventError, IncomingEvent};
 use parking_lot::{Mutex, RwLock};
 
-pub(crate) use pass::{Outlook, outlook};
+pub(crate) use pass::outlook;
 pub(crate) use policy::{
     EVENT_TYPE_SIZE_MAX, KEEP_DAYS_MAX, NAME_SIZE_MAX, POLICIES_MAX, Policies, Policy, REALM_SIZE_MAX,
 };

@@ -88,9 +88,9 @@ fn shown(state: &AppState) -> Response {
     let waiting = status.waiting.map(|waiting| {
         json!({"since": time(waiting.since_us), "would_delete": waiting.would_delete, "events": waiting.events})
     });
-    let last = status.last.map(|last| json!({"at": time(last.at_us), "deleted": last.deleted}));
+    let last_pass = status.last.map(|pass| json!({"at": time(pass.at_us), "deleted": pass.deleted}));
     let failure = status.failure.map(|failure| json!({"code": failure.code, "message": failure.message}));
-    let body = json!({"policies": list, "waiting": waiting, "last_pass": last, "failure": failure});
+    let body = json!({"policies": list, "waiting": waiting, "last_pass": last_pass, "failure": failure});
     face::json(StatusCode::OK, body.to_string())
 }
 
