@@ -24,6 +24,7 @@ mod params;
 mod patience;
 mod pieces;
 mod request;
+mod retention;
 mod router;
 mod routes;
 mod serve;

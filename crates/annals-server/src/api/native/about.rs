@@ -3,6 +3,7 @@
 pub(super) mod admin;
 pub(super) mod follow;
 pub(super) mod notifications;
+pub(super) mod retention;
 
 use annals_engine::Field;
 use serde_json::{Map, Value, json};
