@@ -15,6 +15,7 @@ use crate::overlay::Overlay;
 use crate::part::Part;
 use crate::queue::{Job, ask};
 use crate::receipts::ReadEntry;
+use crate::recent::ChangeKind;
 use crate::requests::{Amendment, Mark, READER_SIZE_MAX, ReadMark, ReadReceipt};
 use crate::shared::Shared;
 
@@ -105,6 +106,7 @@ pub(crate) fn delete_matching(shared: &Shared, jobs: &Sender<Job>, filter: &Filt
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -131,6 +133,7 @@ pub(crate) fn delete_sequences(shared: &Shared, jobs: &Sender<Job>, sequences: &
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::DeleteSequences(found), reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -155,6 +158,8 @@ pub(crate) fn mark(shared: &Shared, jobs: &Sender<Job>, marks: &[Mark]) -> Resul
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Mark { marks: found }, reply))?;
     shared.update_catalog(|catalog| apply_marks(catalog, ordinal, &set, &unset));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &set, ChangeKind::Acknowledged(true));
+    shared.note_change(&snapshot, &unset, ChangeKind::Acknowledged(false));
     Ok(set.len() + unset.len())
 }
 
@@ -177,6 +182,9 @@ pub(crate) fn amend(shared: &Shared, jobs: &Sender<Job>, amendment: &Amendment) 
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
     shared.update_catalog(|catalog| apply_amended(catalog, ordinal, place, &amended));
     control.applied_ordinal = ordinal;
+    let mut chosen = ChosenRows::default();
+    chosen.insert(place);
+    shared.note_change(&snapshot, &chosen, ChangeKind::Amended);
     Ok(true)
 }
 
@@ -278,8 +286,11 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
         shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
         control.applied_ordinal = ordinal;
     }
-    if !dropped.is_empty() {
+    if dropped.is_empty() {
+        shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+    } else {
         shared.drop_segments(&dropped)?;
+        shared.note_many_changes();
     }
     drop(control);
     shared.remove_dropped()?;

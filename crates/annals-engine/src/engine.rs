@@ -15,6 +15,7 @@ use crate::compaction::{Eagerness, compact};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::StoredEvent;
 use crate::fold;
+use crate::follow::{ChangeFollower, Follower};
 use crate::id::EventId;
 use crate::maintenance;
 use crate::open;
@@ -204,6 +205,16 @@ impl Engine {
     /// The last sequence known to be durable.
     pub fn durable_sequence(&self) -> u64 {
         self.shared().watermarks.durable().sequence
+    }
+
+    /// Waits for events to become visible; any number of followers costs the writer the same.
+    pub fn follow(&self) -> Follower {
+        Follower::new(Arc::clone(&self.handle.shared))
+    }
+
+    /// Hears of marks and deletes from now on.
+    pub fn follow_changes(&self) -> ChangeFollower {
+        ChangeFollower::new(Arc::clone(&self.handle.shared))
     }
 
     /// The event with this id; of several, the one with the highest sequence. Costs O(segments).

@@ -21,6 +21,7 @@ mod event;
 mod field;
 mod filter;
 mod fold;
+mod follow;
 #[cfg(test)]
 mod format_examples;
 mod frame;
@@ -47,6 +48,7 @@ mod part;
 mod partition;
 mod queue;
 mod receipts;
+mod recent;
 mod record;
 mod replacing;
 mod replay;
@@ -70,6 +72,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};
 pub use field::{Field, FieldSet, VALUES_MAX, Values};
 pub use filter::{FILTER_DEPTH_MAX, Filter, TenantScope, TextField};
+pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
@@ -78,6 +81,7 @@ pub use options::{
 };
 pub use part::{OrderKey, Part};
 pub use partition::PartitionSpan;
+pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
     ReadReceipt, Receipt, Repeats, VerifyReport,

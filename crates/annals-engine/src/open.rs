@@ -158,6 +158,7 @@ fn share(
         manifest: Mutex::new(manifest),
         removed: Mutex::default(),
         idempotency: Mutex::new(idempotency),
+        recent: crate::recent::Recent::default(),
         owed,
         running_keys: Mutex::new(HashSet::new()),
         disk_full: AtomicBool::new(false),

@@ -67,6 +67,10 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
     pub ingest_memory_max: usize,
+    /// Tails at once; above, 503.
+    pub tails_max: usize,
+    /// How long a tail is silent before it says that it is still there, and looks whether its key is.
+    pub tail_keep_alive: Duration,
     /// Wrong keys of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
@@ -99,6 +103,8 @@ impl Default for Limits {
             writes_max: 64,
             streams_max: 32,
             ingest_memory_max: 512 * MIB,
+            tails_max: 128,
+            tail_keep_alive: Duration::from_secs(15),
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }

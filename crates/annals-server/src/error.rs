@@ -89,6 +89,9 @@ pub(crate) type Answer<T = axum::response::Response> = std::result::Result<T, Fa
 const RETRY_AFTER_S: u64 = 1;
 
 impl Failure {
+    /// The code of a path whose open parts are not text: faces differ on what that is.
+    pub(crate) const INVALID_PATH: &str = "invalid_path";
+
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,

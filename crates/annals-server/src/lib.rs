@@ -13,9 +13,12 @@ mod body;
 mod config;
 mod error;
 mod face;
+mod hub;
 mod idempotency;
+mod members;
 mod openapi;
 mod pages;
+
 mod params;
 mod patience;
 mod pieces;

@@ -137,7 +137,7 @@ fn choose<'f>(found: &'f [Found], method: &Method) -> Answer<&'f Found> {
 async fn open_parts(parts: &mut Parts) -> Answer<Vec<(String, String)>> {
     match RawPathParams::from_request_parts(parts, &()).await {
         Ok(params) => Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
-        Err(_not_text) => Err(Failure::invalid("id", "must be UTF-8")),
+        Err(_not_text) => Err(Failure { code: Failure::INVALID_PATH, ..Failure::invalid("id", "must be UTF-8") }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use axum::http::Method;
 
-use crate::api::{hoody, native};
+use crate::api;
 use crate::auth::Access;
 use crate::auth::Access::{Needs, NeedsWholeStore, Open};
 use crate::config::FaceSettings;
@@ -18,7 +18,15 @@ use crate::openapi::Operation;
 use crate::request::Request;
 
 /// Every face, the one that owns every remaining path last. A face is added here, and nowhere else.
-pub(crate) static FACES: &[&Face] = &[&hoody::FACE, &native::FACE];
+#[rustfmt::skip]
+pub(crate) static FACES: &[&Face] = &[
+    &api::orgs::FACE,
+    &api::hoody::FACE,
+    &api::deltafi::FACE,
+    &api::waldur::FACE,
+    &api::audit::FACE,
+    &api::native::FACE,
+];
 
 /// Answers one call.
 pub(crate) type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -50,7 +58,7 @@ pub(crate) use route_table;
 
 /// The face whose refusals an unknown path gets.
 pub(crate) fn face_of(path: &str) -> &'static Face {
-    FACES.iter().find(|face| (face.owns)(path)).copied().unwrap_or(&native::FACE)
+    FACES.iter().find(|face| (face.owns)(path)).copied().unwrap_or(&api::native::FACE)
 }
 
 /// Every route that is switched on, with its face and its whole path.

@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod notifications;
 mod query;
 pub(crate) mod stats;
+pub(crate) mod tail;
 pub(crate) mod verify;
 
 use axum::http::StatusCode;
@@ -44,6 +45,7 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge, about::acknowledge;
     POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
+    GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
     PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
