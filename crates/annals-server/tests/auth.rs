@@ -52,6 +52,7 @@ fn protected() -> impl Iterator<Item = (RouteInfo, &'static str)> {
 fn is_error_of(face: &str, status: u16, body: &Value) -> bool {
     match face {
         "hoody" => body["statusCode"] == status && body["message"].is_string() && body["error"].is_string(),
+        "audit" => body["detail"].is_string(),
         _ => {
             body["error"]["code"].is_string()
                 && body["error"]["message"].is_string()
