@@ -11,6 +11,7 @@ use crate::log::LogFile;
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
 use crate::part::Part;
+use crate::requests::ReadReceipt;
 use crate::segment::{SealedPart, SealedSegment};
 
 /// Everything that can be queried. Immutable: a change makes a new one and swaps it in.
@@ -58,8 +59,7 @@ impl SealedEntry {
 
     /// Whether the overlay differs from its file.
     pub(crate) fn is_changed(&self) -> bool {
-        let (now, then) = (&self.overlay, &self.written);
-        now.tombstones != then.tombstones || now.acknowledged != then.acknowledged
+        !Arc::ptr_eq(&self.overlay, &self.written) && !self.overlay.same_changes(&self.written)
     }
 }
 
@@ -73,7 +73,37 @@ pub(crate) struct LiveEntry {
     pub(crate) closed_at: Option<u64>,
 }
 
+/// Where a row lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// In a sealed segment: its id, and a row of it.
+    Sealed(u64, u32),
+    /// In a log: its id, and a live row.
+    Live(u64, u32),
+}
+
 impl Catalog {
+    /// The overlay of the rows that a place is one of.
+    pub(crate) fn overlay_at(&self, place: Place) -> Option<&Arc<Overlay>> {
+        match place {
+            Place::Sealed(id, _) => self.sealed.iter().find(|entry| entry.entry.id == id).map(|entry| &entry.overlay),
+            Place::Live(id, _) => self.live.iter().find(|entry| entry.segment.log_id == id).map(|entry| &entry.overlay),
+        }
+    }
+
+    /// Changes the overlay of the rows that a place is one of.
+    pub(crate) fn change_overlay_at(&mut self, place: Place, ordinal: u64, change: impl FnOnce(&mut Overlay, u32)) {
+        let Some(overlay) = self.overlay_at(place) else { return };
+        let mut next = Overlay::clone(overlay);
+        next.applied_control = ordinal;
+        let (Place::Sealed(_, row) | Place::Live(_, row)) = place;
+        change(&mut next, row);
+        match place {
+            Place::Sealed(id, _) => self.set_sealed_overlay(id, Arc::new(next)),
+            Place::Live(id, _) => self.set_live_overlay(id, Arc::new(next)),
+        }
+    }
+
     /// The catalog with the overlay of a live segment replaced.
     pub(crate) fn set_live_overlay(&mut self, log_id: u64, overlay: Arc<Overlay>) {
         if let Some(entry) = self.live.iter_mut().find(|entry| entry.segment.log_id == log_id) {
@@ -150,6 +180,52 @@ impl Snapshot {
         }
         events.sort_unstable_by_key(|event| event.sequence);
         Ok(events)
+    }
+
+    /// Where the row of a sequence lies, unless it is deleted or not visible.
+    pub(crate) fn locate(&self, sequence: u64) -> Result<Option<Place>> {
+        for (part, log_id) in &self.live {
+            if let Some(row) = part.find_sequence(sequence)? {
+                return Ok(Some(Place::Live(*log_id, part.live_row(row))));
+            }
+        }
+        for entry in &self.catalog.sealed {
+            let (first, last) = entry.part.sequence_bounds();
+            if (first..=last).contains(&sequence)
+                && let Some(row) = entry.part.find_sequence(sequence)?
+            {
+                return Ok(Some(Place::Sealed(entry.entry.id, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// When and under which receipt a user has read the event with this sequence; `None` also if there is
+    /// no such event. Costs O(segments) at most: those whose events nobody has read are not asked.
+    ///
+    /// # Errors
+    /// `Corrupt` if a segment that may hold the event is damaged.
+    pub fn read_receipt(&self, sequence: u64, user_id: &str) -> Result<Option<ReadReceipt>> {
+        for entry in &self.catalog.live {
+            let Some(row) = entry.segment.row_of(sequence).filter(|_| !entry.overlay.receipts.is_empty()) else {
+                continue;
+            };
+            // Receipts of a log's rows are of visible ones, and go with them.
+            if let Some(receipt) = entry.overlay.receipts.get(row, user_id) {
+                return Ok(Some(receipt));
+            }
+        }
+        for entry in &self.catalog.sealed {
+            let (first, last) = entry.part.sequence_bounds();
+            let can_hold = entry.segment.is_none() || !entry.overlay.receipts.is_empty();
+            if can_hold
+                && (first..=last).contains(&sequence)
+                && let Some(row) = entry.part.find_sequence(sequence)?
+            {
+                return Ok(entry.overlay.receipts.get(row, user_id));
+            }
+        }
+        Ok(None)
     }
 
     /// The event with this sequence. Costs O(segments).

@@ -1,4 +1,4 @@
-//! Deletes and marks: chosen under the control lock, logged durably, then shown.
+//! Deletes and marks of all kinds: chosen under the control lock, logged durably, then shown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +6,17 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use roaring::RoaringBitmap;
 
-use crate::catalog::{Catalog, SealedEntry, Snapshot};
+use crate::amended::Amended;
+use crate::catalog::{Catalog, Place, Snapshot};
 use crate::control::ControlOp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::overlay::Overlay;
 use crate::part::Part;
 use crate::queue::{Job, ask};
-use crate::requests::Mark;
+use crate::receipts::ReadEntry;
+use crate::recent::ChangeKind;
+use crate::requests::{Amendment, Mark, READER_SIZE_MAX, ReadMark, ReadReceipt};
 use crate::shared::Shared;
 
 /// Rows of every segment that a change is about.
@@ -49,24 +52,21 @@ impl ChosenRows {
         Ok(chosen)
     }
 
+    /// Adds a row.
+    pub(crate) fn insert(&mut self, place: Place) {
+        match place {
+            Place::Sealed(id, row) => _ = self.sealed.entry(id).or_default().insert(row),
+            Place::Live(id, row) => _ = self.live.entry(id).or_default().insert(row),
+        }
+    }
+
     /// Adds the row of a sequence; returns whether it is there and not deleted.
-    fn add_sequence(&mut self, snapshot: &Snapshot, sequence: u64) -> Result<bool> {
-        for (part, log_id) in &snapshot.live {
-            if let Some(row) = part.find_sequence(sequence)? {
-                self.live.entry(*log_id).or_default().insert(part.live_row(row));
-                return Ok(true);
-            }
+    pub(crate) fn add_sequence(&mut self, snapshot: &Snapshot, sequence: u64) -> Result<bool> {
+        let place = snapshot.locate(sequence)?;
+        if let Some(place) = place {
+            self.insert(place);
         }
-        for entry in &snapshot.catalog.sealed {
-            let (first, last) = entry.part.sequence_bounds();
-            if (first..=last).contains(&sequence)
-                && let Some(row) = entry.part.find_sequence(sequence)?
-            {
-                self.sealed.entry(entry.entry.id).or_default().insert(row);
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(place.is_some())
     }
 
     /// Changes the overlays of all chosen segments.
@@ -92,12 +92,6 @@ impl ChosenRows {
     }
 }
 
-/// Adds tombstones.
-pub(crate) fn delete_rows(overlay: &mut Overlay, rows: &RoaringBitmap) {
-    overlay.tombstones |= rows;
-    overlay.acknowledged -= rows;
-}
-
 /// Deletes everything that matches and is visible now.
 pub(crate) fn delete_matching(shared: &Shared, jobs: &Sender<Job>, filter: &Filter) -> Result<u64> {
     shared.check_writable()?;
@@ -110,8 +104,9 @@ pub(crate) fn delete_matching(shared: &Shared, jobs: &Sender<Job>, filter: &Filt
     }
     let operation = ControlOp::DeleteMatching { filter: filter.clone(), upto_sequence: upto };
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
-    shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
+    shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -136,8 +131,9 @@ pub(crate) fn delete_sequences(shared: &Shared, jobs: &Sender<Job>, sequences: &
         return Ok(0);
     }
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::DeleteSequences(found), reply))?;
-    shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
+    shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     Ok(chosen.len())
 }
 
@@ -162,77 +158,99 @@ pub(crate) fn mark(shared: &Shared, jobs: &Sender<Job>, marks: &[Mark]) -> Resul
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Mark { marks: found }, reply))?;
     shared.update_catalog(|catalog| apply_marks(catalog, ordinal, &set, &unset));
     control.applied_ordinal = ordinal;
+    shared.note_change(&snapshot, &set, ChangeKind::Acknowledged(true));
+    shared.note_change(&snapshot, &unset, ChangeKind::Acknowledged(false));
     Ok(set.len() + unset.len())
 }
 
-fn apply_marks(catalog: &mut Catalog, ordinal: u64, set: &ChosenRows, unset: &ChosenRows) {
+pub(crate) fn apply_marks(catalog: &mut Catalog, ordinal: u64, set: &ChosenRows, unset: &ChosenRows) {
     set.apply(catalog, ordinal, |overlay, rows| overlay.acknowledged |= rows);
     unset.apply(catalog, ordinal, |overlay, rows| overlay.acknowledged -= rows);
 }
 
-/// Does again, at open, what a control frame says. Segments that hold it already are left alone.
-/// A segment in which the rows cannot be found is damaged and kept as such; the damages are given back.
-pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64, visible: u64) -> Result<Vec<Error>> {
-    let concerns = |entry: &&SealedEntry| entry.entry.applied_control < ordinal && entry.segment.is_some();
-    let mut view =
-        Catalog { sealed: catalog.sealed.iter().filter(concerns).cloned().collect(), live: catalog.live.clone() };
-    let mut damages = Vec::new();
-    let chosen = match Replayed::choose(view.clone(), operation, visible) {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            damages = set_damaged_aside(catalog, &mut view, operation, visible);
-            Replayed::choose(view, operation, visible)?
-        }
-        chosen => chosen?,
-    };
-    chosen.delete.apply(catalog, ordinal, delete_rows);
-    apply_marks(catalog, ordinal, &chosen.set, &chosen.unset);
-    Ok(damages)
+/// Amends an event; whether it is there.
+pub(crate) fn amend(shared: &Shared, jobs: &Sender<Job>, amendment: &Amendment) -> Result<bool> {
+    shared.check_writable()?;
+    let amended = Amended::new(amendment)?;
+    let mut control = shared.control.lock();
+    let snapshot = shared.snapshot();
+    let Some(place) = snapshot.locate(amendment.sequence)? else { return Ok(false) };
+    if let Some(overlay) = snapshot.catalog.overlay_at(place) {
+        overlay.check_room(amended.size_bytes())?;
+    }
+    let operation = ControlOp::Amend { sequence: amendment.sequence, amended: amended.clone() };
+    let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
+    shared.update_catalog(|catalog| apply_amended(catalog, ordinal, place, &amended));
+    control.applied_ordinal = ordinal;
+    let mut chosen = ChosenRows::default();
+    chosen.insert(place);
+    shared.note_change(&snapshot, &chosen, ChangeKind::Amended);
+    Ok(true)
 }
 
-/// Takes the segments that fail the operation on their own out of the view.
-fn set_damaged_aside(catalog: &mut Catalog, view: &mut Catalog, operation: &ControlOp, visible: u64) -> Vec<Error> {
-    let mut damages = Vec::new();
-    view.sealed.retain(|entry| {
-        let alone = Catalog { sealed: vec![entry.clone()], live: Vec::new() };
-        let Err(damage) = Replayed::choose(alone, operation, visible) else { return true };
-        if let Some(place) = catalog.sealed.iter_mut().find(|other| other.entry.id == entry.entry.id) {
-            *place = SealedEntry::damaged(entry.entry.clone(), Arc::clone(&entry.overlay), &damage);
-        }
-        damages.push(damage);
-        false
-    });
-    damages
+pub(crate) fn apply_amended(catalog: &mut Catalog, ordinal: u64, place: Place, amended: &Amended) {
+    catalog.change_overlay_at(place, ordinal, |overlay, row| overlay.amendments.amend(row, amended));
 }
 
-/// The rows that an operation is about.
-#[derive(Default)]
-struct Replayed {
-    delete: ChosenRows,
-    set: ChosenRows,
-    unset: ChosenRows,
+/// Notes who has read what; how many of the marks are new. Events that are not there are not counted.
+pub(crate) fn mark_read(shared: &Shared, jobs: &Sender<Job>, marks: &[ReadMark]) -> Result<u64> {
+    shared.check_writable()?;
+    if let Some(mark) = marks.iter().find(|mark| !(1..=READER_SIZE_MAX).contains(&mark.user_id.len())) {
+        let size = mark.user_id.len();
+        return Err(Error::invalid_input(format!("user_id has {size} bytes, the range is 1 to {READER_SIZE_MAX}")));
+    }
+    let mut control = shared.control.lock();
+    let snapshot = shared.snapshot();
+    let mut new: BTreeMap<(u64, &str), (Place, &ReadMark)> = BTreeMap::new();
+    for mark in marks {
+        let key = (mark.sequence, mark.user_id.as_str());
+        if new.contains_key(&key) || snapshot.read_receipt(mark.sequence, &mark.user_id)?.is_some() {
+            continue;
+        }
+        if let Some(place) = snapshot.locate(mark.sequence)? {
+            new.insert(key, (place, mark));
+        }
+    }
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let marks = new.values().map(|(_, mark)| (*mark).clone()).collect();
+    let read = ReadRows::of(new.into_values());
+    for (place, entries) in &read.0 {
+        if let Some(overlay) = snapshot.catalog.overlay_at(*place) {
+            overlay.check_room(entries.iter().map(ReadEntry::size_bytes).sum())?;
+        }
+    }
+    let count = read.0.values().map(|entries| crate::codec::len_u64(entries.len())).sum();
+    let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Read { marks }, reply))?;
+    shared.update_catalog(|catalog| read.apply(catalog, ordinal));
+    control.applied_ordinal = ordinal;
+    Ok(count)
 }
 
-impl Replayed {
-    fn choose(view: Catalog, operation: &ControlOp, visible: u64) -> Result<Self> {
-        let snapshot = Snapshot::new(Arc::new(view), visible);
-        let mut chosen = Self::default();
-        match operation {
-            ControlOp::DeleteMatching { filter, upto_sequence: upto } => {
-                chosen.delete = ChosenRows::matching(&snapshot, &upto_sequence(filter, *upto))?;
-            }
-            ControlOp::DeleteSequences(sequences) => {
-                for sequence in sequences {
-                    chosen.delete.add_sequence(&snapshot, *sequence)?;
-                }
-            }
-            ControlOp::Mark { marks } => {
-                for (sequence, acknowledged) in marks {
-                    let rows = if *acknowledged { &mut chosen.set } else { &mut chosen.unset };
-                    rows.add_sequence(&snapshot, *sequence)?;
-                }
-            }
+/// New receipts, by a place of the segment or log that holds their rows.
+#[derive(Debug, Default)]
+pub(crate) struct ReadRows(BTreeMap<Place, Vec<ReadEntry>>);
+
+impl ReadRows {
+    pub(crate) fn of<'a>(marks: impl IntoIterator<Item = (Place, &'a ReadMark)>) -> Self {
+        let mut rows = Self::default();
+        for (place, mark) in marks {
+            let (holder, row) = match place {
+                Place::Sealed(id, row) => (Place::Sealed(id, 0), row),
+                Place::Live(id, row) => (Place::Live(id, 0), row),
+            };
+            let receipt = ReadReceipt { receipt: mark.receipt, read_at_us: mark.read_at_us };
+            let entry = ReadEntry { row, user_id: mark.user_id.as_str().into(), receipt };
+            rows.0.entry(holder).or_default().push(entry);
         }
-        Ok(chosen)
+        rows
+    }
+
+    pub(crate) fn apply(&self, catalog: &mut Catalog, ordinal: u64) {
+        for (holder, entries) in &self.0 {
+            catalog.change_overlay_at(*holder, ordinal, |overlay, _| overlay.receipts.insert(entries.iter().cloned()));
+        }
     }
 }
 
@@ -265,11 +283,14 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
         // ORDER: the frame before the drop. A crash in between replays it over the whole segments too.
         let operation = ControlOp::DeleteMatching { filter, upto_sequence: upto };
         let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
-        shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, delete_rows));
+        shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
         control.applied_ordinal = ordinal;
     }
-    if !dropped.is_empty() {
+    if dropped.is_empty() {
+        shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+    } else {
         shared.drop_segments(&dropped)?;
+        shared.note_many_changes();
     }
     drop(control);
     shared.remove_dropped()?;

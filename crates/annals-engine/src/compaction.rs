@@ -1,5 +1,6 @@
 //! Compaction: small segments of one partition become one, deleted rows go for good.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fold::fold_overlays;
 use crate::layout::{FileKind, FileName, segment_path};
 use crate::overlay::Overlay;
+use crate::overlay_file::OVERLAY_NOTICES_MAX;
 use crate::part::Part;
 use crate::seal::{open_segment, segment_entry};
 use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
@@ -17,6 +19,9 @@ use crate::shared::Shared;
 
 /// The most rows of one segment that compaction makes.
 const ROWS_MAX: u64 = 2_000_000;
+/// The most bytes of amendments and receipts that it brings together: what has come since the groups were
+/// made fits beside them.
+const NOTICES_MAX: usize = OVERLAY_NOTICES_MAX / 2;
 /// Segments of one partition from which on they are merged by themselves.
 const SEGMENTS_MIN: usize = 4;
 /// Deleted rows, one in so many, from which on a segment is rewritten by itself.
@@ -68,14 +73,16 @@ fn groups(shared: &Shared, eagerness: Eagerness) -> Vec<Vec<SealedEntry>> {
     let partition = |entry: &SealedEntry| (entry.entry.partition_start_us, entry.entry.partition_span);
     for run in entries.chunk_by(|a, b| partition(a) == partition(b)) {
         let mut group: Vec<SealedEntry> = Vec::new();
-        let mut rows = 0;
+        let (mut rows, mut notices) = (0, 0);
         for entry in run {
             let live = u64::from(entry.entry.rows) - entry.overlay.tombstones.len();
-            if rows + live > ROWS_MAX && !group.is_empty() {
+            let too_many = rows + live > ROWS_MAX || notices + entry.overlay.notices_size() > NOTICES_MAX;
+            if too_many && !group.is_empty() {
                 groups.push(std::mem::take(&mut group));
-                rows = 0;
+                (rows, notices) = (0, 0);
             }
             rows += live;
+            notices += entry.overlay.notices_size();
             group.push(entry.clone());
         }
         groups.push(group);
@@ -176,6 +183,11 @@ fn carry_over(shared: &Shared, group: &[SealedEntry], segment: &Arc<SealedSegmen
         let deleted_since = &now.overlay.tombstones - &started.overlay.tombstones;
         overlay.tombstones |= moved(&*now.part, &target, &deleted_since)?;
         overlay.acknowledged |= moved(&*now.part, &target, &now.overlay.acknowledged)?;
+        let mut rows = BTreeMap::new();
+        for row in now.overlay.noticed() {
+            rows.extend(moved_row(&*now.part, &target, row)?.map(|new| (row, new)));
+        }
+        overlay.take_notices(&now.overlay, |row| rows.get(&row).copied());
     }
     for started in group {
         if !catalog.sealed.iter().any(|entry| entry.entry.id == started.entry.id) {
@@ -192,11 +204,14 @@ fn carry_over(shared: &Shared, group: &[SealedEntry], segment: &Arc<SealedSegmen
 fn moved(from: &dyn Part, to: &dyn Part, rows: &RoaringBitmap) -> Result<RoaringBitmap> {
     let mut found = RoaringBitmap::new();
     for row in rows {
-        let key = from.key(row)?;
-        let row = to.lower_bound(key)?;
-        if row < to.row_count() && to.key(row)? == key {
-            found.insert(row);
-        }
+        found.extend(moved_row(from, to, row)?);
     }
     Ok(found)
+}
+
+/// The row of `to` that holds the same event as `row` of `from`.
+fn moved_row(from: &dyn Part, to: &dyn Part, row: u32) -> Result<Option<u32>> {
+    let key = from.key(row)?;
+    let row = to.lower_bound(key)?;
+    Ok(if row < to.row_count() && to.key(row)? == key { Some(row) } else { None })
 }

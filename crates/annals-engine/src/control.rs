@@ -1,9 +1,13 @@
-//! Control operations, deletes and marks, and their bytes in the log. `docs/format.md`, "Control frame".
+//! Control operations, deletes and marks of all kinds, and their bytes in the log. `docs/format.md`,
+//! "Control frame".
 
-use crate::codec::{Reader, len_u64, put_varint, row_usize};
+use crate::amended::Amended;
+use crate::codec::{Reader, len_u64, put_bytes, put_varint, row_usize, take_bytes};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, wire};
 use crate::frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
+use crate::id::EventId;
+use crate::requests::{READER_SIZE_MAX, ReadMark};
 
 /// The most sequences and marks of one frame together, inclusive: bounds what replay holds in memory.
 pub(crate) const CONTROL_ITEMS_MAX: usize = 4 << 20;
@@ -14,6 +18,8 @@ mod tag {
     pub(super) const DELETE_SEQUENCES: u8 = 1;
     pub(super) const DELETE_MATCHING: u8 = 2;
     pub(super) const MARK: u8 = 3;
+    pub(super) const AMEND: u8 = 4;
+    pub(super) const READ: u8 = 5;
 }
 
 /// A change of events that are already stored. Takes no sequence; each has an ordinal of its own.
@@ -32,6 +38,10 @@ pub(crate) enum ControlOp {
         /// Sequence, and whether somebody has taken note of the event.
         marks: Vec<(u64, bool)>,
     },
+    /// The event with this sequence has other values.
+    Amend { sequence: u64, amended: Amended },
+    /// Users have read events. Of an event and a user the first receipt stays.
+    Read { marks: Vec<ReadMark> },
 }
 
 /// Appends the payload of a control frame to `out`; the header's `count` is the number of operations.
@@ -71,6 +81,8 @@ impl ControlOp {
             Self::DeleteSequences(sequences) => sequences.len(),
             Self::DeleteMatching { .. } => 0,
             Self::Mark { marks } => marks.len(),
+            Self::Amend { .. } => 1,
+            Self::Read { marks } => marks.len(),
         }
     }
 
@@ -100,6 +112,23 @@ impl ControlOp {
                 for (sequence, acknowledged) in marks {
                     put_varint(out, *sequence);
                     out.push(u8::from(*acknowledged));
+                }
+                Ok(())
+            }
+            Self::Amend { sequence, amended } => {
+                out.push(tag::AMEND);
+                put_varint(out, *sequence);
+                amended.put(out);
+                Ok(())
+            }
+            Self::Read { marks } => {
+                out.push(tag::READ);
+                put_varint(out, len_u64(marks.len()));
+                for mark in marks {
+                    put_varint(out, mark.sequence);
+                    out.extend_from_slice(&mark.receipt.as_u128().to_le_bytes());
+                    out.extend_from_slice(&mark.read_at_us.to_le_bytes());
+                    put_bytes(out, mark.user_id.as_bytes());
                 }
                 Ok(())
             }
@@ -158,17 +187,47 @@ fn take(reader: &mut Reader<'_>, items_left: &mut usize) -> Result<ControlOp> {
             }
             Ok(ControlOp::Mark { marks })
         }
+        tag::AMEND => {
+            *items_left = items_left.checked_sub(1).ok_or_else(too_many_items)?;
+            let sequence = reader.varint()?;
+            Ok(ControlOp::Amend { sequence, amended: Amended::take(reader)? })
+        }
+        tag::READ => {
+            let count = take_count(reader, items_left)?;
+            // Each takes at least 27 bytes of those left.
+            let mut marks = Vec::with_capacity(count.min(reader.remaining() / 27));
+            for _ in 0..count {
+                let sequence = reader.varint()?;
+                let receipt = EventId::from_u128(reader.u128()?);
+                let read_at_us = reader.i64()?;
+                marks.push(ReadMark { sequence, receipt, read_at_us, user_id: take_reader_id(reader)? });
+            }
+            Ok(ControlOp::Read { marks })
+        }
         other => Err(Error::corrupt(format!("unknown control operation {other}"))),
     }
+}
+
+/// The user of a receipt: 1 to [`READER_SIZE_MAX`] bytes of UTF-8.
+pub(crate) fn take_reader_id(reader: &mut Reader<'_>) -> Result<String> {
+    let bytes = take_bytes(reader)?;
+    if !(1..=READER_SIZE_MAX).contains(&bytes.len()) {
+        return Err(Error::corrupt(format!("the user of a receipt has {} bytes", bytes.len())));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|source| Error::corrupt("the user of a receipt is not UTF-8").with_source(source))?;
+    Ok(text.to_owned())
 }
 
 /// A count of items, each of which takes at least one of the bytes left.
 fn take_count(reader: &mut Reader<'_>, items_left: &mut usize) -> Result<usize> {
     let count = reader.varint_len()?;
-    *items_left = items_left
-        .checked_sub(count)
-        .ok_or_else(|| Error::corrupt(format!("a control frame names more than {CONTROL_ITEMS_MAX} events")))?;
+    *items_left = items_left.checked_sub(count).ok_or_else(too_many_items)?;
     Ok(count)
+}
+
+fn too_many_items() -> Error {
+    Error::corrupt(format!("a control frame names more than {CONTROL_ITEMS_MAX} events"))
 }
 
 #[cfg(test)]
@@ -176,6 +235,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::field::Field;
+    use crate::requests::Amendment;
     use proptest::prelude::*;
 
     fn sample() -> Vec<ControlOp> {
@@ -184,18 +244,36 @@ mod tests {
             ControlOp::DeleteMatching { filter: Filter::term(Field::EventType, "a.b"), upto_sequence: 9 },
             ControlOp::Mark { marks: vec![(7, true), (7, false), (u64::MAX, true)] },
             ControlOp::DeleteSequences(Vec::new()),
+            ControlOp::Amend { sequence: 300, amended: amended() },
+            ControlOp::Read { marks: vec![read(1, "ada"), read(u64::MAX, &"x".repeat(READER_SIZE_MAX))] },
         ]
+    }
+
+    fn amended() -> Amended {
+        let amendment = Amendment {
+            severity: Some("error".to_owned()),
+            is_public: Some(false),
+            target_user_ids: Some(vec!["ada".to_owned(), "bob".to_owned()]),
+            expires_at_us: Some(Some(9)),
+            updated_at_us: 8,
+            ..Amendment::default()
+        };
+        Amended::new(&amendment).unwrap()
+    }
+
+    fn read(sequence: u64, user_id: &str) -> ReadMark {
+        ReadMark { sequence, user_id: user_id.to_owned(), receipt: EventId::from_u128(5), read_at_us: -6 }
     }
 
     #[test]
     fn operations_come_back() {
         let mut bytes = vec![9; 3];
         encode(&sample(), &mut bytes).unwrap();
-        assert_eq!(decode(&bytes[3..], 4).unwrap(), sample());
+        assert_eq!(decode(&bytes[3..], 6).unwrap(), sample());
         for cut in 3..bytes.len() {
-            assert_eq!(decode(&bytes[3..cut], 4).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(decode(&bytes[3..cut], 6).unwrap_err().kind(), ErrorKind::Corrupt);
         }
-        assert!(decode(&bytes[3..], 3).is_err(), "bytes are left");
+        assert!(decode(&bytes[3..], 5).is_err(), "bytes are left");
         assert!(decode(&bytes[3..], u32::MAX).is_err());
     }
 
@@ -206,6 +284,15 @@ mod tests {
         assert_eq!(bytes, [1, 3, 1, 2, 2]);
         assert_eq!(decode(&bytes, 1).unwrap(), [ControlOp::DeleteSequences(vec![1, 3, 5])]);
         assert!(decode(&[1, 2, 5, 0], 1).is_err(), "a repeat");
+    }
+
+    #[test]
+    fn users_of_receipts_have_a_size() {
+        for user_id in [String::new(), "x".repeat(READER_SIZE_MAX + 1)] {
+            let mut bytes = Vec::new();
+            encode(&[ControlOp::Read { marks: vec![read(1, &user_id)] }], &mut bytes).unwrap();
+            assert_eq!(decode(&bytes, 1).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
     }
 
     #[test]

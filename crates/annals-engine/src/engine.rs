@@ -15,13 +15,18 @@ use crate::compaction::{Eagerness, compact};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::StoredEvent;
 use crate::fold;
+use crate::follow::{ChangeFollower, Follower};
 use crate::id::EventId;
 use crate::maintenance;
 use crate::open;
 use crate::options::{Durability, Options};
 use crate::part::Part;
 use crate::queue::{self, AppendJob, Job};
-use crate::requests::{AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, VerifyReport};
+use crate::replacing;
+use crate::requests::{
+    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, ReadMark, Receipt, Repeats,
+    VerifyReport,
+};
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
 use crate::sync;
@@ -111,7 +116,9 @@ impl Engine {
     /// queries then see it. Waits up to 10 s for room in the queue.
     ///
     /// # Errors
-    /// `InvalidInput` for a level below the store's or an event too far in the future; `Conflict` for an
+    /// `InvalidInput` for a level below the store's, an event too far in the future, or an id that comes
+    /// twice in a batch that replaces; `Corrupt` if a segment that may hold an older event with such an id
+    /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
     /// the outcome is unknown until the store is opened again, and that events which are to be marked as
@@ -139,11 +146,23 @@ impl Engine {
             return Err(Error::invalid_input("a batch needs at least one event"));
         }
         self.check_future(&batch)?;
+        let mut how = how.clone();
+        let replaces = how.repeats == Repeats::Replace && batch.records.iter().any(|record| record.id.is_some());
+        if replaces {
+            replacing::check_ids(&batch)?;
+        } else {
+            how.repeats = Repeats::Skip;
+        }
         let _running = RunningKey::begin(shared, how.idempotency)?;
         let size_bytes = batch.size_bytes();
         shared.backlog.admit(size_bytes)?;
-        let how = how.clone();
-        queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))
+        // Behind the queue's bound: sealing makes room there, and takes this lock.
+        let mut control = replaces.then(|| shared.control.lock());
+        let appended = queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))?;
+        if let (Some(control), Some(ordinal)) = (&mut control, appended.control_ordinal) {
+            control.applied_ordinal = ordinal;
+        }
+        Ok(appended.receipt)
     }
 
     /// The latest `created_at` an event may have now, inclusive: [`Options::future_ms_max`] from now.
@@ -199,6 +218,16 @@ impl Engine {
         self.shared().watermarks.durable().sequence
     }
 
+    /// Waits for events to become visible; any number of followers costs the writer the same.
+    pub fn follow(&self) -> Follower {
+        Follower::new(Arc::clone(&self.handle.shared))
+    }
+
+    /// Hears of marks and deletes from now on.
+    pub fn follow_changes(&self) -> ChangeFollower {
+        ChangeFollower::new(Arc::clone(&self.handle.shared))
+    }
+
     /// The event with this id; of several, the one with the highest sequence. Costs O(segments).
     ///
     /// # Errors
@@ -228,6 +257,27 @@ impl Engine {
     /// `Corrupt` if a segment it touches is damaged; `DiskFull`, `Poisoned`.
     pub fn mark(&self, marks: &[Mark]) -> Result<u64> {
         changes::mark(self.shared(), &self.handle.jobs, marks)
+    }
+
+    /// Changes what a notification says about itself: see [`Amendment`]. Every later query sees the new
+    /// values, filters and counts included; durable on return. Returns whether the event is there.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value beyond the limits of its field, or if amendments and read receipts of
+    /// one segment would exceed 64 MiB; `Corrupt` if a segment that may hold it is damaged; `DiskFull`,
+    /// `Poisoned`.
+    pub fn amend(&self, amendment: &Amendment) -> Result<bool> {
+        changes::amend(self.shared(), &self.handle.jobs, amendment)
+    }
+
+    /// Notes that users have read events and returns how many of the marks are new: of an event and a user
+    /// the first one stays, and events that are not there are not counted. Durable on return;
+    /// [`Snapshot::read_receipt`] tells.
+    ///
+    /// # Errors
+    /// As for [`Engine::amend`].
+    pub fn mark_read(&self, marks: &[ReadMark]) -> Result<u64> {
+        changes::mark_read(self.shared(), &self.handle.jobs, marks)
     }
 
     /// Seals everything appended so far and waits for it.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::amended::Amended;
 use crate::batch::Batch;
 use crate::codec::len_u32;
 use crate::control::{self, ControlOp};
@@ -18,7 +19,9 @@ use crate::log::{LOG_HEADER_SIZE, LogFile};
 use crate::manifest::{Manifest, ManifestStore};
 use crate::overlay::Overlay;
 use crate::overlay_file::{OverlayPlace, write_overlay};
+use crate::receipts::ReadEntry;
 use crate::record;
+use crate::requests::{Amendment, ReadMark, ReadReceipt};
 use crate::storage::{OsStorage, Storage};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md");
@@ -102,6 +105,25 @@ fn a_frame_is_as_documented() {
 }
 
 #[test]
+fn a_frame_of_replacing_events_is_as_documented() {
+    let mut batch = Batch::new();
+    let mut event = Event::new("a");
+    event.created_at_us = Some(1);
+    event.id = Some(EventId::from_u128(9));
+    batch.push(&event).unwrap();
+    let mut frame = batch.bytes;
+    let records_end = frame.len();
+    control::encode(&[ControlOp::DeleteSequences(vec![1])], &mut frame).unwrap();
+    let size = len_u32(frame.len() - records_end);
+    frame.extend_from_slice(&size.to_le_bytes());
+    let payload_len = frame.len() - FRAME_HEADER_SIZE;
+    let header = FrameHeader { base_sequence: 2, control_ordinal: 1, ..header(FrameKind::Replacing, payload_len) };
+    frame.resize(header.frame_size(), 0);
+    header.seal(FramePlace { store: STORE, log_id: 1, offset: LOG_HEADER_SIZE }, &mut frame);
+    check("replacing", &frame);
+}
+
+#[test]
 fn a_record_is_as_documented() {
     let mut event = Event::new("a");
     event.created_at_us = Some(1);
@@ -127,12 +149,32 @@ fn idempotency_keys_are_as_documented() {
     check("idempotency", &table.encode(u64::MAX));
 }
 
+fn amended() -> Amended {
+    let amendment = Amendment {
+        severity: Some("warn".to_owned()),
+        expires_at_us: Some(None),
+        updated_at_us: 5,
+        ..Amendment::default()
+    };
+    Amended::new(&amendment).unwrap()
+}
+
+#[test]
+fn an_amendment_is_as_documented() {
+    let mut bytes = Vec::new();
+    amended().put(&mut bytes);
+    check("amendment", &bytes);
+}
+
 #[test]
 fn control_operations_are_as_documented() {
+    let read = ReadMark { sequence: 7, user_id: "u".to_owned(), receipt: EventId::from_u128(9), read_at_us: 2 };
     let operations = [
         ControlOp::DeleteSequences(vec![2, 300]),
         ControlOp::DeleteMatching { filter: Filter::All, upto_sequence: 9 },
         ControlOp::Mark { marks: vec![(7, true)] },
+        ControlOp::Amend { sequence: 300, amended: amended() },
+        ControlOp::Read { marks: vec![read] },
     ];
     let mut payload = Vec::new();
     control::encode(&operations, &mut payload).unwrap();
@@ -151,7 +193,10 @@ fn the_first_manifest_is_as_documented() {
 fn an_overlay_and_a_blob_are_as_documented() {
     let dir = tempfile::tempdir().unwrap();
     let storage = store_folders(dir.path());
-    let overlay = Overlay { tombstones: [5].into_iter().collect(), ..Overlay::default() };
+    let mut overlay = Overlay { tombstones: [5].into_iter().collect(), ..Overlay::default() };
+    overlay.amendments.amend(1, &amended());
+    let receipt = ReadReceipt { receipt: EventId::from_u128(9), read_at_us: 2 };
+    overlay.receipts.insert([ReadEntry { row: 1, user_id: "u".into(), receipt }]);
     let place = OverlayPlace { store: STORE, overlay_id: 3, segment_id: 2 };
     write_overlay(&*storage, dir.path(), place, &overlay).unwrap();
     check("overlay", &std::fs::read(FileName::new(FileKind::Overlay, 3).path(dir.path())).unwrap());

@@ -29,6 +29,8 @@ pub(crate) enum FrameKind {
     Control = 2,
     /// Nothing but a new `synced_upto`.
     SyncMarker = 3,
+    /// Records of events, and the delete of the older ones that they replace.
+    Replacing = 4,
 }
 
 impl FrameKind {
@@ -37,8 +39,19 @@ impl FrameKind {
             1 => Some(Self::Events),
             2 => Some(Self::Control),
             3 => Some(Self::SyncMarker),
+            4 => Some(Self::Replacing),
             _ => None,
         }
+    }
+
+    /// Whether it carries events, which take sequences.
+    pub(crate) fn has_events(self) -> bool {
+        matches!(self, Self::Events | Self::Replacing)
+    }
+
+    /// Whether it carries control operations, which take an ordinal.
+    pub(crate) fn has_operations(self) -> bool {
+        matches!(self, Self::Control | Self::Replacing)
     }
 }
 
@@ -71,7 +84,7 @@ impl FramePlace {
 pub(crate) struct FrameHeader {
     pub(crate) kind: FrameKind,
     pub(crate) payload_len: u32,
-    /// Events or control operations in the payload.
+    /// Events in the payload; control operations if there are no events.
     pub(crate) count: u32,
     /// Raised at every open for writing.
     pub(crate) epoch: u32,
@@ -99,7 +112,7 @@ impl FrameHeader {
 
     /// The sequence behind the frame's last event; `None` if it does not fit its type.
     pub(crate) fn end_sequence(&self) -> Option<u64> {
-        let events = if self.kind == FrameKind::Events { self.count } else { 0 };
+        let events = if self.kind.has_events() { self.count } else { 0 };
         self.base_sequence.checked_add(u64::from(events))
     }
 
@@ -217,7 +230,7 @@ fn decode_header(reader: &mut Reader<'_>) -> Result<FrameHeader> {
     let kind = reader.u8()?;
     let header = FrameHeader {
         kind: FrameKind::from_number(kind).ok_or_else(|| {
-            let message = format!("frame kind is {kind}, this build knows 1 to 3");
+            let message = format!("frame kind is {kind}, this build knows 1 to 4");
             Error::new(crate::error::ErrorKind::UnsupportedFormat, message)
         })?,
         payload_len: reader.u32()?,

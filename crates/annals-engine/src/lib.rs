@@ -4,6 +4,7 @@
 //! filters over immutable snapshots, deletes at once and forgets by time at the cost of an unlink.
 //! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
 
+mod amended;
 mod batch;
 mod blob;
 mod catalog;
@@ -20,6 +21,7 @@ mod event;
 mod field;
 mod filter;
 mod fold;
+mod follow;
 #[cfg(test)]
 mod format_examples;
 mod frame;
@@ -45,7 +47,11 @@ mod owed;
 mod part;
 mod partition;
 mod queue;
+mod receipts;
+mod recent;
 mod record;
+mod replacing;
+mod replay;
 mod requests;
 mod rows;
 mod seal;
@@ -66,6 +72,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, Marks, StoredEvent, Texts};
 pub use field::{Field, FieldSet, VALUES_MAX, Values};
 pub use filter::{FILTER_DEPTH_MAX, Filter, TenantScope, TextField};
+pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
@@ -74,8 +81,10 @@ pub use options::{
 };
 pub use part::{OrderKey, Part};
 pub use partition::PartitionSpan;
+pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
-    AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, Receipt, Repeats, VerifyReport,
+    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
+    ReadReceipt, Receipt, Repeats, VerifyReport,
 };
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

@@ -10,8 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
-use crate::changes::replay;
-use crate::control;
+use crate::control::{self, ControlOp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
 use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind};
@@ -27,6 +26,8 @@ use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::record::index_payload;
+use crate::replacing;
+use crate::replay::replay;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::storage::LockMode;
@@ -157,6 +158,7 @@ fn share(
         manifest: Mutex::new(manifest),
         removed: Mutex::default(),
         idempotency: Mutex::new(idempotency),
+        recent: crate::recent::Recent::default(),
         owed,
         running_keys: Mutex::new(HashSet::new()),
         disk_full: AtomicBool::new(false),
@@ -436,17 +438,26 @@ impl<'a> Recovery<'a> {
             FrameKind::Events => self.index_events(segment, offset, header, payload),
             FrameKind::SyncMarker => Ok(()),
             FrameKind::Control => {
-                self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
-                let visible = header.base_sequence - 1;
                 let operations = control::decode(payload, header.count)?;
-                for operation in &operations {
-                    let damages = replay(&mut self.catalog, operation, header.control_ordinal, visible)?;
-                    self.notes.extend(damages.iter().map(damage_sentence));
-                }
-                self.owed.insert(header.control_ordinal, operations);
-                Ok(())
+                self.on_operations(header, operations)
+            }
+            FrameKind::Replacing => {
+                let (records, operation) = replacing::split(payload)?;
+                self.index_events(segment, offset, header, records)?;
+                self.on_operations(header, vec![operation])
             }
         }
+    }
+
+    fn on_operations(&mut self, header: &FrameHeader, operations: Vec<ControlOp>) -> Result<()> {
+        self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
+        let visible = header.base_sequence - 1;
+        for operation in &operations {
+            let damages = replay(&mut self.catalog, operation, header.control_ordinal, visible)?;
+            self.notes.extend(damages.iter().map(damage_sentence));
+        }
+        self.owed.insert(header.control_ordinal, operations);
+        Ok(())
     }
 
     fn index_events(&mut self, segment: &LiveSegment, offset: u64, header: &FrameHeader, payload: &[u8]) -> Result<()> {

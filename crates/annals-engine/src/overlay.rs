@@ -1,14 +1,76 @@
-//! What changed about the rows of a sealed segment or of the live rows: tombstones and marks.
+//! What changed about the rows of a sealed segment or of the live rows: tombstones, marks, amendments, receipts.
 
 use roaring::RoaringBitmap;
+
+use crate::amended::Amendments;
+use crate::error::{Error, Result};
+use crate::receipts::Receipts;
+
+/// The most bytes that amendments and receipts of one segment may grow to, inclusive: they are held in
+/// memory and written whole at each seal.
+pub(crate) const NOTICES_SIZE_MAX: usize = 64 << 20;
 
 /// Changes of one segment's rows, immutable once published: a change makes a new one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Overlay {
-    /// Deleted rows.
+    /// Deleted rows. They have no other change.
     pub(crate) tombstones: RoaringBitmap,
     /// Rows somebody has taken note of.
     pub(crate) acknowledged: RoaringBitmap,
+    /// Rows with other values than they were appended with.
+    pub(crate) amendments: Amendments,
+    /// Rows that users have read.
+    pub(crate) receipts: Receipts,
     /// Every control operation up to this ordinal is folded in; later ones are replayed at open.
     pub(crate) applied_control: u64,
+}
+
+impl Overlay {
+    /// Adds tombstones; every other change of the rows goes.
+    pub(crate) fn delete(&mut self, rows: &RoaringBitmap) {
+        self.tombstones |= rows;
+        self.acknowledged -= rows;
+        self.amendments.remove(rows);
+        self.receipts.remove(rows);
+    }
+
+    /// Whether it says the same of its rows.
+    pub(crate) fn same_changes(&self, other: &Self) -> bool {
+        self.tombstones == other.tombstones
+            && self.acknowledged == other.acknowledged
+            && self.amendments == other.amendments
+            && self.receipts == other.receipts
+    }
+
+    /// Bytes of amendments and receipts.
+    pub(crate) fn notices_size(&self) -> usize {
+        self.amendments.size_bytes() + self.receipts.size_bytes()
+    }
+
+    /// `InvalidInput` unless there is room for amendments and receipts of that size.
+    pub(crate) fn check_room(&self, size_bytes: usize) -> Result<()> {
+        let size = self.notices_size().saturating_add(size_bytes);
+        if size <= NOTICES_SIZE_MAX {
+            return Ok(());
+        }
+        Err(Error::invalid_input(format!(
+            "amendments and read receipts of one segment would take {size} bytes, the limit is {NOTICES_SIZE_MAX}"
+        )))
+    }
+
+    /// The rows with amendments or receipts.
+    pub(crate) fn noticed(&self) -> RoaringBitmap {
+        let amended = self.amendments.iter().map(|(row, _)| row);
+        amended.chain(self.receipts.sorted().iter().map(|entry| entry.row)).collect()
+    }
+
+    /// Takes over amendments and receipts of rows that have other numbers here.
+    pub(crate) fn take_notices(&mut self, from: &Self, to: impl Fn(u32) -> Option<u32>) {
+        if !from.amendments.is_empty() {
+            self.amendments.extend(&from.amendments.moved(&to));
+        }
+        if !from.receipts.is_empty() {
+            self.receipts.insert(from.receipts.moved(&to).sorted().into_iter().cloned());
+        }
+    }
 }

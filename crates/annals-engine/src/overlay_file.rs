@@ -4,17 +4,26 @@ use std::path::Path;
 
 use roaring::RoaringBitmap;
 
-use crate::codec::{Reader, len_u32, len_u64, row_usize};
+use crate::amended::{Amended, Amendments};
+use crate::codec::{Reader, len_u32, len_u64, put_bytes, row_usize};
+use crate::control::take_reader_id;
 use crate::envelope::{EnvelopePlace, Format, place_new, read_envelope, read_whole, wrap};
 use crate::error::{Error, Result};
+use crate::id::EventId;
 use crate::layout::{FileKind, FileName};
-use crate::overlay::Overlay;
+use crate::overlay::{NOTICES_SIZE_MAX, Overlay};
+use crate::receipts::{ReadEntry, Receipts};
+use crate::requests::ReadReceipt;
 use crate::storage::Storage;
 
 const FORMAT: Format =
     Format { what: "overlay file", magic: *b"ANNOVL\r\n", major: 1, minor: 0, compatible_features: 0 };
-/// Two bitmaps over all rows that a u32 can name take 1 GiB at most; no segment comes near.
-const OVERLAY_SIZE_MAX: usize = 256 << 20;
+/// Two bitmaps over the rows of the largest segment take 16 MiB; amendments and receipts of the segments
+/// that compaction unites [`OVERLAY_NOTICES_MAX`].
+const OVERLAY_SIZE_MAX: usize = 512 << 20;
+/// The most bytes of amendments and receipts that compaction brings together in one overlay.
+pub(crate) const OVERLAY_NOTICES_MAX: usize = 256 << 20;
+const _: () = assert!(OVERLAY_NOTICES_MAX + (32 << 20) <= OVERLAY_SIZE_MAX && NOTICES_SIZE_MAX <= OVERLAY_NOTICES_MAX);
 
 /// Which overlay of which segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +74,18 @@ fn encode(place: OverlayPlace, overlay: &Overlay) -> Result<(Vec<u8>, u32)> {
             .serialize_into(&mut payload)
             .map_err(|source| Error::invalid_input("cannot encode a bitmap").with_source(source))?;
     }
+    payload.extend_from_slice(&len_u32(overlay.amendments.len()).to_le_bytes());
+    for (row, amended) in overlay.amendments.iter() {
+        payload.extend_from_slice(&row.to_le_bytes());
+        amended.put(&mut payload);
+    }
+    payload.extend_from_slice(&len_u32(overlay.receipts.len()).to_le_bytes());
+    for entry in overlay.receipts.sorted() {
+        payload.extend_from_slice(&entry.row.to_le_bytes());
+        payload.extend_from_slice(&entry.receipt.receipt.as_u128().to_le_bytes());
+        payload.extend_from_slice(&entry.receipt.read_at_us.to_le_bytes());
+        put_bytes(&mut payload, entry.user_id.as_bytes());
+    }
     Ok(wrap(&FORMAT, EnvelopePlace { store: place.store, id: place.overlay_id }, &payload))
 }
 
@@ -82,10 +103,49 @@ fn decode(place: OverlayPlace, rows: u32, crc: u32, bytes: &[u8]) -> Result<Over
     let applied_control = reader.u64()?;
     let tombstones = take_bitmap(&mut reader, rows)?;
     let acknowledged = take_bitmap(&mut reader, rows)?;
+    let mut overlay = Overlay { tombstones, acknowledged, applied_control, ..Overlay::default() };
+    overlay.amendments = take_amendments(&mut reader, rows, &overlay.tombstones)?;
+    overlay.receipts = take_receipts(&mut reader, rows, &overlay.tombstones)?;
     if !reader.is_empty() {
         return Err(Error::corrupt(format!("{} bytes follow the overlay", reader.remaining())));
     }
-    Ok(Overlay { tombstones, acknowledged, applied_control })
+    Ok(overlay)
+}
+
+/// A row of the segment that is not deleted.
+fn take_row(reader: &mut Reader<'_>, rows: u32, tombstones: &RoaringBitmap) -> Result<u32> {
+    let row = reader.u32()?;
+    if row >= rows || tombstones.contains(row) {
+        return Err(Error::corrupt(format!("the overlay tells of row {row}, which is deleted or none of {rows}")));
+    }
+    Ok(row)
+}
+
+fn take_amendments(reader: &mut Reader<'_>, rows: u32, tombstones: &RoaringBitmap) -> Result<Amendments> {
+    let mut amendments = Vec::new();
+    for _ in 0..reader.u32()? {
+        let row = take_row(reader, rows, tombstones)?;
+        amendments.push((row, Amended::take(reader)?));
+    }
+    if !amendments.is_sorted_by(|(a, _), (b, _)| a < b) {
+        return Err(Error::corrupt("the amendments of an overlay do not ascend"));
+    }
+    Ok(amendments.into_iter().collect())
+}
+
+fn take_receipts(reader: &mut Reader<'_>, rows: u32, tombstones: &RoaringBitmap) -> Result<Receipts> {
+    let mut entries: Vec<ReadEntry> = Vec::new();
+    for _ in 0..reader.u32()? {
+        let row = take_row(reader, rows, tombstones)?;
+        let receipt = ReadReceipt { receipt: EventId::from_u128(reader.u128()?), read_at_us: reader.i64()? };
+        entries.push(ReadEntry { row, receipt, user_id: take_reader_id(reader)?.into() });
+    }
+    if !entries.is_sorted_by(|a, b| (a.row, &a.user_id) < (b.row, &b.user_id)) {
+        return Err(Error::corrupt("the receipts of an overlay do not ascend"));
+    }
+    let mut receipts = Receipts::default();
+    receipts.insert(entries);
+    Ok(receipts)
 }
 
 fn take_bitmap(reader: &mut Reader<'_>, rows: u32) -> Result<RoaringBitmap> {
@@ -106,12 +166,28 @@ fn take_bitmap(reader: &mut Reader<'_>, rows: u32) -> Result<RoaringBitmap> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::requests::Amendment;
     use crate::storage::OsStorage;
 
     const PLACE: OverlayPlace = OverlayPlace { store: 1, overlay_id: 5, segment_id: 4 };
 
     fn sample() -> Overlay {
-        Overlay { tombstones: (0..5000).chain([70_000]).collect(), acknowledged: (3..9).collect(), applied_control: 12 }
+        let mut overlay = Overlay {
+            tombstones: (0..5000).chain([70_000]).collect(),
+            acknowledged: (5003..5009).collect(),
+            applied_control: 12,
+            ..Overlay::default()
+        };
+        notice(&mut overlay, 69_999);
+        notice(&mut overlay, 5_000);
+        overlay
+    }
+
+    fn notice(overlay: &mut Overlay, row: u32) {
+        let amendment = Amendment { severity: Some("warn".to_owned()), updated_at_us: 3, ..Amendment::default() };
+        overlay.amendments.amend(row, &Amended::new(&amendment).unwrap());
+        let receipt = ReadReceipt { receipt: EventId::from_u128(7), read_at_us: -1 };
+        overlay.receipts.insert(["ada", "bob"].map(|user| ReadEntry { row, user_id: user.into(), receipt }));
     }
 
     #[test]
@@ -133,8 +209,19 @@ mod tests {
     }
 
     #[test]
+    fn deleted_rows_have_no_other_change() {
+        for row in [1, 3] {
+            let mut overlay = Overlay { tombstones: [1].into_iter().collect(), ..Overlay::default() };
+            notice(&mut overlay, row);
+            let (bytes, crc) = encode(PLACE, &overlay).unwrap();
+            assert_eq!(decode(PLACE, 3, crc, &bytes).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    #[test]
     fn every_flipped_byte_and_cut_is_corrupt() {
-        let small = Overlay { tombstones: [1, 2].into_iter().collect(), ..Overlay::default() };
+        let mut small = Overlay { tombstones: [1, 2].into_iter().collect(), ..Overlay::default() };
+        notice(&mut small, 0);
         let (bytes, crc) = encode(PLACE, &small).unwrap();
         assert_eq!(decode(PLACE, 3, crc, &bytes).unwrap(), small);
         for position in 0..bytes.len() {

@@ -34,7 +34,20 @@ pub(crate) struct AppendJob {
     pub(crate) batch: Batch,
     pub(crate) how: AppendOptions,
     pub(crate) size_bytes: usize,
-    pub(crate) reply: Reply<Receipt>,
+    pub(crate) reply: Reply<Appended>,
+}
+
+/// What became of a batch.
+pub(crate) struct Appended {
+    pub(crate) receipt: Receipt,
+    /// Of the operation by which older events were replaced, if any were.
+    pub(crate) control_ordinal: Option<u64>,
+}
+
+impl From<Receipt> for Appended {
+    fn from(receipt: Receipt) -> Self {
+        Self { receipt, control_ordinal: None }
+    }
 }
 
 /// Bytes of batches between callers and the writer, and full logs between writer and sealing.

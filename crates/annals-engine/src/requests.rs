@@ -24,6 +24,12 @@ pub struct AppendOptions {
 pub enum Repeats {
     /// The same id with the same `created_at` (or given without one) is counted and not stored.
     Skip,
+    /// The event takes the place of every older one with its id that the scope sees, whatever their
+    /// `created_at`: in one frame, so that after a crash either the old ones or the new one is there.
+    /// Marks, amendments and receipts of the old ones do not carry over. An id may come only once in the
+    /// batch; events without an id replace nothing. Asks every segment for each id, and is synced at
+    /// every level if anything is replaced, as deletes are.
+    Replace,
 }
 
 impl Default for AppendOptions {
@@ -53,6 +59,8 @@ pub struct Receipt {
     pub duplicates: Vec<u32>,
     /// How many were repeats; also right if `replayed`.
     pub duplicate_count: u32,
+    /// How many older events were replaced, see [`Repeats::Replace`]. 0 if `replayed`.
+    pub replaced: u32,
     /// Whether this is the stored answer to an idempotency key seen before.
     pub replayed: bool,
     /// When everything up to here is durable, so is this batch: see [`crate::Engine::wait_durable`].
@@ -101,6 +109,55 @@ pub struct Mark {
     pub sequence: u64,
     /// The new state.
     pub acknowledged: bool,
+}
+
+/// A change of what a notification says about itself; id, sequence and `created_at` stay. What is absent
+/// stays as it is; of several amendments of one event the later one counts, field by field.
+///
+/// Limits are those of the fields; a text that is empty, and a list without texts, take the value away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// The event.
+    pub sequence: u64,
+    /// [`crate::Field::Severity`].
+    pub severity: Option<String>,
+    /// [`crate::Field::NotificationType`].
+    pub notification_type: Option<String>,
+    /// [`crate::Field::IsPublic`].
+    pub is_public: Option<bool>,
+    /// [`crate::Field::IsGlobal`].
+    pub is_global: Option<bool>,
+    /// [`crate::Field::TargetUserIds`], in place of all that were there.
+    pub target_user_ids: Option<Vec<String>>,
+    /// UTC microseconds; `Some(None)`: it does not expire any more.
+    pub expires_at_us: Option<Option<i64>>,
+    /// When the event was amended, UTC microseconds.
+    pub updated_at_us: i64,
+}
+
+/// One user has read one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadMark {
+    /// The event.
+    pub sequence: u64,
+    /// The user, 1 to [`READER_SIZE_MAX`] bytes.
+    pub user_id: String,
+    /// The identity of the receipt.
+    pub receipt: EventId,
+    /// When, UTC microseconds.
+    pub read_at_us: i64,
+}
+
+/// The longest user of a [`ReadMark`] in bytes, inclusive.
+pub const READER_SIZE_MAX: usize = 1024;
+
+/// What is known of a user's reading of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadReceipt {
+    /// The identity of the receipt.
+    pub receipt: EventId,
+    /// When, UTC microseconds.
+    pub read_at_us: i64,
 }
 
 /// Figures of a store.
@@ -165,6 +222,7 @@ mod tests {
             ids: Vec::new(),
             duplicates: vec![1, 3],
             duplicate_count: 2,
+            replaced: 0,
             replayed: false,
             ticket: DurabilityTicket(0),
         };

@@ -1,6 +1,7 @@
 //! Sealing: the rows of a full log become sealed segments, one per partition; the log goes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -279,11 +280,18 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
     let Some(current) = current else { return Err(Error::corrupt("a log vanished while it was sealed")) };
     let mut entries = Vec::with_capacity(sealed.len());
     for one in sealed {
-        let overlay = Overlay {
+        let mut overlay = Overlay {
             tombstones: rows_of(&one.live_rows, &current.overlay.tombstones),
             acknowledged: rows_of(&one.live_rows, &current.overlay.acknowledged),
             applied_control: ordinal,
+            ..Overlay::default()
         };
+        let noticed = current.overlay.noticed();
+        if !noticed.is_empty() {
+            let rows = (0_u32..).zip(&one.live_rows).filter(|(_, live_row)| noticed.contains(**live_row));
+            let rows: BTreeMap<u32, u32> = rows.map(|(row, live_row)| (*live_row, row)).collect();
+            overlay.take_notices(&current.overlay, |live_row| rows.get(&live_row).copied());
+        }
         entries.push(SealedEntry::new(one.entry, one.segment, Arc::new(overlay)));
     }
     let folded = fold_overlays(shared, &entries, ordinal)?;

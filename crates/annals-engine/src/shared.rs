@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{Catalog, Snapshot};
+use crate::changes::ChosenRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::housekeeping;
 use crate::idempotency::IdempotencyTable;
@@ -16,6 +17,7 @@ use crate::manifest::{DurableFloor, Manifest, ManifestStore};
 use crate::options::Options;
 use crate::owed::Owed;
 use crate::queue::Backlog;
+use crate::recent::{ChangeKind, Recent};
 use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     /// Files given up by the last commits whose names are not yet off the manifest's list.
     pub(crate) removed: Mutex<Vec<FileName>>,
     pub(crate) idempotency: Mutex<IdempotencyTable>,
+    /// The latest marks and deletes, for those who follow.
+    pub(crate) recent: Recent,
     /// What damaged segments have not taken, as found at open: later changes that concern one fail.
     pub(crate) owed: Owed,
     /// Idempotency keys whose first use still runs.
@@ -182,6 +186,21 @@ impl Shared {
         self.update_manifest(|manifest| manifest.drop_segments(ids))?;
         self.update_catalog(|catalog| catalog.sealed.retain(|entry| !ids.contains(&entry.entry.id)));
         Ok(())
+    }
+
+    /// Tells followers of a change that is visible now; `before` is the view its rows were chosen from.
+    /// The caller holds the control lock.
+    pub(crate) fn note_change(&self, before: &Snapshot, chosen: &ChosenRows, kind: ChangeKind) {
+        if chosen.len() > 0 && self.recent.note(before, chosen, kind) {
+            self.watermarks.wake_followers(1);
+        }
+    }
+
+    /// Tells followers that more changed than can be told one by one. The caller holds the control lock.
+    pub(crate) fn note_many_changes(&self) {
+        if self.recent.note_many() {
+            self.watermarks.wake_followers(1);
+        }
     }
 
     /// `Poisoned` if nothing may be written.

@@ -77,6 +77,7 @@ fn find_repeats(
         if let Some(id) = record.id {
             let repeats = match job.how.repeats {
                 Repeats::Skip => is_repeat(context, id, record.created_at_us, &job.how.scope)?,
+                Repeats::Replace => false,
             };
             if repeats {
                 duplicates.push(index);

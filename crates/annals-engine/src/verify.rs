@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry};
 use crate::codec::len_u64;
+use crate::control;
 use crate::error::{Error, Result};
 use crate::frame::FrameKind;
 use crate::layout::segment_path;
 use crate::manifest::SegmentEntry;
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
+use crate::replacing;
 use crate::requests::VerifyReport;
 use crate::segment::SealedSegment;
 use crate::shared::Shared;
@@ -109,11 +111,18 @@ impl Run<'_> {
         let mut offset = entry.log.first_frame_offset();
         while offset < end {
             let (header, payload) = entry.log.read_frame_at(offset)?;
-            if header.kind == FrameKind::Events {
-                let at = |error: Error| error.at_path(entry.log.path()).at_offset(offset);
-                let (records, _) = index_payload(&payload, |_| ()).map_err(at)?;
-                self.report.events += len_u64(records.len());
-            }
+            let at = |error: Error| error.at_path(entry.log.path()).at_offset(offset);
+            let records = match header.kind {
+                FrameKind::Events => &*payload,
+                FrameKind::Replacing => replacing::split(&payload).map_err(at)?.0,
+                FrameKind::Control => {
+                    control::decode(&payload, header.count).map_err(at)?;
+                    &[]
+                }
+                FrameKind::SyncMarker => &[],
+            };
+            let (records, _) = index_payload(records, |_| ()).map_err(at)?;
+            self.report.events += len_u64(records.len());
             offset += len_u64(header.frame_size());
             self.report.bytes += len_u64(header.frame_size());
             (self.progress)(self.report.bytes, self.total.max(self.report.bytes));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::follow::News;
 
 /// A place in the log that is known to be durable, with everything before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,9 @@ pub(crate) struct Watermarks {
     visible: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
+    /// Changes of stored events that were kept for followers; the lock that followers wait under.
+    changes: Mutex<u64>,
+    moved: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +47,29 @@ impl Watermarks {
     /// Makes the rows up to `sequence` visible.
     pub(crate) fn publish(&self, sequence: u64) {
         self.visible.fetch_max(sequence, Ordering::Release);
+        self.wake_followers(0);
+    }
+
+    /// Tells those who follow that `count` more changes are kept for them.
+    ///
+    /// ORDER: what moved is stored first. A follower looks at it under the lock, so it either sees it or
+    /// waits already when it is woken.
+    pub(crate) fn wake_followers(&self, count: u64) {
+        *self.changes.lock() += count;
+        self.moved.notify_all();
+    }
+
+    /// How far the store is, once that is not `seen`, `closing` says so, or the time is over.
+    pub(crate) fn wait_news(&self, seen: News, timeout: Duration, closing: impl Fn() -> bool) -> News {
+        let mut changes = self.changes.lock();
+        let mut waited = false;
+        loop {
+            let news = News { visible_sequence: self.visible(), changes: *changes, closed: closing() };
+            if news != seen || waited {
+                return news;
+            }
+            waited = self.moved.wait_for(&mut changes, timeout).timed_out();
+        }
     }
 
     pub(crate) fn durable(&self) -> DurablePoint {
@@ -66,6 +93,8 @@ impl Watermarks {
             state.failure = Some(reason.duplicate());
         }
         self.changed.notify_all();
+        drop(state);
+        self.wake_followers(0);
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {

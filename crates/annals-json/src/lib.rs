@@ -34,5 +34,5 @@ pub use ndjson::{
 };
 pub use parse::{JSON_DEPTH_MAX, parse_event, parse_event_into};
 pub use reader::BatchReader;
-pub use time::{parse_millis, parse_time, write_iso, write_micros, write_millis};
+pub use time::{Month, month_of, parse_millis, parse_time, write_iso, write_micros, write_millis};
 pub use write::{Selection, write_event, write_text};

@@ -168,6 +168,33 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
+/// A month of the proleptic Gregorian calendar, UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// The year.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// Its time in microseconds since 1970-01-01.
+    pub range_us: std::ops::Range<i64>,
+}
+
+/// The month in which a time lies. Times outside the years 0 to 9999 lie in the nearest month inside,
+/// whose range then does not hold them.
+///
+/// ```
+/// let month = annals_json::month_of(1_709_210_096_000_000);
+/// assert_eq!((month.year, month.month), (2024, 2));
+/// assert_eq!(month.range_us.end - month.range_us.start, 29 * 86_400_000_000);
+/// ```
+pub fn month_of(time_us: i64) -> Month {
+    let seconds = time_us.clamp(WRITE_US_MIN, WRITE_US_MAX).div_euclid(US_PER_SECOND);
+    let (year, month, _day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
+    let start_us = |year, month| days_from_civil(year, month, 1) * SECONDS_PER_DAY * US_PER_SECOND;
+    let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    Month { year, month, range_us: start_us(year, month)..start_us(next_year, next_month) }
+}
+
 /// Decimals of a rendered time.
 #[derive(Clone, Copy)]
 enum Decimals {
@@ -251,6 +278,17 @@ mod tests {
             let cut = jiff::Timestamp::from_millisecond(time_us.div_euclid(1000)).unwrap();
             prop_assert_eq!(text(write_millis, time_us), format!("{cut:.3}"));
             prop_assert_eq!(parse_time(&text(write_micros, time_us)), Some(time_us));
+        }
+
+        #[test]
+        fn months_agree_with_jiff(time_us in WRITE_US_MIN..=WRITE_US_MAX) {
+            let date = jiff::Timestamp::from_microsecond(time_us).unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
+            let month = month_of(time_us);
+            prop_assert_eq!((month.year, month.month), (i64::from(date.year()), i64::from(date.month())));
+            prop_assert!(month.range_us.contains(&time_us));
+            let days = i64::from(date.days_in_month());
+            prop_assert_eq!(month.range_us.end - month.range_us.start, days * SECONDS_PER_DAY * US_PER_SECOND);
+            prop_assert_eq!(month_of(month.range_us.start).range_us, month.range_us);
         }
 
         #[test]

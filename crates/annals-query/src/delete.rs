@@ -120,7 +120,7 @@ pub fn writable_event(view: &impl View, scope: &TenantScope, name: &EventRef) ->
 ///
 /// # Errors
 /// `Forbidden`.
-fn check_writable(scope: &TenantScope, event: &StoredEvent) -> Result<()> {
+pub(crate) fn check_writable(scope: &TenantScope, event: &StoredEvent) -> Result<()> {
     let own = match scope {
         TenantScope::Unlimited => true,
         TenantScope::Limited { realms, .. } => {

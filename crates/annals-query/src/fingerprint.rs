@@ -6,7 +6,7 @@
 use annals_engine::{Field, Filter, TenantScope, TextField};
 use sha2::{Digest, Sha256};
 
-use crate::query::{Order, Query};
+use crate::query::{Order, Query, Reach};
 
 // Every tag below is used in one place only, so that no two kinds of thing hash alike.
 
@@ -22,7 +22,11 @@ pub(crate) fn fingerprint(query: &Query) -> Hash {
     };
     let mut hasher = Sha256::new();
     hasher.update([order]);
-    hasher.update(scope_hash(&query.scope));
+    let scope = scope_hash(&query.scope);
+    hasher.update(match query.reach {
+        Reach::Own => scope,
+        Reach::OwnAndUnowned => node(6, &[scope]),
+    });
     hasher.update(filter_hash(&query.filter));
     hasher.finalize().into()
 }

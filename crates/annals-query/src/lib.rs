@@ -46,7 +46,10 @@ mod delete;
 mod error;
 mod execute;
 mod fingerprint;
+mod holes;
 mod lookup;
+mod notices;
+mod notifications;
 mod page;
 mod plan;
 mod query;
@@ -62,7 +65,12 @@ pub use delete::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
+pub use holes::holes;
 pub use lookup::{EventRef, get, hoody_id};
+pub use notices::{Reading, amend, mark_read, read_receipt, replaceable};
+pub use notifications::{
+    delete_notification, is_expired, is_global, notification_for, target_user_ids, writable_notification,
+};
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};

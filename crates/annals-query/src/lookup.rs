@@ -94,42 +94,50 @@ pub(crate) struct Found {
     pub(crate) by_id: bool,
 }
 
+/// Whether an event counts for a look-up; one that does not is as good as absent.
+pub(crate) type Counts<'c> = &'c dyn Fn(&StoredEvent) -> bool;
+
 /// The visible event of that name.
 pub(crate) fn find(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<Option<Found>> {
+    find_among(view, name, &|event| sees(scope, event))
+}
+
+/// The event of that name among those that count.
+pub(crate) fn find_among(view: &impl View, name: &EventRef, counts: Counts<'_>) -> Result<Option<Found>> {
     let one = |event| Found { event, by_id: false };
     match name {
-        EventRef::Sequence(sequence) => Ok(by_sequence(view, scope, *sequence)?.map(one)),
-        EventRef::Id(id) => by_id(view, scope, *id),
-        EventRef::Hex24(bits) => match by_derived(view, scope, *bits)? {
+        EventRef::Sequence(sequence) => Ok(by_sequence(view, *sequence, counts)?.map(one)),
+        EventRef::Id(id) => by_id(view, *id, counts),
+        EventRef::Hex24(bits) => match by_derived(view, *bits, counts)? {
             Some(event) => Ok(Some(one(event))),
-            None => by_id(view, scope, EventId::from_hex24(*bits)),
+            None => by_id(view, EventId::from_hex24(*bits), counts),
         },
     }
 }
 
-fn sees(scope: &TenantScope, event: &StoredEvent) -> bool {
+pub(crate) fn sees(scope: &TenantScope, event: &StoredEvent) -> bool {
     scope.sees(event.realm_ids(), event.get(Field::OrgId))
 }
 
-fn by_sequence(view: &impl View, scope: &TenantScope, sequence: u64) -> Result<Option<StoredEvent>> {
+fn by_sequence(view: &impl View, sequence: u64, counts: Counts<'_>) -> Result<Option<StoredEvent>> {
     for part in view.parts() {
         let (first, last) = part.sequence_bounds();
         if part.row_count() == 0 || !(first..=last).contains(&sequence) {
             continue;
         }
         if let Some(row) = part.find_sequence(sequence)? {
-            return Ok(Some(part.event(row)?).filter(|event| sees(scope, event)));
+            return Ok(Some(part.event(row)?).filter(|event| counts(event)));
         }
     }
     Ok(None)
 }
 
 /// The event whose derived id these bits are. An event that was given 24 digits has no derived id.
-fn by_derived(view: &impl View, scope: &TenantScope, bits: u128) -> Result<Option<StoredEvent>> {
+fn by_derived(view: &impl View, bits: u128, counts: Counts<'_>) -> Result<Option<StoredEvent>> {
     let Ok(sequence) = u64::try_from(bits & u128::from(u64::MAX)) else { return Ok(None) };
     let matches =
         |event: &StoredEvent| derived_bits(event.created_at_us, sequence) == bits && event.id.as_hex24().is_none();
-    Ok(by_sequence(view, scope, sequence)?.filter(matches))
+    Ok(by_sequence(view, sequence, counts)?.filter(matches))
 }
 
 /// Every row with that id: its part, its row, its sequence; the latest first.
@@ -144,10 +152,10 @@ pub(crate) fn rows_with_id(view: &impl View, id: EventId) -> Result<Vec<(&dyn Pa
     Ok(rows)
 }
 
-fn by_id(view: &impl View, scope: &TenantScope, id: EventId) -> Result<Option<Found>> {
+fn by_id(view: &impl View, id: EventId, counts: Counts<'_>) -> Result<Option<Found>> {
     for (part, row, _) in rows_with_id(view, id)? {
         let event = part.event(row)?;
-        if sees(scope, &event) {
+        if counts(&event) {
             return Ok(Some(Found { event, by_id: true }));
         }
     }

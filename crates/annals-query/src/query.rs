@@ -4,6 +4,7 @@ use annals_engine::{FILTER_DEPTH_MAX, Filter, TenantScope};
 
 use crate::cursor::CursorPosition;
 use crate::error::{Error, Result};
+use crate::notifications::visible_or_unowned;
 
 /// Events of one page if the query does not say.
 pub const LIMIT_DEFAULT: u32 = 100;
@@ -44,6 +45,16 @@ pub enum Total {
     None,
 }
 
+/// How far the scope of a query goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The tenant's own events.
+    Own,
+    /// Those, and what has neither realm nor organisation. Only for queries that are bound to
+    /// notifications from the start: see [`Query::notifications`].
+    OwnAndUnowned,
+}
+
 /// Which events, in which order, which page of them. It cannot be built without saying who asks.
 ///
 /// ```
@@ -59,6 +70,7 @@ pub enum Total {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     pub(crate) scope: TenantScope,
+    pub(crate) reach: Reach,
     pub(crate) filter: Filter,
     pub(crate) order: Order,
     pub(crate) limit: u32,
@@ -73,6 +85,7 @@ impl Query {
     pub fn new(scope: &TenantScope) -> Self {
         Self {
             scope: scope.clone(),
+            reach: Reach::Own,
             filter: Filter::All,
             order: Order::default(),
             limit: LIMIT_DEFAULT,
@@ -150,7 +163,11 @@ impl Query {
     /// # Errors
     /// `InvalidInput` if the filter nests too deep.
     pub(crate) fn scoped_filter(&self) -> Result<Filter> {
-        scoped(self.scope.visible(), &self.filter)
+        let visible = match self.reach {
+            Reach::Own => self.scope.visible(),
+            Reach::OwnAndUnowned => visible_or_unowned(&self.scope),
+        };
+        scoped(visible, &self.filter)
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use annals_engine::{Field, Filter, Part, TenantScope};
-use annals_query::{ErrorKind, LIMIT_MAX, Query, append_order};
+use annals_query::{ErrorKind, LIMIT_MAX, Query, append_order, holes};
 use common::{Calls, Row, VecPart, expires_at, filters, never, scopes, stores};
 use proptest::prelude::*;
 
@@ -67,4 +67,22 @@ fn beyond_the_end_nothing_moves() {
     assert_eq!(append_order(&parts, &query.clone().limit(0), 1, &never).unwrap().next_sequence, 1);
     let error = append_order(&parts, &query.limit(LIMIT_MAX + 1), 1, &never).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+#[expect(clippy::single_range_in_vec_init, reason = "a list of ranges is what is compared")]
+fn what_no_part_holds_is_a_hole() {
+    let part = |sequences: &[u64]| {
+        let rows = sequences.iter().map(|sequence| (Row::default().stored(*sequence), false)).collect();
+        VecPart::share(rows, &Arc::default())
+    };
+    let none: Vec<Arc<dyn Part>> = Vec::new();
+    assert_eq!(holes(&none, 3..7), [3..7]);
+    assert!(holes(&none, 3..3).is_empty());
+    // The bounds overlap, as segments of different partitions do; 6 and 10 to 11 are gone for good.
+    let parts: Vec<Arc<dyn Part>> = vec![part(&[7, 9]), part(&[2, 5]), part(&[3, 4]), part(&[12])];
+    assert_eq!(holes(&parts, 0..20), [0..2, 6..7, 10..12, 13..20]);
+    assert_eq!(holes(&parts, 6..8), [6..7]);
+    assert_eq!(holes(&parts, 11..12), [11..12]);
+    assert!(holes(&parts, 2..6).is_empty() && holes(&parts, 8..9).is_empty());
 }

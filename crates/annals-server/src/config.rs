@@ -44,6 +44,9 @@ pub struct Limits {
     pub query_time_max: Duration,
     /// Bytes after which a page of the native API ends early, with a cursor.
     pub page_size_bytes_max: usize,
+    /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
+    /// means these.
+    pub notifications_max: u32,
     /// Time for the head of a request, and the longest pause between two requests of a connection.
     pub header_time_max: Duration,
     /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
@@ -64,6 +67,10 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
     pub ingest_memory_max: usize,
+    /// Tails at once; above, 503.
+    pub tails_max: usize,
+    /// How long a tail is silent before it says that it is still there, and looks whether its key is.
+    pub tail_keep_alive: Duration,
     /// Wrong keys of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
@@ -86,6 +93,7 @@ impl Default for Limits {
             filter_value_size_max: KIB,
             query_time_max: Duration::from_secs(5),
             page_size_bytes_max: 16 * MIB,
+            notifications_max: 1000,
             header_time_max: Duration::from_secs(10),
             body_pause_max: Duration::from_secs(30),
             connections_max: 4096,
@@ -95,6 +103,8 @@ impl Default for Limits {
             writes_max: 64,
             streams_max: 32,
             ingest_memory_max: 512 * MIB,
+            tails_max: 128,
+            tail_keep_alive: Duration::from_secs(15),
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }

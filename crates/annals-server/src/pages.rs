@@ -49,6 +49,15 @@ impl Extent {
     }
 }
 
+/// Where a page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Behind so many events.
+    Offset(u64),
+    /// With the last full or begun page of the list, when it is cut into pages of the limit.
+    LastPage,
+}
+
 /// Answers with `limit` events of the query behind `offset`, in the shape that `shape` gives them.
 pub(crate) async fn answer(
     state: &AppState,
@@ -57,16 +66,38 @@ pub(crate) async fn answer(
     offset: u64,
     shape: impl FnOnce(&Extent) -> Shape,
 ) -> Answer {
-    let first = query.clone().limit(limit).offset(offset);
-    let (snapshot, page) = state
+    answer_from(state, query, limit, Start::Offset(offset), |extent| Ok(shape(extent))).await
+}
+
+/// The same for a page that may begin where only the total tells, and may be refused for it.
+///
+/// # Errors
+/// Those of the query and of `shape`.
+pub(crate) async fn answer_from(
+    state: &AppState,
+    query: Query,
+    limit: u32,
+    start: Start,
+    shape: impl FnOnce(&Extent) -> Answer<Shape>,
+) -> Answer {
+    let first = query.clone().limit(limit);
+    let (snapshot, page, offset) = state
         .read(move |state| {
             let snapshot = state.engine().snapshot();
-            let page = annals_query::execute(&snapshot, &sized(state, first), &*state.expiry())?;
-            Ok((snapshot, page))
+            let expiry = state.expiry();
+            let offset = match start {
+                Start::Offset(offset) => offset,
+                Start::LastPage => {
+                    let counted = annals_query::execute(&snapshot, &first.clone().limit(0), &*expiry)?;
+                    last_page(counted.total.unwrap_or(0), limit)
+                }
+            };
+            let page = annals_query::execute(&snapshot, &sized(state, first.offset(offset)), &*expiry)?;
+            Ok((snapshot, page, offset))
         })
         .await?;
     let extent = Extent { total: page.total.unwrap_or(0), offset, limit };
-    let Shape { head: mut body, event, tail, headers } = shape(&extent);
+    let Shape { head: mut body, event, tail, headers } = shape(&extent)?;
     write(&mut body, &event, &page.events, true);
     let shown = u32::try_from(page.events.len()).unwrap_or(u32::MAX);
     let rest = page.next.filter(|_| shown < limit);
@@ -88,6 +119,12 @@ pub(crate) async fn answer(
     let mut response: Response = face::json(StatusCode::OK, body);
     response.headers_mut().extend(headers);
     Ok(response)
+}
+
+/// Events before the last page.
+pub(crate) fn last_page(total: u64, limit: u32) -> u64 {
+    let limit = u64::from(limit.max(1));
+    total.saturating_sub(1) / limit * limit
 }
 
 fn sized(state: &AppState, query: Query) -> Query {
@@ -161,5 +198,12 @@ mod tests {
         assert_eq!((extent(10, 9, 3).count(), extent(10, 9, 3).has_more()), (1, false));
         assert_eq!((extent(10, u64::MAX, 3).count(), extent(10, u64::MAX, 3).has_more()), (0, false));
         assert_eq!((extent(10, 0, 0).count(), extent(10, 0, 0).has_more()), (0, true));
+    }
+
+    #[test]
+    fn the_last_page_begins_at_a_multiple_of_the_limit() {
+        for (total, limit, offset) in [(0, 10, 0), (1, 10, 0), (10, 10, 0), (11, 10, 10), (20, 10, 10), (5, 0, 4)] {
+            assert_eq!(last_page(total, limit), offset, "{total} by {limit}");
+        }
     }
 }

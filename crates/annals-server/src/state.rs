@@ -2,18 +2,19 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
 use axum::http::StatusCode;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::auth::keys::{self, Keys, NewKey};
 use crate::auth::{Scope, Scopes, WrongKeys};
 use crate::config::{FaceSettings, Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
+use crate::hub::Hub;
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -44,7 +45,9 @@ struct Inner {
     verifications: Arc<Semaphore>,
     /// In KiB.
     ingest_memory: Semaphore,
-    draining: AtomicBool,
+    tails: Arc<Semaphore>,
+    hub: Hub,
+    draining: watch::Sender<bool>,
     request_prefix: u32,
     request_count: AtomicU64,
 }
@@ -122,7 +125,9 @@ impl AppState {
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
-            draining: AtomicBool::new(false),
+            tails: Arc::new(Semaphore::new(limits.tails_max)),
+            hub: Hub::default(),
+            draining: watch::Sender::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
             request_count: AtomicU64::new(0),
             engine,
@@ -137,14 +142,29 @@ impl AppState {
         &self.0.engine
     }
 
-    /// From now on `/readyz` answers 503, so that no new work is sent here.
+    /// From now on `/readyz` answers 503, so that no new work is sent here, and tails end.
     pub fn start_draining(&self) {
-        self.0.draining.store(true, Ordering::Relaxed);
+        self.0.draining.send_replace(true);
+    }
+
+    /// Becomes true when the server stops.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.0.draining.subscribe()
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// A place among the tails, until it is dropped.
+    pub(crate) fn tail_place(&self) -> Answer<OwnedSemaphorePermit> {
+        let busy = |_full| Failure::unavailable("busy", "too many tails at once: retry later");
+        Arc::clone(&self.0.tails).try_acquire_owned().map_err(busy)
     }
 
     /// Whether new work is welcome: recovered, writable, not draining.
     pub(crate) fn unready(&self) -> Option<&'static str> {
-        if self.0.draining.load(Ordering::Relaxed) {
+        if *self.0.draining.borrow() {
             return Some("draining");
         }
         let engine = &self.0.engine;

@@ -14,6 +14,9 @@ pub(crate) trait Leaves {
     fn created_between(&self, from_us: i64, to_us: i64) -> Result<RowSet>;
     fn sequence_between(&self, from: u64, to: u64) -> Result<RowSet>;
     fn acknowledged(&self) -> Result<RowSet>;
+    /// The rows whose values of `field` were amended, ascending, and what they are now: the index of
+    /// keywords knows the old ones. Costs nothing if no row was.
+    fn amended(&self, field: Field) -> Vec<(u32, &[String])>;
     /// The candidates whose text passes `test`; an absent text is passed as no call at all.
     fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet>;
 }
@@ -31,16 +34,25 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
     }
     let rows = match filter {
         Filter::All => return Ok(candidates.clone()),
-        Filter::Term(field, value) => leaves.term(*field, value)?,
+        Filter::Term(field, value) => {
+            let rows = leaves.term(*field, value)?;
+            corrected(leaves, *field, rows, |held| held.contains(value))
+        }
         Filter::AnyOf(field, values) => {
             let mut rows = RowSet::empty();
             for value in values {
                 rows = rows.union(&leaves.term(*field, value)?);
             }
-            rows
+            corrected(leaves, *field, rows, |held| held.iter().any(|value| values.contains(value)))
         }
-        Filter::Prefix(field, prefix) => leaves.prefix(*field, prefix)?,
-        Filter::Within(field, values) => leaves.within(*field, values)?,
+        Filter::Prefix(field, prefix) => {
+            let rows = leaves.prefix(*field, prefix)?;
+            corrected(leaves, *field, rows, |held| held.iter().any(|value| value.starts_with(prefix)))
+        }
+        Filter::Within(field, values) => {
+            let rows = leaves.within(*field, values)?;
+            corrected(leaves, *field, rows, |held| !held.is_empty() && held.iter().all(|value| values.contains(value)))
+        }
         Filter::CreatedBetween { from_us, to_us } => leaves.created_between(*from_us, *to_us)?,
         Filter::SequenceBetween { from, to } => leaves.sequence_between(*from, *to)?,
         Filter::Acknowledged(true) => leaves.acknowledged()?,
@@ -64,6 +76,17 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
         Filter::Not(part) => return Ok(candidates.minus(&among(part, leaves, candidates)?)),
     };
     Ok(candidates.intersect(&rows))
+}
+
+/// What an index answered for a field, with amended rows judged by the values they have now.
+fn corrected(leaves: &dyn Leaves, field: Field, rows: RowSet, passes: impl Fn(&[String]) -> bool) -> RowSet {
+    let amended = leaves.amended(field);
+    if amended.is_empty() {
+        return rows;
+    }
+    let changed = amended.iter().map(|(row, _)| *row).collect();
+    let passing = amended.iter().filter(|(_, held)| passes(held)).map(|(row, _)| *row).collect();
+    rows.minus(&RowSet::from_sorted(changed)).union(&RowSet::from_sorted(passing))
 }
 
 /// Cheap predicates first, so that texts are read for few rows only.

@@ -28,6 +28,7 @@ use crate::manifest::{BlobEntry, Manifest, ManifestStore};
 use crate::metadata::{self, METADATA_SIZE_MAX};
 use crate::overlay_file::{OverlayPlace, read_overlay, write_overlay};
 use crate::record::{Record, index_payload};
+use crate::replacing;
 use crate::segment::SealedSegment;
 use crate::segment::fuzzing::{Written, fix_checksums, read_everything};
 use crate::storage::Storage;
@@ -128,17 +129,21 @@ fn fix_envelope(bytes: &mut [u8]) -> u32 {
 /// What a frame carries, decoded as recovery does.
 fn read_payload(header: &FrameHeader, payload: &[u8]) -> Result<()> {
     match header.kind {
-        FrameKind::Events => {
-            index_payload(payload, |_| ())?;
-            let mut reader = Reader::new(payload);
-            while !reader.is_empty() {
-                let record = Record::take(&mut reader)?;
-                _ = record.value(crate::event::tag::PAYLOAD)?;
-                _ = record.to_stored(header.base_sequence)?;
-            }
-        }
+        FrameKind::Events => read_records(header, payload)?,
+        FrameKind::Replacing => read_records(header, replacing::split(payload)?.0)?,
         FrameKind::Control => _ = control::decode(payload, header.count)?,
         FrameKind::SyncMarker => {}
+    }
+    Ok(())
+}
+
+fn read_records(header: &FrameHeader, records: &[u8]) -> Result<()> {
+    index_payload(records, |_| ())?;
+    let mut reader = Reader::new(records);
+    while !reader.is_empty() {
+        let record = Record::take(&mut reader)?;
+        _ = record.value(crate::event::tag::PAYLOAD)?;
+        _ = record.to_stored(header.base_sequence)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::block::{BLOCK_ROWS, LiveBlock, Positions};
 use super::order::RowOrder;
 use super::segment::LiveSegment;
+use crate::amended::AmendedCounts;
 use crate::batch::term_hash;
 use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
@@ -185,6 +186,18 @@ impl Leaves for LivePart {
         Ok(self.rows_in(&self.overlay.acknowledged))
     }
 
+    fn amended(&self, field: Field) -> Vec<(u32, &[String])> {
+        if self.overlay.amendments.is_empty() {
+            return Vec::new();
+        }
+        let first = self.block.first_row;
+        let values = self.overlay.amendments.values(field, first..first + self.row_count);
+        let mut rows: Vec<(u32, &[String])> =
+            values.map(|(live_row, values)| (self.order().row_of(live_row - first), values)).collect();
+        rows.sort_unstable_by_key(|(row, _)| *row);
+        rows
+    }
+
     fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {
         let tags: &[u8] = match field {
             TextField::Message => &[tag::MESSAGE],
@@ -251,18 +264,27 @@ impl Part for LivePart {
     }
 
     fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
-        let counts = self.code_counts(field, rows);
+        let amended = self.amended(field);
+        let mut amended_counts = AmendedCounts::new(&amended, rows);
+        let counts = if amended.is_empty() {
+            self.code_counts(field, rows)
+        } else {
+            let changed = RowSet::from_sorted(amended.iter().map(|(row, _)| *row).collect());
+            self.code_counts(field, &rows.minus(&changed))
+        };
         let mut terms: Vec<(Vec<u8>, u32)> = {
             let dictionaries = self.segment.dictionaries.read();
-            let Some(dictionary) = dictionaries.get(field.index()) else { return Ok(()) };
+            let dictionary = dictionaries.get(field.index());
+            let dictionary = dictionary.ok_or_else(|| Error::corrupt(format!("{field} has no dictionary")))?;
             counts.into_iter().map(|(code, count)| (dictionary.term(code).to_vec(), count)).collect()
         };
         terms.sort_unstable();
         for (term, count) in terms {
             let term = String::from_utf8(term)
                 .map_err(|source| Error::corrupt("a live term is not UTF-8").with_source(source))?;
-            visit(&term, count);
+            amended_counts.visit(&term, count, visit);
         }
+        amended_counts.finish(visit);
         Ok(())
     }
 
@@ -271,6 +293,9 @@ impl Part for LivePart {
         let sequence = self.segment.sequence_of(live_row);
         let mut event = self.segment.with_record(self.offset(row)?, |record| record.to_stored(sequence))?;
         event.marks = Marks { acknowledged: self.overlay.acknowledged.contains(live_row) };
+        if let Some(amended) = self.overlay.amendments.get(live_row) {
+            amended.apply(&mut event);
+        }
         Ok(event)
     }
 

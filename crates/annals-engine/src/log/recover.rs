@@ -11,7 +11,7 @@ use super::scan::{Rest, Window, scan_rest};
 use crate::codec::{len_u64, row_usize, to_usize};
 use crate::envelope::{place_file, sync_folder_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::{self, FRAME_HEADER_SIZE, FrameHeader, FrameKind};
+use crate::frame::{self, FRAME_HEADER_SIZE, FrameHeader};
 use crate::layout::FileName;
 use crate::storage::Storage;
 
@@ -199,7 +199,7 @@ fn walk_frames(
         walk.next_sequence = next_sequence;
         walk.epoch = header.epoch;
         walk.synced_upto = walk.synced_upto.max(header.synced_upto);
-        if header.kind == FrameKind::Control {
+        if header.kind.has_operations() {
             walk.control_ordinal = header.control_ordinal;
         }
     }
@@ -215,7 +215,7 @@ fn follows(ctx: &RecoverContext<'_>, walk: &Walk, header: &FrameHeader) -> Resul
         let message = format!("a frame has epoch {}, the manifest knows {}: it is too old", header.epoch, ctx.epoch);
         return Err(Error::corrupt(message));
     }
-    if header.kind == FrameKind::Control && header.control_ordinal <= walk.control_ordinal {
+    if header.kind.has_operations() && header.control_ordinal <= walk.control_ordinal {
         let message =
             format!("control operation {} follows operation {}", header.control_ordinal, walk.control_ordinal);
         return Err(Error::corrupt(message));

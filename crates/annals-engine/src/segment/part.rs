@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::amended::AmendedCounts;
 use crate::codec::row_usize;
 use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent};
@@ -48,6 +49,26 @@ impl SealedPart {
             }
         }
         Ok(counts)
+    }
+
+    /// Takes the codes of rows off counts that hold them, which ascend by code.
+    fn take_off(
+        &self,
+        column: &KeywordColumn,
+        rows: impl Iterator<Item = u32>,
+        counts: &mut [(u32, u32)],
+    ) -> Result<()> {
+        let mut codes = Vec::new();
+        for row in rows {
+            column.codes_of(&self.segment.file, row, &mut codes)?;
+            for code in &codes {
+                let at = counts.binary_search_by_key(code, |(code, _)| *code).ok();
+                if let Some((_, count)) = at.and_then(|at| counts.get_mut(at)) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -130,27 +151,38 @@ impl Part for SealedPart {
     }
 
     fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
-        let Some(column) = self.segment.keyword(field) else { return Ok(()) };
+        let amended = self.amended(field);
+        let mut amended_counts = AmendedCounts::new(&amended, rows);
+        let Some(column) = self.segment.keyword(field) else {
+            amended_counts.finish(visit);
+            return Ok(());
+        };
         let tombstones = self.overlay.tombstones.range_cardinality(..self.segment.rows());
         let live = u64::from(self.segment.rows()).saturating_sub(tombstones);
         let everything = u64::from(rows.len()) == live;
-        let counts = if everything && tombstones <= live {
+        let mut counts: Vec<(u32, u32)> = if everything && tombstones <= live {
             (1..).zip(self.live_counts(column)?).collect()
         } else {
             counts_of(&self.segment, column, rows)?
         };
+        self.take_off(column, amended.iter().map(|(row, _)| *row).filter(|row| rows.contains(*row)), &mut counts)?;
         let file = &self.segment.file;
         for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             let term = std::str::from_utf8(column.dictionary.term(file, code)?).map_err(|source| {
                 Error::corrupt(format!("{field} has a term that is no UTF-8")).with_source(source).at_path(file.path())
             })?;
-            visit(term, count);
+            amended_counts.visit(term, count, visit);
         }
+        amended_counts.finish(visit);
         Ok(())
     }
 
     fn event(&self, row: u32) -> Result<StoredEvent> {
-        self.segment.event(row, Marks { acknowledged: self.overlay.acknowledged.contains(row) })
+        let mut event = self.segment.event(row, Marks { acknowledged: self.overlay.acknowledged.contains(row) })?;
+        if let Some(amended) = self.overlay.amendments.get(row) {
+            amended.apply(&mut event);
+        }
+        Ok(event)
     }
 
     fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
@@ -217,6 +249,13 @@ impl Leaves for SealedPart {
 
     fn acknowledged(&self) -> Result<RowSet> {
         Ok(RowSet::from_bitmap(self.overlay.acknowledged.clone()))
+    }
+
+    fn amended(&self, field: Field) -> Vec<(u32, &[String])> {
+        if self.overlay.amendments.is_empty() {
+            return Vec::new();
+        }
+        self.overlay.amendments.values(field, 0..self.segment.rows()).collect()
     }
 
     fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {

@@ -15,12 +15,14 @@ use self::receipt::{answer, receipt, replay};
 use crate::codec::{len_u32, len_u64};
 use crate::control::{self, ControlOp};
 use crate::error::Result;
-use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind, frame_size};
+use crate::frame::{FRAME_ALIGN, FRAME_HEADER_SIZE, FrameHeader, FrameKind, frame_size};
 use crate::live::{LiveSegment, RowsToIndex};
 use crate::log::LogFile;
 use crate::options::Durability;
-use crate::queue::{AppendJob, Job};
-use crate::requests::Receipt;
+use crate::overlay::Overlay;
+use crate::queue::{AppendJob, Appended, Job};
+use crate::replacing::{self, Replaced};
+use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
 use crate::sync::SyncRequest;
@@ -60,10 +62,22 @@ pub(crate) struct Writer {
 
 /// A frame that is ready to be written.
 struct ReadyFrame {
+    parts: FrameParts,
+    job: AppendJob,
+}
+
+/// A batch in its frame.
+struct FrameParts {
     frame: Vec<u8>,
     staged: Staged,
     first_sequence: u64,
-    job: AppendJob,
+    replaced: Option<Replaced>,
+}
+
+impl FrameParts {
+    fn receipt(&self) -> Receipt {
+        receipt(&self.staged, self.first_sequence, self.replaced.as_ref().map_or(0, Replaced::count))
+    }
 }
 
 impl Writer {
@@ -138,7 +152,9 @@ impl Writer {
         for mut job in jobs {
             self.shared.backlog.release(job.size_bytes);
             // Repeats are looked for among indexed rows: a batch that may meet ids of the group waits for it.
-            let alone = job.how.scope != crate::filter::TenantScope::Unlimited || job.how.idempotency.is_some();
+            let alone = job.how.scope != crate::filter::TenantScope::Unlimited
+                || job.how.idempotency.is_some()
+                || job.how.repeats == Repeats::Replace;
             let upper_size = len_u64(frame_size(job.batch.size_bytes()));
             if (alone && !ready.is_empty()) || !self.has_room(ready_size + upper_size) {
                 self.write_group(std::mem::take(&mut ready));
@@ -150,11 +166,11 @@ impl Writer {
                     self.write_group(std::mem::take(&mut ready));
                     ready_size = 0;
                     let level = job.how.durability;
-                    _ = job.reply.send(self.keep_level(level).map(|()| receipt));
+                    _ = job.reply.send(self.keep_level(level).map(|()| receipt.into()));
                 }
-                Ok(Prepared::Frame { frame, staged, first_sequence }) => {
-                    ready_size += len_u64(frame.len());
-                    ready.push(ReadyFrame { frame, staged, first_sequence, job });
+                Ok(Prepared::Frame(parts)) => {
+                    ready_size += len_u64(parts.frame.len());
+                    ready.push(ReadyFrame { parts, job });
                     if alone {
                         self.write_group(std::mem::take(&mut ready));
                         ready_size = 0;
@@ -185,11 +201,17 @@ impl Writer {
         {
             return replay(answer, key.body).map(Prepared::Answer);
         }
+        let replaced = match job.how.repeats {
+            Repeats::Skip => None,
+            Repeats::Replace => replacing::find(&job.batch, &job.how.scope, &self.shared.catalog())?,
+        };
+        let tail_size = replaced.as_ref().map_or(0, |replaced| replaced.tail.len());
+        let upper_size = upper_size + len_u64(tail_size.next_multiple_of(FRAME_ALIGN));
         if !self.has_room(ready_size + upper_size) {
             debug_assert!(ready.is_empty(), "the group was written before");
             self.rotate(upper_size)?;
         }
-        let ready_rows: usize = ready.iter().map(|frame| frame.staged.batch.len()).sum();
+        let ready_rows: usize = ready.iter().map(|frame| frame.parts.staged.batch.len()).sum();
         let first_sequence = self.next_sequence + len_u64(ready_rows);
         let row_of = |sequence| self.active.segment.row_of(sequence).unwrap_or(u32::MAX);
         let catalog = self.shared.catalog();
@@ -202,26 +224,28 @@ impl Writer {
         let mut staged = stage(job, &context)?;
         let stored = staged.batch.len();
         if stored == 0 && job.how.idempotency.is_none() {
-            return Ok(Prepared::Answer(receipt(&staged, first_sequence)));
+            return Ok(Prepared::Answer(receipt(&staged, first_sequence, 0)));
+        }
+        let mut frame = std::mem::take(&mut staged.batch.bytes);
+        if let Some(replaced) = &replaced {
+            frame.extend_from_slice(&replaced.tail);
         }
         let header = FrameHeader {
-            kind: FrameKind::Events,
-            payload_len: len_u32(staged.batch.size_bytes()),
+            kind: if replaced.is_some() { FrameKind::Replacing } else { FrameKind::Events },
+            payload_len: len_u32(frame.len() - FRAME_HEADER_SIZE),
             count: len_u32(stored),
-            epoch: self.shared.epoch,
             base_sequence: first_sequence,
-            synced_upto: self.synced_offset(),
             min_created_at_us: staged.min_created_at_us,
             max_created_at_us: staged.max_created_at_us,
             idempotency_key: job.how.idempotency.map_or(0, |key| key.key),
             idempotency_body: job.how.idempotency.map_or(0, |key| key.body),
             duplicates: len_u32(staged.duplicates.len()),
-            control_ordinal: self.control_ordinal,
+            control_ordinal: self.control_ordinal + u64::from(replaced.is_some()),
+            ..self.empty_header(FrameKind::Events)
         };
-        let mut frame = std::mem::take(&mut staged.batch.bytes);
         header.seal(self.active.log.place(self.active.end_offset + ready_size), &mut frame);
         frame.resize(header.frame_size(), 0);
-        Ok(Prepared::Frame { frame, staged, first_sequence })
+        Ok(Prepared::Frame(FrameParts { frame, staged, first_sequence, replaced }))
     }
 
     /// Writes, indexes, syncs, publishes, answers.
@@ -231,12 +255,13 @@ impl Writer {
         }
         match self.try_write_group(&ready) {
             Ok(()) => {
-                for frame in ready {
-                    let receipt = receipt(&frame.staged, frame.first_sequence);
-                    if let Some(key) = frame.job.how.idempotency {
+                for ReadyFrame { parts, job } in ready {
+                    let receipt = parts.receipt();
+                    if let Some(key) = job.how.idempotency {
                         self.shared.idempotency.lock().insert(key.key, answer(&receipt, key.body, self.last_made_us));
                     }
-                    _ = frame.job.reply.send(Ok(receipt));
+                    let control_ordinal = parts.replaced.is_some().then_some(self.control_ordinal);
+                    _ = job.reply.send(Ok(Appended { receipt, control_ordinal }));
                 }
             }
             Err(error) => {
@@ -252,26 +277,31 @@ impl Writer {
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<()> {
         let mut offset = self.active.end_offset;
         match ready {
-            [one] => self.active.log.write_at(&one.frame, offset)?,
+            [one] => self.active.log.write_at(&one.parts.frame, offset)?,
             many => {
-                let bytes: Vec<u8> = many.iter().flat_map(|frame| frame.frame.iter().copied()).collect();
+                let bytes: Vec<u8> = many.iter().flat_map(|one| one.parts.frame.iter().copied()).collect();
                 self.active.log.write_at(&bytes, offset)?;
             }
         }
-        for one in ready {
+        for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
-                frame: &one.frame,
+                frame: &parts.frame,
                 frame_offset: offset,
-                records: &one.staged.batch.records,
-                terms: &one.staged.batch.terms,
+                records: &parts.staged.batch.records,
+                terms: &parts.staged.batch.terms,
             })?;
-            offset += len_u64(one.frame.len());
-            self.next_sequence += len_u64(one.staged.batch.len());
+            offset += len_u64(parts.frame.len());
+            self.next_sequence += len_u64(parts.staged.batch.len());
         }
         self.active.end_offset = offset;
+        // A batch that replaces is alone in its group.
+        let replaced = ready.iter().find_map(|one| one.parts.replaced.as_ref());
         self.age_due.get_or_insert(self.shared.options.clock.monotonic() + self.age_max());
         let level = ready.iter().filter_map(|one| one.job.how.durability).max();
         let level = level.unwrap_or(Durability::Buffered).max(self.shared.options.durability);
+        if let Some(replaced) = replaced {
+            return self.show_replaced(replaced);
+        }
         // ORDER: at level `sync` the sync comes before the publication, so that no reader sees an event
         // that a power cut can take back.
         if self.shared.options.durability < Durability::Sync {
@@ -283,6 +313,22 @@ impl Writer {
             self.sync_soon();
         }
         self.shared.watermarks.publish(self.next_sequence - 1);
+        Ok(())
+    }
+
+    /// Makes a batch visible and what it replaces invisible, at once and durably.
+    fn show_replaced(&mut self, replaced: &Replaced) -> Result<()> {
+        // ORDER: the sync first, at every level: an overlay file with the tombstones may become durable as
+        // soon as they are in the catalog, and must not outlive the events that stand in for the deleted.
+        self.sync_now()?;
+        self.control_ordinal += 1;
+        let (ordinal, upto) = (self.control_ordinal, self.next_sequence - 1);
+        self.shared.update_catalog(|catalog| {
+            replaced.rows.apply(catalog, ordinal, Overlay::delete);
+            // ORDER: under the catalog's lock: a snapshot takes the watermark between two looks at the same
+            // catalog, so it sees either the old events or the new ones.
+            self.shared.watermarks.publish(upto);
+        });
         Ok(())
     }
 
@@ -367,5 +413,5 @@ impl Writer {
 /// What became of a job before anything was written.
 enum Prepared {
     Answer(Receipt),
-    Frame { frame: Vec<u8>, staged: Staged, first_sequence: u64 },
+    Frame(FrameParts),
 }

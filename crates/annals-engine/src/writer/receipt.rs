@@ -7,7 +7,7 @@ use crate::requests::{DurabilityTicket, Receipt};
 use crate::stage::Staged;
 
 /// What an append did.
-pub(super) fn receipt(staged: &Staged, first_sequence: u64) -> Receipt {
+pub(super) fn receipt(staged: &Staged, first_sequence: u64, replaced: u32) -> Receipt {
     let records = &staged.batch.records;
     let end = first_sequence + len_u64(records.len());
     let ids = (first_sequence..end).zip(records).map(|(sequence, record)| record.id_at(sequence)).collect();
@@ -16,6 +16,7 @@ pub(super) fn receipt(staged: &Staged, first_sequence: u64) -> Receipt {
         ids,
         duplicate_count: len_u32(staged.duplicates.len()),
         duplicates: staged.duplicates.clone(),
+        replaced,
         replayed: false,
         ticket: DurabilityTicket(end - 1),
     }
@@ -38,6 +39,7 @@ pub(super) fn replay(answer: Answer, body: u64) -> Result<Receipt> {
         ids: Vec::new(),
         duplicates: Vec::new(),
         duplicate_count: answer.duplicates,
+        replaced: 0,
         replayed: true,
         ticket: DurabilityTicket(end.saturating_sub(1)),
     })

@@ -11,6 +11,8 @@ mod durability;
 mod every_call;
 mod idempotency;
 mod limits;
+mod notices;
 mod recovery;
 mod repeats;
+mod replace;
 mod support;

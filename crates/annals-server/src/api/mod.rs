@@ -3,3 +3,4 @@
 pub(crate) mod audit;
 pub(crate) mod hoody;
 pub(crate) mod native;
+pub(crate) mod waldur;

@@ -65,8 +65,15 @@ impl Server {
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.app.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Reply { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        let (parts, mut body) = response.into_parts();
+        // A stream of events has no end: what comes at once stands for it.
+        let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let body = if endless {
+            body.frame().await.unwrap().unwrap().into_data().unwrap()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
+        Reply { status: parts.status, headers: parts.headers, body }
     }
 
     /// A call with a key and perhaps a body, as JSON.

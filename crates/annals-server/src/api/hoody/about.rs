@@ -89,7 +89,41 @@ pub(super) fn delete() -> Operation {
         .refuses(&[400, 404])
 }
 
+pub(super) fn notifications() -> Operation {
+    Operation::new("The caller's notifications, newest first")
+        .about("Global ones and those targeted at the caller, unless they have expired.")
+        .answers("The notifications", envelope(list_of(named("Notification"))))
+}
+
+pub(super) fn public_notifications() -> Operation {
+    Operation::new("The public notifications, newest first")
+        .about("Those of every tenant that were published for everybody, unless they have expired.")
+        .answers("The notifications", envelope(list_of(named("PublicNotification"))))
+}
+
+/// What a notification shows: to everybody, and to a caller.
+fn notification_schemas() -> (Value, Value) {
+    let user_ids = json!({"type": ["array", "null"], "items": text()});
+    let mut members = vec![
+        ("id", pattern(HEX24)),
+        ("title", text()),
+        ("message", text()),
+        ("type", one_of(&["MAINTENANCE", "ANNOUNCEMENT", "STATUS_UPDATE"])),
+        ("severity", one_of(&["INFO", "WARNING", "ERROR", "SUCCESS"])),
+        ("is_public", boolean()),
+        ("is_global", boolean()),
+        ("target_user_ids", user_ids),
+        ("expires_at", nullable_time()),
+        ("created_at", time()),
+        ("updated_at", time()),
+    ];
+    let public = object(&members);
+    members.extend([("is_read", boolean()), ("read_at", nullable_time())]);
+    (public, object(&members))
+}
+
 pub(super) fn schemas() -> Value {
+    let (public_notification, notification) = notification_schemas();
     let detail = object(&[("instancePath", text()), ("message", text())]);
     let error = [("statusCode", count()), ("error", text()), ("message", text()), ("data", list_of(detail))];
     json!({
@@ -104,5 +138,7 @@ pub(super) fn schemas() -> Value {
             ("realm_ids", list_of(text())),
             ("created_at", time()),
         ]),
+        "Notification": notification,
+        "PublicNotification": public_notification,
     })
 }

@@ -1,10 +1,11 @@
-//! hoody: events, as in `documents/hoody-notifications-and-events.txt`.
+//! hoody: events and notifications, as in `documents/hoody-notifications-and-events.txt`.
 //!
 //! The document has no paths and no errors; where they come from, and what it leaves open, is in
 //! `docs/api.md`. Its answers are an envelope of `statusCode`, `message` and `data`, in which its
 //! clients need all three.
 
 mod about;
+mod notifications;
 mod params;
 mod shape;
 
@@ -13,7 +14,7 @@ use annals_query::{DeleteMode, EventRef, Query, StatsRequest};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::auth::Access::Needs;
+use crate::auth::Access::{Needs, Open};
 use crate::auth::Scope;
 use crate::error::{Answer, Failure};
 use crate::face::{self, Face, Refused, Slash};
@@ -33,6 +34,8 @@ pub(crate) static FACE: Face = Face {
         POST   "/api/v1/events/cleanup" Needs(Scope::EventsRetention) => cleanup, about::cleanup;
         GET    "/api/v1/events/{id}"    Needs(Scope::EventsRead)      => get, about::get;
         DELETE "/api/v1/events/{id}"    Needs(Scope::EventsDelete)    => delete, about::delete;
+        GET    "/api/v1/notifications"  Needs(Scope::NotificationsRead) => notifications::list, about::notifications;
+        GET    "/api/v1/notifications/public" Open                      => notifications::list_public, about::public_notifications;
     },
     mounts: &[""],
     slash: Slash::Either,

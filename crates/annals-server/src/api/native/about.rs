@@ -1,6 +1,8 @@
 //! What the native routes take and answer.
 
 pub(super) mod admin;
+pub(super) mod follow;
+pub(super) mod notifications;
 
 use annals_engine::Field;
 use serde_json::{Map, Value, json};
@@ -92,6 +94,7 @@ pub(super) fn delete_matching() -> Operation {
         .refuses(&[400])
 }
 
+/// One event by any of its names.
 fn one(summary: &'static str) -> Operation {
     Operation::new(summary).path("id", text(), "A UUID, 24 hex digits, or the sequence")
 }

@@ -49,13 +49,13 @@ async fn mark(request: Request, mark: Mark) -> Answer {
     Ok(shown(&event))
 }
 
-fn shown(event: &StoredEvent) -> axum::response::Response {
+pub(super) fn shown(event: &StoredEvent) -> axum::response::Response {
     let mut body = Vec::new();
     annals_json::write_event(&mut body, event, None);
     face::json(StatusCode::OK, body)
 }
 
 /// A text that can be no event's name is the name of none.
-fn event_ref(id: &str) -> Answer<EventRef> {
+pub(super) fn event_ref(id: &str) -> Answer<EventRef> {
     id.parse().map_err(|_no_name: annals_query::Error| Failure::not_found("there is no such event"))
 }

@@ -7,8 +7,10 @@ pub(crate) mod ingest;
 pub(crate) mod item;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod notifications;
 mod query;
 pub(crate) mod stats;
+pub(crate) mod tail;
 pub(crate) mod verify;
 
 use axum::http::StatusCode;
@@ -43,6 +45,9 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge, about::acknowledge;
     POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
+    GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
+    POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
+    DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
     GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
     POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;
     DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete, about::admin::delete_key;

@@ -1,0 +1,60 @@
+//! `/annals/v1/notifications`: publishing events that are shown to users, and taking them back.
+
+use annals_engine::{AppendOptions, Field};
+use annals_query::EventRef;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::item::{event_ref, shown};
+use super::query::only;
+use crate::append;
+use crate::body;
+use crate::error::Answer;
+use crate::face;
+use crate::idempotency;
+use crate::request::Request;
+
+mod given;
+
+use given::{Given, Published};
+
+/// `POST /annals/v1/notifications`
+pub(crate) async fn publish(request: Request) -> Answer {
+    only(&request.params, &[])?;
+    let key = idempotency::key(&request.headers, &request.caller)?;
+    let (state, caller) = (request.state.clone(), request.caller.clone());
+    let _running = match key {
+        Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
+        None => None,
+    };
+    let bytes = request.event_body().await?;
+    let published = Published::read(&body::object(&bytes)?)?;
+    let event = state
+        .write(move |state| {
+            let mut event = published.event();
+            event.set(Field::UserId, caller.user_id.as_str());
+            append::prepare(state, &caller.tenant, &mut event)?;
+            let how = AppendOptions {
+                scope: caller.tenant.clone(),
+                idempotency: key.map(|key| idempotency::of_body(key, &bytes)),
+                ..AppendOptions::default()
+            };
+            let receipt = append::store(state, &event, &how)?;
+            // A repeated request shows the notification as it is now, and 404 if it was deleted meanwhile.
+            let name = EventRef::Sequence(receipt.sequences.start);
+            Ok(annals_query::get(&state.engine().snapshot(), &caller.tenant, &name)?)
+        })
+        .await?;
+    Ok(shown(&event))
+}
+
+/// `DELETE /annals/v1/notifications/{id}`
+pub(crate) async fn withdraw(request: Request) -> Answer {
+    only(&request.params, &[])?;
+    let name = event_ref(&request.id)?;
+    let tenant = request.caller.tenant;
+    let delete =
+        move |state: &crate::state::AppState| Ok(annals_query::delete_notification(state.engine(), &tenant, &name)?);
+    let outcome = request.state.write(delete).await?;
+    Ok(face::json(StatusCode::OK, json!({"deleted": outcome.deleted}).to_string()))
+}
