@@ -293,6 +293,28 @@ mod tests {
     }
 
     #[test]
+    fn positions_to_acknowledge_follow_their_events_into_a_larger_batch() {
+        let part = |flags: &[bool]| {
+            let mut part = Batch::new();
+            for acknowledged in flags {
+                let mut event = Event::new("t");
+                event.acknowledged = *acknowledged;
+                part.push(&event).unwrap();
+                // What is refused has no position.
+                event.set(Field::EventType, "");
+                assert!(part.push(&event).is_err());
+            }
+            part
+        };
+        let mut whole = part(&[false, true, false]);
+        whole.extend(&part(&[true, false])).unwrap();
+        whole.extend(&part(&[false, true])).unwrap();
+        assert_eq!(whole.acknowledged, [1, 3, 6]);
+        whole.clear();
+        assert!(whole.acknowledged.is_empty());
+    }
+
+    #[test]
     fn times_outside_the_calendar_are_refused() {
         let mut batch = Batch::new();
         for time in [-1, CREATED_AT_US_MAX + 1] {
