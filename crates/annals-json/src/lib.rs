@@ -33,6 +33,7 @@ pub use ndjson::{
     parse_ndjson, parse_ndjson_with,
 };
 pub use parse::{JSON_DEPTH_MAX, parse_event, parse_event_into};
+pub use payload::payload_of;
 pub use reader::BatchReader;
 pub use time::{Month, month_of, parse_millis, parse_time, write_iso, write_micros, write_millis};
 pub use write::{Selection, write_event, write_text};

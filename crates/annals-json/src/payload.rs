@@ -7,6 +7,7 @@ use std::fmt;
 use memchr::{memchr, memchr2_iter};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::error::EventError;
 use crate::parse::JSON_DEPTH_MAX;
 
 /// A JSON value as far as events need to tell them apart.
@@ -208,6 +209,22 @@ pub(crate) fn merge(payload: Option<&str>, extras: &[(Cow<'_, str>, &str)]) -> O
     String::from_utf8(out).ok()
 }
 
+/// A payload of members that are kept as they were sent, each with its raw JSON; of repeated ones the
+/// last counts. `None` if there are none.
+///
+/// # Errors
+/// They nest too deeply, or one names half a character.
+pub fn payload_of(members: &[(Cow<'_, str>, &str)]) -> Result<Option<String>, EventError> {
+    if members.is_empty() {
+        return Ok(None);
+    }
+    let Some(payload) = merge(None, members) else { return Ok(None) };
+    match refuse_raw(&payload) {
+        Some(reason) => Err(EventError::new(format!("the event {reason}"))),
+        None => Ok(Some(payload)),
+    }
+}
+
 struct Keys<F>(F);
 
 impl<'de, F: FnMut(Cow<'de, str>)> Visitor<'de> for Keys<F> {
@@ -245,6 +262,17 @@ mod tests {
         assert_eq!(merge(Some(r#"{"\u0061":0}"#), &extras[..1]).unwrap(), r#"{"\u0061":0}"#);
         assert_eq!(merge(Some("[1]"), &extras), None);
         assert_eq!(merge(Some("{} x"), &extras), None);
+    }
+
+    #[test]
+    fn members_become_a_payload_or_are_refused() {
+        let members = [("a".into(), "1e400"), ("b".into(), "[ 2 ]"), ("a".into(), "3")];
+        assert_eq!(payload_of(&members).unwrap().unwrap(), r#"{"b":[ 2 ],"a":3}"#);
+        assert_eq!(payload_of(&[]), Ok(None));
+        assert!(payload_of(&[("a".into(), r#""\ud83d""#)]).is_err());
+        let deep = format!("{}{}", "[".repeat(JSON_DEPTH_MAX - 1), "]".repeat(JSON_DEPTH_MAX - 1));
+        assert!(payload_of(&[("a".into(), deep.as_str())]).is_err());
+        assert!(payload_of(&[("a".into(), deep.get(1..deep.len() - 1).unwrap())]).is_ok());
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub use delete::{
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
 pub use holes::holes;
-pub use lookup::{EventRef, get, hoody_id};
+pub use lookup::{EventRef, get, hoody_id, sequences_with_id};
 pub use notices::{Reading, amend, mark_read, read_receipt, replaceable};
 pub use notifications::{
     delete_notification, is_expired, is_global, notification_for, target_user_ids, writable_notification,

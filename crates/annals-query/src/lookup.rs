@@ -152,6 +152,15 @@ pub(crate) fn rows_with_id(view: &impl View, id: EventId) -> Result<Vec<(&dyn Pa
     Ok(rows)
 }
 
+/// The sequences of every event with that identity, whosever they are, in no order: for a filter, which
+/// a query narrows to what its caller sees.
+///
+/// # Errors
+/// `Engine`.
+pub fn sequences_with_id(view: &impl View, id: EventId) -> Result<Vec<u64>> {
+    Ok(rows_with_id(view, id)?.into_iter().map(|(_, _, sequence)| sequence).collect())
+}
+
 fn by_id(view: &impl View, id: EventId, counts: Counts<'_>) -> Result<Option<Found>> {
     for (part, row, _) in rows_with_id(view, id)? {
         let event = part.event(row)?;

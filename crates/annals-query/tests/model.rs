@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use annals_engine::{
     AppendOptions, Batch, Delete, Durability, Engine, ErrorKind, EventId, Field, Filter, ManualClock, Mark, Options,
-    TenantScope,
+    ReadMark, Repeats, TenantScope,
 };
 use annals_query::{EventRef, Order, Query, StatsRequest, execute, get, hoody_id, stats};
 use naive::Naive;
@@ -29,6 +29,7 @@ struct World {
     options: Options,
     clock: Arc<ManualClock>,
     naive: Naive,
+    receipts: u64,
     _directory: tempfile::TempDir,
 }
 
@@ -42,7 +43,7 @@ impl World {
         options.durability = durability;
         options.clock = Arc::clone(&clock) as Arc<dyn annals_engine::Clock>;
         let engine = Engine::open(options.clone()).unwrap();
-        Self { engine, options, clock, naive: Naive::default(), _directory: directory }
+        Self { engine, options, clock, naive: Naive::default(), receipts: 0, _directory: directory }
     }
 
     fn apply(&mut self, operation: &Operation) {
@@ -77,6 +78,21 @@ impl World {
                 let marked = self.engine.mark(&marks).unwrap();
                 assert_eq!(marked, self.naive.mark(sequences, acknowledged));
             }
+            Operation::Replace(specs) => {
+                let now_us = annals_engine::Clock::now_us(&*self.clock);
+                let mut batch = Batch::new();
+                for spec in specs {
+                    batch.push(&spec.event()).unwrap();
+                }
+                let how = AppendOptions { repeats: Repeats::Replace, ..AppendOptions::default() };
+                let receipt = self.engine.append(batch, &how).unwrap();
+                let expected = self.naive.replace(specs, now_us);
+                assert_eq!((receipt.sequences, u64::from(receipt.replaced)), expected);
+            }
+            Operation::Amend(amendment) => {
+                assert_eq!(self.engine.amend(amendment).unwrap(), self.naive.amend(amendment));
+            }
+            Operation::Read(list) => self.read(list),
             Operation::Seal => self.engine.seal_now().unwrap(),
             Operation::Compact => _ = self.engine.compact().unwrap(),
             Operation::Reopen => {
@@ -86,6 +102,22 @@ impl World {
             }
             Operation::Check(check) => self.check(check),
         }
+    }
+
+    fn read(&mut self, list: &[(u64, &str)]) {
+        let mut marks = Vec::new();
+        let mut new = 0;
+        for (sequence, user) in list {
+            self.receipts += 1;
+            marks.push(ReadMark {
+                sequence: *sequence,
+                user_id: (*user).to_owned(),
+                receipt: EventId::from_u128(u128::from(self.receipts)),
+                read_at_us: 1,
+            });
+            new += self.naive.read(*sequence, user, self.receipts);
+        }
+        assert_eq!(self.engine.mark_read(&marks).unwrap(), new);
     }
 
     fn check(&self, check: &Check) {
@@ -126,7 +158,15 @@ impl World {
     fn check_statistics(&self, check: &Check) {
         let query = Query::new(&TenantScope::Unlimited).filter(check.filter.clone());
         let request = StatsRequest {
-            by: vec![Field::EventType, Field::ResourceId, Field::RealmIds, Field::HttpStatus],
+            by: vec![
+                Field::EventType,
+                Field::ResourceId,
+                Field::RealmIds,
+                Field::HttpStatus,
+                Field::Severity,
+                Field::IsPublic,
+                Field::TargetUserIds,
+            ],
             top: None,
             interval_us: Some(3_600_000_000),
         };
@@ -149,6 +189,11 @@ impl World {
         for event in &self.naive.events {
             let by_sequence = snapshot.get_sequence(event.sequence).unwrap();
             assert_eq!(by_sequence.is_some(), !event.deleted);
+            for user in ["ada", "bob", "carl"] {
+                let found = snapshot.read_receipt(event.sequence, user).unwrap();
+                let expected = event.reads.get(user).filter(|_| !event.deleted).map(|number| u128::from(*number));
+                assert_eq!(found.map(|found| found.receipt.as_u128()), expected, "{} {user}", event.sequence);
+            }
             let by_id = self.engine.get(event.id()).unwrap().map(|found| found.sequence);
             assert_eq!(by_id, self.naive.newest_with_id(event.id()));
             if let Some(found) = by_sequence {

@@ -1,7 +1,8 @@
 //! One event from a face into the store: the same rules for every face that writes.
 
-use annals_engine::{AppendOptions, Batch, Receipt, TenantScope};
+use annals_engine::{AppendOptions, Batch, Receipt, StoredEvent, TenantScope};
 use annals_json::IncomingEvent;
+use annals_query::EventRef;
 
 use crate::auth::tenancy;
 use crate::error::{Answer, Failure};
@@ -26,4 +27,13 @@ pub(crate) fn store(state: &AppState, event: &IncomingEvent<'_>, how: &AppendOpt
     let mut batch = Batch::new();
     batch.push(&event.as_event())?;
     Ok(state.engine().append(batch, how)?)
+}
+
+/// The event that an append of one stored, or that was stored when its `Idempotency-Key` came first.
+///
+/// # Errors
+/// 404 if it has been deleted since.
+pub(crate) fn stored(state: &AppState, tenant: &TenantScope, receipt: &Receipt) -> Answer<StoredEvent> {
+    let name = EventRef::Sequence(receipt.sequences.start);
+    Ok(annals_query::get(&state.engine().snapshot(), tenant, &name)?)
 }

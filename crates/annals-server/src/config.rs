@@ -46,7 +46,7 @@ pub struct Limits {
     pub page_size_bytes_max: usize,
     /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
     /// means these.
-    pub notifications_max: u32,
+    pub notifications_max: usize,
     /// Time for the head of a request, and the longest pause between two requests of a connection.
     pub header_time_max: Duration,
     /// The longest pause within a body; above, 408. Also how long a client may take nothing of its

@@ -40,6 +40,14 @@ pub(crate) fn of_body(key: u128, plain: &[u8]) -> Idempotency {
     Idempotency { key, body: digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first)) }
 }
 
+/// The same for a call whose path says part of what is to be done. `parts` hold no control characters.
+pub(crate) fn of_call(key: u128, parts: &[&str], plain: &[u8]) -> Idempotency {
+    let mut whole = parts.join("\0").into_bytes();
+    whole.push(0);
+    whole.extend_from_slice(plain);
+    of_body(key, &whole)
+}
+
 /// 409: the first use of the key has not been answered yet.
 pub(crate) fn still_running() -> Failure {
     Failure::new(StatusCode::CONFLICT, "idempotency_running", "a request with this Idempotency-Key is still running")

@@ -15,8 +15,10 @@ mod error;
 mod face;
 mod hub;
 mod idempotency;
+mod members;
 mod openapi;
 mod pages;
+
 mod params;
 mod patience;
 mod pieces;

@@ -20,7 +20,9 @@ use crate::request::Request;
 /// Every face, the one that owns every remaining path last. A face is added here, and nowhere else.
 #[rustfmt::skip]
 pub(crate) static FACES: &[&Face] = &[
+    &api::orgs::FACE,
     &api::hoody::FACE,
+    &api::deltafi::FACE,
     &api::waldur::FACE,
     &api::audit::FACE,
     &api::native::FACE,

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind as Io;
 use std::sync::atomic::Ordering;
 
-use annals_engine::{AppendOptions, Delete, Durability, Engine, Event, Filter, Mark, Options};
+use annals_engine::{
+    Amendment, AppendOptions, Delete, Durability, Engine, Event, EventId, Field, Filter, Mark, Options, ReadMark,
+    Repeats,
+};
 
 use crate::disk::Disk;
 use crate::support::{DAY_US, NOW_US, batch, event, everything, keyed, options};
@@ -19,24 +22,33 @@ enum Known {
     Either,
 }
 
+fn first_message() -> String {
+    "m".repeat(300)
+}
+
+fn time_of(id: u128) -> i64 {
+    NOW_US - i64::try_from(id % 3).unwrap() * DAY_US - i64::try_from(id).unwrap()
+}
+
 /// What the acknowledgements of a run say.
 #[derive(Default)]
 struct World {
     events: BTreeMap<u128, Known>,
     marks: BTreeMap<u128, Known>,
+    /// What the message of a replaced event may be.
+    messages: BTreeMap<u128, Vec<String>>,
+    /// What the severity of an amended event may be.
+    severities: BTreeMap<u128, Vec<Option<&'static str>>>,
+    /// Receipts of a user's reading.
+    reads: BTreeMap<u128, Known>,
     blob: Vec<&'static [u8]>,
 }
 
 impl World {
     fn append(&mut self, engine: &Engine, ids: std::ops::Range<u128>, key: Option<u128>) {
-        let text = "m".repeat(300);
-        let events: Vec<Event<'_>> = ids
-            .clone()
-            .map(|id| {
-                let day = i64::try_from(id % 3).unwrap();
-                crate::support::with_message(event(id, NOW_US - day * DAY_US - i64::try_from(id).unwrap()), &text)
-            })
-            .collect();
+        let text = first_message();
+        let events: Vec<Event<'_>> =
+            ids.clone().map(|id| crate::support::with_message(event(id, time_of(id)), &text)).collect();
         let how = key.map_or_else(AppendOptions::default, |key| keyed(key, 1));
         let result = engine.append(batch(&events), &how);
         for id in ids {
@@ -59,6 +71,44 @@ impl World {
         self.marks.insert(id, if result.is_ok() { Known::There } else { Known::Either });
     }
 
+    /// Whatever becomes of the call, one event with the id is there if one was.
+    fn replace(&mut self, engine: &Engine, id: u128, message: &'static str) {
+        let replacing = crate::support::with_message(event(id, time_of(id)), message);
+        let how = AppendOptions { repeats: Repeats::Replace, ..AppendOptions::default() };
+        let result = engine.append(batch(&[replacing]), &how);
+        let allowed = self.messages.entry(id).or_insert_with(|| vec![first_message()]);
+        if result.is_ok() {
+            self.events.insert(id, Known::There);
+            *allowed = vec![message.to_owned()];
+            // They were of the event that went.
+            self.marks.remove(&id);
+            self.reads.remove(&id);
+            self.severities.remove(&id);
+        } else {
+            allowed.push(message.to_owned());
+            self.severities.entry(id).and_modify(|allowed| allowed.push(None));
+            self.reads.entry(id).and_modify(|known| *known = Known::Either);
+        }
+    }
+
+    fn amend(&mut self, engine: &Engine, id: u128, severity: &'static str) {
+        let Ok(Some(found)) = engine.get(EventId::from_u128(id)) else { return };
+        let asked = Some(severity.to_owned());
+        let result = engine.amend(&Amendment { sequence: found.sequence, severity: asked, ..Amendment::default() });
+        let allowed = self.severities.entry(id).or_insert_with(|| vec![None]);
+        if result.is_ok() {
+            allowed.clear();
+        }
+        allowed.push(Some(severity));
+    }
+
+    fn read(&mut self, engine: &Engine, id: u128) {
+        let Ok(Some(found)) = engine.get(EventId::from_u128(id)) else { return };
+        let (sequence, receipt) = (found.sequence, EventId::from_u128(id + 1000));
+        let result = engine.mark_read(&[ReadMark { sequence, user_id: "ada".to_owned(), receipt, read_at_us: 1 }]);
+        self.reads.insert(id, if result.is_ok() { Known::There } else { Known::Either });
+    }
+
     fn put_blob(&mut self, engine: &Engine, value: &'static [u8]) {
         match engine.put_blob("name", value) {
             Ok(()) => self.blob = vec![value],
@@ -75,13 +125,22 @@ impl World {
         self.append(engine, 40..60, Some(2));
         self.mark(engine, 41);
         self.mark(engine, 5);
+        self.replace(engine, 7, "live");
+        self.amend(engine, 10, "warn");
+        self.read(engine, 9);
         self.delete(engine, &Delete::Matching(Filter::created_between(0, NOW_US - 2 * DAY_US - 30)), |id| {
             id % 3 == 2 && id > 30
         });
         self.put_blob(engine, b"one");
         _ = engine.seal_now();
         self.append(engine, 60..80, None);
+        self.replace(engine, 6, "sealed");
+        self.replace(engine, 7, "again");
+        self.amend(engine, 10, "error");
+        self.amend(engine, 60, "warn");
+        self.read(engine, 60);
         _ = engine.compact();
+        self.replace(engine, 60, "amended before");
         self.append(engine, 1..20, None);
         self.put_blob(engine, b"two");
         self.delete(engine, &Delete::CreatedBefore(NOW_US - DAY_US - 50), |id| id % 3 == 2 || (id % 3 == 1 && id > 50));
@@ -105,6 +164,7 @@ impl World {
             let marked = lines.iter().find(|line| line.id.as_u128() == *id).map(|line| line.acknowledged);
             assert!(*known == Known::Either || marked != Some(false), "{context}: event {id} lost its mark");
         }
+        self.check_changes(engine, context);
         let blob = engine.get_blob("name").unwrap();
         let acknowledged = !self.blob.is_empty();
         assert!(
@@ -112,6 +172,29 @@ impl World {
                 || self.blob.len() == 1,
             "{context}: blob {blob:?}"
         );
+    }
+}
+
+impl World {
+    /// What was replaced, amended and read.
+    fn check_changes(&self, engine: &Engine, context: &str) {
+        let find = |id: u128| engine.get(EventId::from_u128(id)).unwrap();
+        for (id, allowed) in &self.messages {
+            let Some(found) = find(*id) else { continue };
+            let good = allowed.iter().any(|message| found.message() == Some(message));
+            assert!(good, "{context}: event {id} says {:?}, allowed are {allowed:?}", found.message());
+        }
+        for (id, allowed) in &self.severities {
+            let Some(found) = find(*id) else { continue };
+            let severity = found.get(Field::Severity);
+            assert!(allowed.contains(&severity), "{context}: event {id} has {severity:?}, allowed are {allowed:?}");
+        }
+        for (id, known) in &self.reads {
+            let Some(found) = find(*id) else { continue };
+            let receipt = engine.snapshot().read_receipt(found.sequence, "ada").unwrap();
+            let good = receipt.map_or(*known == Known::Either, |found| found.receipt.as_u128() == id + 1000);
+            assert!(good, "{context}: the receipt of event {id} is {receipt:?}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use annals_engine::{EventId, Field, Filter, StoredEvent, TextField};
+use annals_engine::{Amendment, EventId, Field, Filter, StoredEvent, TextField};
 use annals_query::Order;
 
 use super::operations::Spec;
@@ -15,6 +15,11 @@ pub(crate) struct NaiveEvent {
     pub(crate) deleted: bool,
     pub(crate) acknowledged: bool,
     spec: Spec,
+    amended: BTreeMap<Field, Vec<String>>,
+    expires_at_us: Option<i64>,
+    updated_at_us: Option<i64>,
+    /// User and number of the receipt.
+    pub(crate) reads: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -27,10 +32,13 @@ impl NaiveEvent {
         self.spec.id.map_or_else(|| EventId::made(self.created_at_us, self.sequence), EventId::from_u128)
     }
 
-    fn values(&self, field: Field) -> Vec<&'static str> {
+    fn values(&self, field: Field) -> Vec<&str> {
+        if let Some(values) = self.amended.get(&field) {
+            return values.iter().map(String::as_str).collect();
+        }
         let event = self.spec.event();
         match field {
-            Field::RealmIds => event.realm_ids.iter().collect(),
+            Field::RealmIds | Field::TargetUserIds => event.values(field).iter().collect(),
             other => event.get(other).into_iter().collect(),
         }
     }
@@ -47,6 +55,10 @@ impl NaiveEvent {
         for field in [Field::EventType, Field::ResourceId, Field::HttpStatus] {
             assert_eq!(found.get(field), event.get(field));
         }
+        for field in [Field::Severity, Field::IsPublic, Field::TargetUserIds] {
+            assert_eq!(found.values(field).collect::<Vec<_>>(), self.values(field), "{field} of {}", self.sequence);
+        }
+        assert_eq!((found.expires_at_us(), found.updated_at_us()), (self.expires_at_us, self.updated_at_us));
         assert_eq!(found.realm_ids().collect::<Vec<_>>(), self.values(Field::RealmIds));
     }
 
@@ -102,6 +114,10 @@ impl Naive {
                 deleted: false,
                 acknowledged: false,
                 spec: spec.clone(),
+                amended: BTreeMap::new(),
+                expires_at_us: None,
+                updated_at_us: None,
+                reads: BTreeMap::new(),
             });
         }
         (first..self.events.len() as u64 + 1, duplicates)
@@ -131,6 +147,39 @@ impl Naive {
             }
         }
         marked
+    }
+
+    pub(crate) fn replace(&mut self, specs: &[Spec], now_us: i64) -> (Range<u64>, u64) {
+        let ids: Vec<EventId> = specs.iter().filter_map(|spec| spec.id).map(EventId::from_u128).collect();
+        let replaced = self.delete(|event| ids.contains(&event.id()));
+        let (sequences, duplicates) = self.append(specs, now_us);
+        assert!(duplicates.is_empty());
+        (sequences, replaced)
+    }
+
+    pub(crate) fn amend(&mut self, amendment: &Amendment) -> bool {
+        let found = self.events.iter_mut().find(|event| !event.deleted && event.sequence == amendment.sequence);
+        let Some(event) = found else { return false };
+        let texts = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        if let Some(severity) = &amendment.severity {
+            event.amended.insert(Field::Severity, texts(vec![severity.clone()]));
+        }
+        if let Some(is_public) = amendment.is_public {
+            event.amended.insert(Field::IsPublic, vec![is_public.to_string()]);
+        }
+        if let Some(users) = &amendment.target_user_ids {
+            event.amended.insert(Field::TargetUserIds, texts(users.clone()));
+        }
+        event.expires_at_us = amendment.expires_at_us.unwrap_or(event.expires_at_us);
+        event.updated_at_us = Some(amendment.updated_at_us);
+        true
+    }
+
+    pub(crate) fn read(&mut self, sequence: u64, user: &str, receipt: u64) -> u64 {
+        let found = self.events.iter_mut().find(|event| !event.deleted && event.sequence == sequence);
+        let Some(event) = found.filter(|event| !event.reads.contains_key(user)) else { return 0 };
+        event.reads.insert(user.to_owned(), receipt);
+        1
     }
 
     pub(crate) fn newest_with_id(&self, id: EventId) -> Option<u64> {

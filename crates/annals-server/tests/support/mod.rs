@@ -4,7 +4,7 @@
 pub mod table;
 
 use annals_engine::{Durability, Engine, Options};
-use annals_server::{AppState, Limits, ServerConfig, router};
+use annals_server::{AppState, FaceSettings, Limits, ServerConfig, router};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -53,11 +53,20 @@ impl Server {
     }
 
     pub fn with_durability(limits: Limits, durability: Durability) -> Self {
+        Self::with_all(limits, durability, FaceSettings::default())
+    }
+
+    pub fn with_faces(faces: FaceSettings) -> Self {
+        Self::with_all(Limits::default(), Durability::Buffered, faces)
+    }
+
+    fn with_all(limits: Limits, durability: Durability, faces: FaceSettings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut options = Options::new(directory.path());
         options.durability = durability;
         options.log_size_bytes = 4 << 20;
-        let config = ServerConfig { limits, admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
+        let admin_key = Some(ADMIN.to_owned());
+        let config = ServerConfig { limits, admin_key, faces, ..ServerConfig::new(directory.path()) };
         let setup = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap();
         assert_eq!(setup.new_admin_key, None);
         Self { directory, app: router(setup.state.clone()), state: setup.state }
@@ -120,6 +129,11 @@ impl Server {
             body["realms"] = json!(realms);
         }
         self.key(body).await.0
+    }
+
+    /// What changes when anything is written: the last sequence and how many events there are.
+    pub async fn extent(&self) -> (u64, u64) {
+        (self.state.engine().stats().last_sequence, self.total().await)
     }
 
     pub async fn total(&self) -> u64 {

@@ -101,6 +101,26 @@ pub(super) fn public_notifications() -> Operation {
         .answers("The notifications", envelope(list_of(named("PublicNotification"))))
 }
 
+pub(super) fn mark_read() -> Operation {
+    let data = object(&[
+        ("id", pattern(HEX24)),
+        ("notification_id", pattern(HEX24)),
+        ("is_read", json!({"const": true})),
+        ("read_at", time()),
+    ]);
+    Operation::new("Marks a notification as read for the caller")
+        .about("Marking it again answers the same receipt.")
+        .path("id", pattern(HEX24), "The notification's id")
+        .answers("The receipt", envelope(data))
+        .refuses(&[400, 404])
+}
+
+pub(super) fn mark_all_read() -> Operation {
+    Operation::new("Marks every notification of the caller's list as read")
+        .answers("How many were not read before", envelope(object(&[("count", count())])))
+        .refuses(&[400])
+}
+
 /// What a notification shows: to everybody, and to a caller.
 fn notification_schemas() -> (Value, Value) {
     let user_ids = json!({"type": ["array", "null"], "items": text()});

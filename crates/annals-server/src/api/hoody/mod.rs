@@ -36,6 +36,8 @@ pub(crate) static FACE: Face = Face {
         DELETE "/api/v1/events/{id}"    Needs(Scope::EventsDelete)    => delete, about::delete;
         GET    "/api/v1/notifications"  Needs(Scope::NotificationsRead) => notifications::list, about::notifications;
         GET    "/api/v1/notifications/public" Open                      => notifications::list_public, about::public_notifications;
+        PUT    "/api/v1/notifications/read-all"  Needs(Scope::NotificationsRead) => notifications::mark_all_read, about::mark_all_read;
+        PUT    "/api/v1/notifications/{id}/read" Needs(Scope::NotificationsRead) => notifications::mark_read, about::mark_read;
     },
     mounts: &[""],
     slash: Slash::Either,

@@ -12,8 +12,10 @@ use crate::request::Request;
 use crate::state::AppState;
 
 mod notice;
+mod read;
 
 use notice::Reading;
+pub(crate) use read::{mark_all_read, mark_read};
 
 /// Notifications looked at in one step: expired ones are skipped, and there may be many in a row.
 const STEP: u32 = 1000;
@@ -32,79 +34,88 @@ pub(crate) async fn list_public(request: Request) -> Answer {
 
 async fn answer(request: Request, query: Query, reader: Option<String>, message: &str) -> Answer {
     let state = request.state;
-    let shown = Shown {
-        snapshot: state.engine().snapshot(),
-        query: query.filter(realm_of_host(&request.host)).total(Total::None),
-        reader,
-        now_us: state.clock().now_us(),
-        left: state.limits().notifications_max,
-        after: None,
-        head: shape::envelope_head(message),
-        is_first: true,
-    };
-    Ok(face::json(StatusCode::OK, pieces::body(&state, shown).await?))
+    let walk = Walk::new(&state, query.filter(realm_of_host(&request.host)));
+    let list = List { walk, reader, head: shape::envelope_head(message), is_first: true };
+    Ok(face::json(StatusCode::OK, pieces::body(&state, list).await?))
 }
 
-/// The notifications that a list shows, newest first.
-struct Shown {
+/// The notifications that a list shows, newest first, some at a time.
+struct Walk {
     snapshot: Snapshot,
     query: Query,
-    /// Whose readings to show.
-    reader: Option<String>,
     now_us: i64,
     /// How many may still be shown.
-    left: u32,
+    left: usize,
     after: Option<CursorPosition>,
+}
+
+impl Walk {
+    fn new(state: &AppState, query: Query) -> Self {
+        let size_max = u64::try_from(state.limits().page_size_bytes_max).unwrap_or(u64::MAX);
+        Self {
+            snapshot: state.engine().snapshot(),
+            query: query.total(Total::None).limit(STEP).size_max_bytes(size_max),
+            now_us: state.clock().now_us(),
+            left: state.limits().notifications_max,
+            after: None,
+        }
+    }
+
+    /// The next ones that have not expired, maybe none of them; `left` says whether there can be more.
+    fn next(&mut self, state: &AppState) -> Answer<Vec<StoredEvent>> {
+        let query = match self.after.take() {
+            None => self.query.clone(),
+            Some(after) => self.query.clone().after(after),
+        };
+        let page = annals_query::execute(&self.snapshot, &query, &*state.expiry())?;
+        let mut events = page.events;
+        events.retain(|event| !annals_query::is_expired(event, self.now_us));
+        events.truncate(self.left);
+        self.left -= events.len();
+        match page.next {
+            Some(next) => self.after = Some(next),
+            None => self.left = 0,
+        }
+        Ok(events)
+    }
+}
+
+/// A list as it is written.
+struct List {
+    walk: Walk,
+    /// Whose readings to show.
+    reader: Option<String>,
     /// What comes before the list, until it is written.
     head: Vec<u8>,
     is_first: bool,
 }
 
-impl Shown {
-    /// Appends a notification unless it has expired or enough are shown.
-    fn show(&mut self, out: &mut Vec<u8>, event: &StoredEvent) -> Answer<()> {
-        if self.left == 0 || annals_query::is_expired(event, self.now_us) {
-            return Ok(());
-        }
-        self.left -= 1;
-        if !std::mem::take(&mut self.is_first) {
-            out.push(b',');
-        }
-        let reading = match &self.reader {
-            None => None,
-            Some(_reader) => Some(Reading::Unread),
-        };
-        notice::write(out, event, reading);
-        Ok(())
+impl List {
+    fn reading(&self, event: &StoredEvent) -> Answer<Option<Reading>> {
+        let Some(reader) = &self.reader else { return Ok(None) };
+        let receipt = annals_query::read_receipt(&self.walk.snapshot, event, reader)?;
+        Ok(Some(receipt.map_or(Reading::Unread, |receipt| Reading::Read(receipt.read_at_us))))
     }
 }
 
-impl Pieces for Shown {
+impl Pieces for List {
     fn write(&mut self, state: &AppState, out: &mut Vec<u8>) -> Answer<bool> {
-        let size_max = state.limits().page_size_bytes_max;
-        let expired = state.expiry();
         if !self.head.is_empty() {
             out.append(&mut self.head);
             out.push(b'[');
         }
-        while self.left > 0 {
-            let mut query = self.query.clone().limit(STEP).size_max_bytes(u64::try_from(size_max).unwrap_or(u64::MAX));
-            if let Some(after) = self.after.take() {
-                query = query.after(after);
-            }
-            let page = annals_query::execute(&self.snapshot, &query, &*expired)?;
-            for event in &page.events {
-                self.show(out, event)?;
-            }
-            match page.next {
-                None => break,
-                Some(next) => self.after = Some(next),
-            }
-            if self.left > 0 && out.len() >= size_max {
-                return Ok(true);
+        while self.walk.left > 0 && out.len() < state.limits().page_size_bytes_max {
+            for event in self.walk.next(state)? {
+                if !std::mem::take(&mut self.is_first) {
+                    out.push(b',');
+                }
+                notice::write(out, &event, self.reading(&event)?);
             }
         }
-        out.extend_from_slice(b"]}");
-        Ok(false)
+        let more = self.walk.left > 0;
+        if !more {
+            out.extend_from_slice(b"]}");
+        }
+        Ok(more)
     }
 }

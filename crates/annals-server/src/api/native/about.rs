@@ -18,7 +18,7 @@ const REFUSED_ID: &[u16] = &[400, 404];
 
 /// The filters that every reading call has.
 fn filtered(operation: Operation) -> Operation {
-    let moment = || json!({"anyOf": [time(), {"type": "integer"}]});
+    let moment = || json!({"anyOf": [time(), {"type": "number"}]});
     let mut operation = operation
         .query("from", moment(), "From this time on, inclusive: RFC 3339, or milliseconds since 1970")
         .query("to", moment(), "Up to this time, exclusive")

@@ -47,6 +47,7 @@ static ROUTES: &[Route] = route_table! {
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
     GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
+    PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
     GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
     POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;

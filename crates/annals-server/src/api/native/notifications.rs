@@ -1,6 +1,6 @@
 //! `/annals/v1/notifications`: publishing events that are shown to users, and taking them back.
 
-use annals_engine::{AppendOptions, Field};
+use annals_engine::{Amendment, AppendOptions, Field};
 use annals_query::EventRef;
 use axum::http::StatusCode;
 use serde_json::json;
@@ -16,6 +16,7 @@ use crate::request::Request;
 
 mod given;
 
+pub(super) use given::TYPES;
 use given::{Given, Published};
 
 /// `POST /annals/v1/notifications`
@@ -43,6 +44,32 @@ pub(crate) async fn publish(request: Request) -> Answer {
             // A repeated request shows the notification as it is now, and 404 if it was deleted meanwhile.
             let name = EventRef::Sequence(receipt.sequences.start);
             Ok(annals_query::get(&state.engine().snapshot(), &caller.tenant, &name)?)
+        })
+        .await?;
+    Ok(shown(&event))
+}
+
+/// `PATCH /annals/v1/notifications/{id}`
+pub(crate) async fn change(request: Request) -> Answer {
+    only(&request.params, &[])?;
+    let name = event_ref(&request.id)?;
+    let (state, tenant) = (request.state.clone(), request.caller.tenant.clone());
+    let given = Given::read_change(&request.object().await?)?;
+    let event = state
+        .write(move |state| {
+            let event = annals_query::writable_notification(&state.engine().snapshot(), &tenant, &name)?;
+            let amendment = Amendment {
+                sequence: event.sequence,
+                severity: given.severity,
+                notification_type: given.notification_type,
+                is_public: given.is_public,
+                is_global: given.is_global,
+                target_user_ids: given.target_user_ids,
+                expires_at_us: given.expires_at_us,
+                updated_at_us: state.clock().now_us(),
+            };
+            let name = EventRef::Sequence(event.sequence);
+            Ok(annals_query::amend(state.engine(), &tenant, &name, amendment)?)
         })
         .await?;
     Ok(shown(&event))

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::error::{Answer, Failure};
 
-pub(crate) const TYPES: [&str; 3] = ["MAINTENANCE", "ANNOUNCEMENT", "STATUS_UPDATE"];
+pub(in crate::api::native) const TYPES: [&str; 3] = ["MAINTENANCE", "ANNOUNCEMENT", "STATUS_UPDATE"];
 const CHANGEABLE: [&str; 6] = ["type", "severity", "is_public", "is_global", "target_user_ids", "expires_at"];
+/// What a notification always has.
+const NEVER_NONE: [&str; 4] = ["type", "severity", "is_public", "is_global"];
 const AS_PUBLISHED: [&str; 4] = ["title", "message", "realm_ids", "org_id"];
 /// The longest text of a keyword field.
 const WORD_SIZE_MAX: usize = 1024;
@@ -36,18 +38,22 @@ impl Given {
             return Err(Failure::invalid(name.as_str(), message));
         }
         check_known(body, &CHANGEABLE)?;
-        let given = Self::read(body)?;
-        if given == Self::default() {
+        if body.is_empty() {
             return Err(Failure::bad_body(format!("at least one of {} is required", CHANGEABLE.join(", "))));
         }
-        Ok(given)
+        let says_nothing = |value: &Value| value.is_null() || value.as_str() == Some("");
+        if let Some(name) = NEVER_NONE.into_iter().find(|name| body.get(*name).is_some_and(says_nothing)) {
+            return Err(Failure::invalid(name, "cannot be taken away: leave it out to keep it as it is"));
+        }
+        Self::read(body)
     }
 
     fn read(body: &Map<String, Value>) -> Answer<Self> {
-        let notification_type = word(body, "type")?;
-        if notification_type.as_deref().is_some_and(|word| !TYPES.contains(&word)) {
-            return Err(Failure::invalid("type", format!("must be one of {}", TYPES.join(", "))));
-        }
+        let notification_type = match body.get("type") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(word)) if TYPES.contains(&word.as_str()) => Some(word.clone()),
+            Some(_) => return Err(Failure::invalid("type", format!("must be one of {}", TYPES.join(", ")))),
+        };
         Ok(Self {
             notification_type,
             severity: word(body, "severity")?.map(|word| annals_json::map_severity(&word).to_owned()),
