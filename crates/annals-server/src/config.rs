@@ -76,6 +76,8 @@ pub struct Limits {
     pub tails_max: usize,
     /// How long a tail is silent before it says that it is still there, and looks whether its key is.
     pub tail_keep_alive: Duration,
+    /// How often standing retention policies delete what they no longer keep.
+    pub retention_interval: Duration,
     /// Wrong keys and passwords of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
@@ -113,6 +115,7 @@ impl Default for Limits {
             passwords_waiting_max: 32,
             tails_max: 128,
             tail_keep_alive: Duration::from_secs(15),
+            retention_interval: Duration::from_mins(5),
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }

@@ -25,6 +25,7 @@ mod params;
 mod patience;
 mod pieces;
 mod request;
+mod retention;
 mod router;
 mod routes;
 mod serve;

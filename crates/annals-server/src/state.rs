@@ -19,6 +19,7 @@ use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
 use crate::internal::Internal;
+use crate::retention::{self, Retention};
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -57,6 +58,7 @@ struct Inner {
     ingest_memory: Semaphore,
     tails: Arc<Semaphore>,
     hub: Hub,
+    retention: Retention,
     draining: watch::Sender<bool>,
     request_prefix: u32,
     request_count: AtomicU64,
@@ -105,6 +107,7 @@ impl AppState {
         let mut request_prefix = [0; 4];
         keys::random(&mut request_prefix)?;
         let limits = config.limits.clone();
+        let retention = Retention::load(&engine)?;
         let state = Self(Arc::new(Inner {
             identities,
             wrong_keys: WrongKeys::new(limits.wrong_keys_per_minute_max),
@@ -122,6 +125,7 @@ impl AppState {
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
             tails: Arc::new(Semaphore::new(limits.tails_max)),
             hub: Hub::default(),
+            retention,
             draining: watch::Sender::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
             request_count: AtomicU64::new(0),
@@ -130,7 +134,13 @@ impl AppState {
             limits,
             faces: config.faces.clone(),
         }));
+        retention::start(&state).map_err(|failure| Error::State(failure.message))?;
         Ok(Setup { state, new_admin_key })
+    }
+
+    /// The same without keeping the store open.
+    pub(crate) fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.0))
     }
 
     /// The store behind the server.
@@ -163,6 +173,15 @@ impl AppState {
         self.0.draining.subscribe()
     }
 
+    /// Whether the server stops.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.0.draining.borrow()
+    }
+
+    pub(crate) fn retention(&self) -> &Retention {
+        &self.0.retention
+    }
+
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
     }
@@ -175,7 +194,7 @@ impl AppState {
 
     /// Whether new work is welcome: recovered, writable, not draining.
     pub(crate) fn unready(&self) -> Option<&'static str> {
-        if *self.0.draining.borrow() {
+        if self.is_draining() {
             return Some("draining");
         }
         let engine = &self.0.engine;
@@ -340,6 +359,16 @@ impl AppState {
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
         let deadline = self.clock().monotonic() + self.0.limits.query_time_max;
         Box::new(move || self.clock().monotonic() >= deadline)
+    }
+}
+
+/// A state that may be gone.
+pub(crate) struct WeakState(std::sync::Weak<Inner>);
+
+impl WeakState {
+    /// The state, if anybody else still uses it.
+    pub(crate) fn upgrade(&self) -> Option<AppState> {
+        self.0.upgrade().map(AppState)
     }
 }
 

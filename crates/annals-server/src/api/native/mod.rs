@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod notifications;
 mod query;
+pub(crate) mod retention;
 pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod users;
@@ -48,6 +49,9 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
     GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
+    GET    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::get, about::retention::get;
+    PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
+    POST   "/annals/v1/retention/preview"         NeedsWholeStore(Scope::EventsRetention) => retention::preview, about::retention::preview;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
     PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
