@@ -11,14 +11,15 @@ mod append;
 mod auth;
 mod body;
 mod config;
+mod deed;
 mod error;
 mod face;
 mod hub;
 mod idempotency;
+mod internal;
 mod members;
 mod openapi;
 mod pages;
-
 mod params;
 mod patience;
 mod pieces;

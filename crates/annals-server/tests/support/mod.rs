@@ -129,6 +129,17 @@ impl Server {
         self.key(body).await.0
     }
 
+    /// A key of an administrator that was good for a moment.
+    pub async fn expired_key(&self) -> String {
+        let now_us = self.state.engine().options().clock.now_us();
+        let mut at = Vec::new();
+        annals_json::write_micros(&mut at, now_us + 100_000);
+        let at = String::from_utf8(at).unwrap();
+        let key = self.key(json!({"name": "expired", "scopes": ["admin"], "expires_at": at})).await.0;
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        key
+    }
+
     /// What changes when anything is written: the last sequence and how many events there are.
     pub async fn extent(&self) -> (u64, u64) {
         (self.state.engine().stats().last_sequence, self.total().await)

@@ -35,6 +35,14 @@ fn filtered(operation: Operation) -> Operation {
 }
 
 pub(super) fn list() -> Operation {
+    paged(Operation::new("Events: filtered, sorted, paged, exactly counted"))
+}
+
+pub(super) fn audit() -> Operation {
+    paged(Operation::new("What was done to the store and by whom: filtered, sorted and paged as events are"))
+}
+
+fn paged(operation: Operation) -> Operation {
     let page = [
         ("events", list_of(named("Event"))),
         ("total", json!({"type": ["integer", "null"]})),
@@ -42,7 +50,7 @@ pub(super) fn list() -> Operation {
         ("offset", count()),
         ("next_cursor", nullable_text()),
     ];
-    filtered(Operation::new("Events: filtered, sorted, paged, exactly counted"))
+    filtered(operation)
         .query("sort", one_of(SORTS), "-created_at if it is not given")
         .query("limit", bounded(1, 10_000, 100), "Events of the page; it also ends at 16 MiB, with a cursor")
         .query("offset", offset(), "Events to leave out first")
@@ -212,5 +220,6 @@ pub(super) fn schemas() -> Value {
             ("accepted", count()), ("duplicates", count()), ("rejected", count()), ("errors", list_of(tally_error)),
         ]),
         "Key": admin::key_schema(),
+        "User": admin::user_schema(),
     })
 }

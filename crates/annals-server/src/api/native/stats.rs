@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::query::{ACKNOWLEDGED, field_of, filters, number};
+use crate::auth::grant::shown_time;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::params::Params;
@@ -90,21 +91,14 @@ fn shown(stats: &Stats, names: &[String], with_histogram: bool) -> Value {
     }
     let mut body = Map::new();
     body.insert("total".to_owned(), json!(stats.total));
-    body.insert("oldest".to_owned(), json!(stats.oldest_us.map(time)));
-    body.insert("newest".to_owned(), json!(stats.newest_us.map(time)));
+    body.insert("oldest".to_owned(), json!(stats.oldest_us.map(shown_time)));
+    body.insert("newest".to_owned(), json!(stats.newest_us.map(shown_time)));
     body.insert("by".to_owned(), Value::Object(by));
     if with_histogram {
-        let buckets = stats.histogram.iter().map(|(at_us, count)| json!({"time": time(*at_us), "count": count}));
+        let buckets = stats.histogram.iter().map(|(at_us, count)| json!({"time": shown_time(*at_us), "count": count}));
         body.insert("histogram".to_owned(), buckets.collect());
     }
     Value::Object(body)
-}
-
-/// A time with six decimals.
-pub(super) fn time(time_us: i64) -> String {
-    let mut text = Vec::new();
-    annals_json::write_micros(&mut text, time_us);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]
