@@ -1,7 +1,7 @@
 //! `/annals/v1/notifications`: publishing events that are shown to users, and taking them back.
 
 use annals_engine::{Amendment, AppendOptions, Field};
-use annals_query::EventRef;
+use annals_query::{DeleteOutcome, EventRef};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -9,10 +9,12 @@ use super::item::{event_ref, shown};
 use super::query::only;
 use crate::append;
 use crate::body;
+use crate::deed::Deed;
 use crate::error::Answer;
 use crate::face;
 use crate::idempotency;
 use crate::request::Request;
+use crate::state::AppState;
 
 mod given;
 
@@ -74,9 +76,10 @@ pub(crate) async fn change(request: Request) -> Answer {
 pub(crate) async fn withdraw(request: Request) -> Answer {
     only(&request.params, &[])?;
     let name = event_ref(&request.id)?;
+    let deed = request.deed("notification.deleted").on("notification", request.id.as_str());
     let tenant = request.caller.tenant;
-    let delete =
-        move |state: &crate::state::AppState| Ok(annals_query::delete_notification(state.engine(), &tenant, &name)?);
-    let outcome = request.state.write(delete).await?;
+    let delete = move |state: &AppState| Ok(annals_query::delete_notification(state.engine(), &tenant, &name)?);
+    let told = |deed: Deed, outcome: &DeleteOutcome| deed.count(outcome.deleted);
+    let outcome = request.state.write(move |state| state.audited(deed, delete, told)).await?;
     Ok(face::json(StatusCode::OK, json!({"deleted": outcome.deleted}).to_string()))
 }
