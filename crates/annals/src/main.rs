@@ -12,6 +12,7 @@ mod serve;
 mod signals;
 mod size;
 mod source;
+mod span;
 mod stats;
 mod store;
 mod terminal;
