@@ -45,4 +45,4 @@ unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY INSTAVM_
 export NO_PROXY=127.0.0.1 PYTHONDONTWRITEBYTECODE=1 NO_COLOR=1
 export HOME="$WORK/home" ANNALS CLIENT_FACES="$*" CLIENT_WORK="$WORK"
 mkdir -p "$HOME"
-exec "$VENV/bin/python" -m pytest -c "$HERE/pytest.ini" --rootdir "$HERE" ${CLIENT_TESTS:-} "$HERE"
+exec "$VENV/bin/python" -m pytest -c "$HERE/pytest.ini" --rootdir "$HERE" --basetemp "$WORK/tmp" ${CLIENT_TESTS:-} "$HERE"

@@ -74,3 +74,24 @@ impl Overlay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EventId;
+    use crate::receipts::ReadEntry;
+    use crate::requests::ReadReceipt;
+
+    #[test]
+    fn amendments_and_receipts_have_a_limit_together() {
+        let mut overlay = Overlay::default();
+        let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
+        overlay.receipts.insert([ReadEntry { row: 7, user_id: "ada".into(), receipt }]);
+        let room = NOTICES_SIZE_MAX - overlay.notices_size();
+        assert!(overlay.check_room(room).is_ok());
+        let error = overlay.check_room(room + 1).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
+        overlay.delete(&[7].into_iter().collect());
+        assert_eq!((overlay.notices_size(), overlay.noticed().len()), (0, 0));
+    }
+}

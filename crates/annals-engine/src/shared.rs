@@ -35,8 +35,9 @@ pub(crate) struct Shared {
     pub(crate) syncing: Mutex<()>,
     /// One seal or compaction at a time.
     pub(crate) maintenance: Mutex<()>,
-    /// Held while rows are chosen, logged and marked: deletes, marks and the publication of rewritten
-    /// segments exclude each other, so no change falls between two views of the same rows.
+    /// Held while rows are chosen, logged and marked: deletes, marks, batches that replace and the
+    /// publication of rewritten segments exclude each other, so no change falls between two views of the
+    /// same rows.
     pub(crate) control: Mutex<ControlState>,
     pub(crate) manifest: Mutex<ManifestStore>,
     /// Files given up by the last commits whose names are not yet off the manifest's list.

@@ -11,12 +11,13 @@ use crate::state::AppState;
 /// Fills in what the sender left out and puts the event into the caller's realms and organisations.
 ///
 /// # Errors
-/// 400 for a time too far in the future, 403 for a realm or organisation that is not the caller's.
+/// 400 for a time too far in the future or one that a retention policy no longer keeps, 403 for a realm or
+/// organisation that is not the caller's.
 pub(crate) fn prepare(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
     let latest_us = state.engine().latest_created_at_us();
     event.check_not_after(latest_us).map_err(|error| Failure::bad_body(error.message))?;
     event.fill_in();
-    tenancy::place(tenant, event).map_err(|error| Failure::forbidden(error.message))
+    tenancy::admit(state, tenant, event)
 }
 
 /// Appends a prepared event. Blocks until it is acknowledged.

@@ -67,11 +67,18 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
     pub ingest_memory_max: usize,
+    /// Passwords being hashed at once; further ones wait up to `query_time_max`. Each takes a processor
+    /// and 19 MiB for tens of milliseconds.
+    pub passwords_max: usize,
+    /// Requests that wait for that; above, 503.
+    pub passwords_waiting_max: usize,
     /// Tails at once; above, 503.
     pub tails_max: usize,
     /// How long a tail is silent before it says that it is still there, and looks whether its key is.
     pub tail_keep_alive: Duration,
-    /// Wrong keys of one address in a minute (loopback apart); above, 429.
+    /// How often standing retention policies delete what they no longer keep.
+    pub retention_interval: Duration,
+    /// Wrong keys and passwords of one address in a minute (loopback apart); above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
     pub drain_time_max: Duration,
@@ -103,8 +110,12 @@ impl Default for Limits {
             writes_max: 64,
             streams_max: 32,
             ingest_memory_max: 512 * MIB,
+            // Half of the processors, so that logins leave the other half to everything else.
+            passwords_max: (processors / 2).max(1),
+            passwords_waiting_max: 32,
             tails_max: 128,
             tail_keep_alive: Duration::from_secs(15),
+            retention_interval: Duration::from_mins(5),
             wrong_keys_per_minute_max: 60,
             drain_time_max: Duration::from_secs(25),
         }

@@ -115,10 +115,16 @@ mod tests {
     fn only_what_is_for_everybody_is_open() {
         let open: Vec<_> =
             all().into_iter().filter(|(_, _, route)| route.access == Open).map(|(_, path, _)| path).collect();
-        assert_eq!(
-            open,
-            ["/api/v1/notifications/public", "/healthz", "/readyz", "/openapi/{document}", "/docs", "/docs/{face}"]
-        );
+        let expected = [
+            "/api/v1/notifications/public",
+            "/v1/auth/token",
+            "/healthz",
+            "/readyz",
+            "/openapi/{document}",
+            "/docs",
+            "/docs/{face}",
+        ];
+        assert_eq!(open, expected);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::config::{Limits, ServerConfig};
+use crate::deed::Deed;
 use crate::error::{Error, Result};
 use crate::patience::Patient;
 use crate::router::router;
@@ -39,6 +40,7 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    record(&state, started(&listener)).await;
     let app = router(state.clone());
     let open = Arc::new(Connections::default());
     let (stop, stopping) = watch::channel(());
@@ -71,10 +73,25 @@ pub async fn serve(
     if tokio::time::timeout(limits.drain_time_max, stop.closed()).await.is_err() {
         tracing::warn!("some requests took too long and are cut off");
     }
-    let closed = tokio::task::spawn_blocking(move || state.engine().close()).await;
+    record(&state, Deed::of_the_server("server.stopped")).await;
+    let closed = tokio::task::spawn_blocking(move || state.close()).await;
     closed.map_err(|panicked| Error::Io("close the store".to_owned(), std::io::Error::other(panicked)))??;
     tracing::info!("closed");
     Ok(())
+}
+
+fn started(listener: &TcpListener) -> Deed {
+    let address = listener.local_addr().map_or_else(|_unknown| "unknown".to_owned(), |address| address.to_string());
+    Deed::of_the_server("server.started")
+        .detail("listen", address.into())
+        .detail("version", env!("CARGO_PKG_VERSION").into())
+}
+
+/// Writes a deed down on a blocking thread.
+async fn record(state: &AppState, deed: Deed) {
+    let state = state.clone();
+    // A panic is reported where it happens, and whether it is written down changes nothing.
+    let _ = tokio::task::spawn_blocking(move || state.internal().record(&deed)).await;
 }
 
 /// One connection from its first byte to its last.

@@ -8,13 +8,18 @@ use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
 use axum::http::StatusCode;
 use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
-use crate::auth::keys::{self, Keys, NewKey};
-use crate::auth::{Scope, Scopes, WrongKeys};
+use crate::auth::grant::Grant;
+use crate::auth::keys::{self, NewKey};
+use crate::auth::{Identities, Scope, WrongKeys};
 use crate::config::{FaceSettings, Limits, ServerConfig};
+use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
+use crate::internal::Internal;
+use crate::retention::{self, Retention};
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -27,13 +32,14 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
+    internal: Internal,
     limits: Limits,
     faces: FaceSettings,
-    keys: Keys,
+    identities: Identities,
     wrong_keys: WrongKeys,
     cursor_key: CursorKey,
-    /// Held while the list of keys is written: two changes at once would lose one.
-    keys_change: Mutex<()>,
+    /// Another one: a place in the internal store is none among the events.
+    internal_cursor_key: CursorKey,
     /// Idempotency keys of requests that are still running.
     running: Mutex<std::collections::HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
@@ -43,10 +49,16 @@ struct Inner {
     streams: Arc<Semaphore>,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
+    recordings: Arc<Semaphore>,
+    /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
+    passwords: Arc<Semaphore>,
+    /// So that those who wait for one take no request's place.
+    passwords_waiting: Semaphore,
     /// In KiB.
     ingest_memory: Semaphore,
     tails: Arc<Semaphore>,
     hub: Hub,
+    retention: Retention,
     draining: watch::Sender<bool>,
     request_prefix: u32,
     request_count: AtomicU64,
@@ -88,58 +100,67 @@ impl AppState {
     /// A setting is wrong, or the keys of the store cannot be read or written.
     pub fn with_engine(engine: Engine, config: &ServerConfig) -> Result<Setup> {
         config.validate()?;
-        let clock = Arc::clone(&engine.options().clock);
-        let keys = Keys::load(engine.get_blob(keys::BLOB)?.as_deref(), config.admin_key.as_deref())?;
-        let new_admin_key = if keys.has_admin(clock.now_us()) {
-            None
-        } else {
-            let new = NewKey {
-                name: "administrator".to_owned(),
-                scopes: Scopes::of(&[Scope::Admin]),
-                user_id: Some("admin".to_owned()),
-                ..NewKey::default()
-            };
-            if let Some(refusal) = engine.write_refusal() {
-                return Err(Error::config(format!(
-                    "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
-                )));
-            }
-            let (record, key) = keys::make(new, clock.now_us())?;
-            engine.put_blob(keys::BLOB, &keys.to_bytes_with(&record)?)?;
-            keys.add(record);
-            Some(key)
-        };
-        let cursor_key = CursorKey::new(cursor_secret(&engine)?);
+        let identities = Identities::load(&engine, config.admin_key.as_deref())?;
+        let new_admin_key = first_admin_key(&engine, &identities)?;
+        let cursor_secret = kept_secret(&engine, CURSOR_KEY_BLOB)?;
+        let internal = Internal::open(&engine)?;
         let mut request_prefix = [0; 4];
         keys::random(&mut request_prefix)?;
         let limits = config.limits.clone();
+        let retention = Retention::load(&engine)?;
         let state = Self(Arc::new(Inner {
-            keys,
+            identities,
             wrong_keys: WrongKeys::new(limits.wrong_keys_per_minute_max),
-            cursor_key,
-            keys_change: Mutex::new(()),
+            cursor_key: CursorKey::new(cursor_secret),
+            internal_cursor_key: CursorKey::new(derived(&cursor_secret, b"annals internal store\0")),
             running: Mutex::default(),
             reads: Semaphore::new(limits.reads_max),
             writes: Semaphore::new(limits.writes_max),
             requests: Semaphore::new(limits.requests_max),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
+            recordings: Arc::new(Semaphore::new(1)),
+            passwords: Arc::new(Semaphore::new(limits.passwords_max)),
+            passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
             ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
             tails: Arc::new(Semaphore::new(limits.tails_max)),
             hub: Hub::default(),
+            retention,
             draining: watch::Sender::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
             request_count: AtomicU64::new(0),
             engine,
+            internal,
             limits,
             faces: config.faces.clone(),
         }));
+        retention::start(&state).map_err(|failure| Error::State(failure.message))?;
         Ok(Setup { state, new_admin_key })
+    }
+
+    /// The same without keeping the store open.
+    pub(crate) fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.0))
     }
 
     /// The store behind the server.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The internal store: what was done to the store and by whom.
+    pub(crate) fn internal(&self) -> &Internal {
+        &self.0.internal
+    }
+
+    /// Closes the store and the internal one with everything in them durable.
+    ///
+    /// # Errors
+    /// A last sync fails: the next open recovers.
+    pub fn close(&self) -> Result<()> {
+        let closed = self.0.engine.close();
+        self.0.internal.close()?;
+        Ok(closed?)
     }
 
     /// From now on `/readyz` answers 503, so that no new work is sent here, and tails end.
@@ -150,6 +171,15 @@ impl AppState {
     /// Becomes true when the server stops.
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
         self.0.draining.subscribe()
+    }
+
+    /// Whether the server stops.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.0.draining.borrow()
+    }
+
+    pub(crate) fn retention(&self) -> &Retention {
+        &self.0.retention
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -164,7 +194,7 @@ impl AppState {
 
     /// Whether new work is welcome: recovered, writable, not draining.
     pub(crate) fn unready(&self) -> Option<&'static str> {
-        if *self.0.draining.borrow() {
+        if self.is_draining() {
             return Some("draining");
         }
         let engine = &self.0.engine;
@@ -187,12 +217,8 @@ impl AppState {
         &*self.0.engine.options().clock
     }
 
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.0.keys
-    }
-
-    pub(crate) fn keys_change(&self) -> &Mutex<()> {
-        &self.0.keys_change
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.0.identities
     }
 
     pub(crate) fn wrong_keys(&self) -> &WrongKeys {
@@ -201,6 +227,10 @@ impl AppState {
 
     pub(crate) fn cursor_key(&self) -> &CursorKey {
         &self.0.cursor_key
+    }
+
+    pub(crate) fn internal_cursor_key(&self) -> &CursorKey {
+        &self.0.internal_cursor_key
     }
 
     pub(crate) fn requests(&self) -> &Semaphore {
@@ -279,6 +309,23 @@ impl AppState {
         self.blocking(change).await
     }
 
+    /// Hashes a password on a blocking thread; there are few of those, and few wait for one.
+    pub(crate) async fn password<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let busy = || Failure::unavailable("busy", "too many passwords are being checked at once: retry later");
+        let _waiting = self.0.passwords_waiting.try_acquire().map_err(|_full| busy())?;
+        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.passwords).acquire_owned());
+        let permit = wait.await.map_err(|_elapsed| busy())?.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(move |state| {
+            // Held by the thread, not by the client, who may leave before it is done.
+            let _permit = permit;
+            work(state)
+        })
+        .await
+    }
+
     fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
@@ -293,10 +340,35 @@ impl AppState {
         }
     }
 
+    /// Writes a deed down without waiting for it. One at a time: whoever has many addresses to try keys from
+    /// must not fill the blocking threads with them.
+    pub(crate) fn record_later(&self, deed: Deed) {
+        let Ok(permit) = Arc::clone(&self.0.recordings).try_acquire_owned() else {
+            deed.log();
+            return;
+        };
+        let state = self.clone();
+        // Nobody waits for it: what goes wrong is in the log.
+        drop(tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            state.internal().record(&deed);
+        }));
+    }
+
     /// Whether a query that starts now has had its time; asked between blocks of work.
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
         let deadline = self.clock().monotonic() + self.0.limits.query_time_max;
         Box::new(move || self.clock().monotonic() >= deadline)
+    }
+}
+
+/// A state that may be gone.
+pub(crate) struct WeakState(std::sync::Weak<Inner>);
+
+impl WeakState {
+    /// The state, if anybody else still uses it.
+    pub(crate) fn upgrade(&self) -> Option<AppState> {
+        self.0.upgrade().map(AppState)
     }
 }
 
@@ -312,19 +384,47 @@ impl Drop for Running {
     }
 }
 
-/// The secret that signs cursors: kept in the store, so that cursors survive a restart.
-fn cursor_secret(engine: &Engine) -> Result<[u8; 32]> {
-    if let Some(stored) = engine.get_blob(CURSOR_KEY_BLOB)? {
+/// Makes a key for the administrator, and gives it to be shown, if there is nobody who may administer
+/// the store.
+fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<String>> {
+    let now_us = engine.options().clock.now_us();
+    if identities.has_admin(now_us) {
+        return Ok(None);
+    }
+    if let Some(refusal) = engine.write_refusal() {
+        return Err(Error::config(format!(
+            "nobody may administer the store, and no key can be made ({refusal}): set ANNALS_ADMIN_KEY"
+        )));
+    }
+    let grant =
+        Grant { scopes: vec![Scope::Admin.name().to_owned()], user_id: Some("admin".to_owned()), ..Grant::default() };
+    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant }, now_us)?;
+    engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
+    identities.keys.add(record);
+    Ok(Some(key))
+}
+
+/// Another secret, from which `secret` cannot be told.
+fn derived(secret: &[u8; 32], domain: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(domain);
+    hash.update(secret);
+    hash.finalize().into()
+}
+
+/// A secret that is kept in the store, so that what it signs survives a restart.
+pub(crate) fn kept_secret(engine: &Engine, blob: &str) -> Result<[u8; 32]> {
+    if let Some(stored) = engine.get_blob(blob)? {
         return stored.try_into().map_err(|bytes: Vec<u8>| {
-            Error::State(format!("the cursor key in the store has {} bytes, not 32", bytes.len()))
+            Error::State(format!("the {blob} in the store has {} bytes, not 32", bytes.len()))
         });
     }
     let mut secret = [0; 32];
     keys::random(&mut secret)?;
-    match engine.put_blob(CURSOR_KEY_BLOB, &secret) {
-        // Where it cannot be kept, cursors end with this process; reads go on.
+    match engine.put_blob(blob, &secret) {
+        // Where it cannot be kept, what it signs ends with this process; reads go on.
         Err(error) if matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Poisoned) => {
-            tracing::warn!(%error, "the cursor key is not kept");
+            tracing::warn!(%error, blob, "a secret is not kept");
         }
         other => other?,
     }

@@ -59,7 +59,7 @@ async fn what_is_sound_is_read_and_nothing_is_written() {
         server.ingest(r#"{"event_type":"third"}"#).await,
         server.call(ADMIN, "DELETE", &format!("/annals/v1/events/{id}"), None).await,
         server.call(ADMIN, "POST", &format!("/annals/v1/events/{id}/acknowledge"), None).await,
-        server.call(ADMIN, "POST", "/annals/v1/keys", Some(json!({"name": "n", "scopes": []}))).await,
+        server.call(ADMIN, "POST", "/annals/v1/keys", Some(json!({"name": "n", "scopes": ["events:read"]}))).await,
     ] {
         assert_eq!(reply.expect(503).json()["error"]["code"], "read_only");
     }

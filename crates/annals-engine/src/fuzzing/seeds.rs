@@ -21,7 +21,7 @@ use crate::layout::{FileKind, FileName, MANIFEST_FILE};
 use crate::log::LOG_HEADER_SIZE;
 use crate::manifest::{Manifest, ManifestStore};
 use crate::options::{Durability, LOG_SIZE_BYTES_MIN, Options};
-use crate::requests::{AppendOptions, Delete, Idempotency, Mark};
+use crate::requests::{Amendment, AppendOptions, Delete, Idempotency, Mark, ReadMark, Repeats};
 use crate::storage::Storage;
 
 /// When the seeds' events were created.
@@ -38,6 +38,9 @@ pub struct Seed {
     /// The input.
     pub bytes: Vec<u8>,
 }
+
+/// The sequences amended in [`sample_files`].
+pub(super) const AMENDED: [u64; 2] = [2, 11];
 
 /// The files of a store.
 pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -176,6 +179,8 @@ fn write_sealed(engine: &Engine) -> Result<()> {
     engine.seal_now()?;
     engine.mark(&[Mark { sequence: 2, acknowledged: true }, Mark { sequence: 3, acknowledged: true }])?;
     engine.delete(&Delete::Sequences(vec![1, 3]))?;
+    amend_and_read(engine, 2)?;
+    append(engine, &[with_id(4 << 64 | 1)], &replacing())?;
     append(engine, &[Event::new("late")], &AppendOptions::default())?;
     engine.seal_now()
 }
@@ -195,8 +200,40 @@ fn write_live(engine: &Engine) -> Result<()> {
     engine.mark(&[Mark { sequence: first, acknowledged: true }, Mark { sequence: first + 1, acknowledged: false }])?;
     engine.delete(&Delete::Sequences(vec![first]))?;
     engine.delete(&Delete::Matching(Filter::term(Field::UserId, "ada")))?;
+    amend_and_read(engine, first + 2)?;
+    append(engine, &[with_id(98)], &replacing())?;
+    append(engine, &[with_id(98)], &replacing())?;
     let idempotency = Some(Idempotency { key: 5, body: 6 });
     append(engine, &[Event::new("c")], &AppendOptions { idempotency, ..AppendOptions::default() })
+}
+
+fn with_id(id: u128) -> Event<'static> {
+    let mut event = Event::new("replaced");
+    event.id = Some(EventId::from_u128(id));
+    event
+}
+
+fn replacing() -> AppendOptions {
+    AppendOptions { repeats: Repeats::Replace, ..AppendOptions::default() }
+}
+
+fn amend_and_read(engine: &Engine, sequence: u64) -> Result<()> {
+    engine.amend(&Amendment {
+        sequence,
+        severity: Some("warn".to_owned()),
+        is_public: Some(true),
+        target_user_ids: Some(vec!["ada".to_owned(), "bob".to_owned()]),
+        expires_at_us: Some(Some(NOW_US + DAY_US)),
+        updated_at_us: NOW_US,
+        ..Amendment::default()
+    })?;
+    let mark = |user: &str| ReadMark {
+        sequence,
+        user_id: user.to_owned(),
+        receipt: EventId::from_u128(77),
+        read_at_us: NOW_US,
+    };
+    engine.mark_read(&[mark("ada"), mark("bob")]).map(|_| ())
 }
 
 fn filters() -> Vec<Filter> {

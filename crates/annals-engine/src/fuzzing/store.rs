@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::memory::MemoryStorage;
-use super::seeds::{options, sample_files};
+use super::seeds::{AMENDED, options, sample_files};
 use super::{fix_envelope, fix_frame};
+use crate::amended::Amended;
 use crate::codec::{len_u64, row_usize, to_usize};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::event::{Marks, StoredEvent};
 use crate::filter::Filter;
 use crate::frame::FramePlace;
 use crate::log::LOG_HEADER_SIZE;
+use crate::requests::Amendment;
 use crate::storage::Storage;
 
 /// File, offset and what to XOR one byte with.
@@ -57,10 +59,25 @@ fn read_all(engine: &Engine, deleted: bool, visit: &mut dyn FnMut(StoredEvent)) 
         for row in rows {
             let mut event = part.event(row)?;
             event.marks = Marks::default();
+            if AMENDED.contains(&event.sequence) {
+                // The operation that amended it may be cut off with a torn tail.
+                as_if_never_amended(&mut event);
+            }
             visit(event);
         }
     }
     Ok(())
+}
+
+fn as_if_never_amended(event: &mut StoredEvent) {
+    let nothing = Amendment {
+        severity: Some(String::new()),
+        is_public: Some(false),
+        target_user_ids: Some(Vec::new()),
+        expires_at_us: Some(None),
+        ..Amendment::default()
+    };
+    Amended::new(&nothing).expect("nothing is within all limits").apply(event);
 }
 
 /// Flags, then edits: a store with these bytes changed is opened and read. Without [`FLAG_FIX`] no answer

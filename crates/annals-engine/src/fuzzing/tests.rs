@@ -30,6 +30,22 @@ fn an_unchanged_store_verifies_and_a_changed_one_does_not() {
     assert!(refused > 0);
 }
 
+/// What is compared without its amendments is what has some.
+#[test]
+fn the_sample_says_which_of_its_events_are_amended() {
+    let storage: std::sync::Arc<dyn crate::storage::Storage> =
+        std::sync::Arc::new(super::memory::MemoryStorage::with(super::seeds::sample_files()));
+    let engine = crate::Engine::open(super::seeds::options(storage)).unwrap();
+    let snapshot = engine.snapshot();
+    let events = (1..=snapshot.visible_sequence()).filter_map(|sequence| snapshot.get_sequence(sequence).unwrap());
+    let amended: Vec<u64> =
+        events.filter(|event| event.updated_at_us().is_some()).map(|event| event.sequence).collect();
+    assert_eq!(amended, super::seeds::AMENDED);
+    for sequence in amended {
+        assert!(snapshot.read_receipt(sequence, "bob").unwrap().is_some());
+    }
+}
+
 #[test]
 fn seeds_are_the_same_every_time() {
     assert!(seeds() == seeds());

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Principal, Scope, Scopes};
+use super::Principal;
+use super::grant::Grant;
+use super::hex::{from_hex, to_hex};
 use crate::error::{Error, Result};
 
 /// Where the keys are kept in the store.
@@ -31,16 +33,8 @@ pub(crate) struct KeyRecord {
     /// Hex of the secret's SHA-256.
     secret_sha256: String,
     pub(crate) name: String,
-    pub(crate) scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) realms: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) orgs: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) user_id: Option<String>,
-    /// UTC microseconds, exclusive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expires_at_us: Option<i64>,
+    #[serde(flatten)]
+    pub(crate) grant: Grant,
     pub(crate) created_at_us: i64,
 }
 
@@ -48,11 +42,7 @@ pub(crate) struct KeyRecord {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NewKey {
     pub(crate) name: String,
-    pub(crate) scopes: Scopes,
-    pub(crate) realms: Option<Vec<String>>,
-    pub(crate) orgs: Option<Vec<String>>,
-    pub(crate) user_id: Option<String>,
-    pub(crate) expires_at_us: Option<i64>,
+    pub(crate) grant: Grant,
 }
 
 /// A key in memory.
@@ -85,7 +75,7 @@ impl Keys {
         };
         let mut held = HashMap::new();
         for record in records {
-            let secret = from_hex(&record.secret_sha256)
+            let secret = from_hex::<32>(&record.secret_sha256)
                 .ok_or_else(|| Error::State(format!("the hash of key {} in the store is no SHA-256", record.id)))?;
             held.insert(record.id.clone(), Held { record, secret, last_used_us: AtomicI64::new(0) });
         }
@@ -95,12 +85,7 @@ impl Keys {
     /// Whether somebody can administer this store: the environment's administrator, or a key that is
     /// not limited.
     pub(crate) fn has_admin(&self, now_us: i64) -> bool {
-        let admin = |held: &Held| {
-            let KeyRecord { scopes, realms, orgs, .. } = &held.record;
-            let limited = realms.is_some() || orgs.is_some();
-            !limited && !held.expired(now_us) && scopes.iter().any(|name| name == Scope::Admin.name())
-        };
-        self.admin.is_some() || self.held.read().values().any(admin)
+        self.admin.is_some() || self.held.read().values().any(|held| held.record.grant.administers(now_us))
     }
 
     /// Whose key this is. Takes as long for an unknown id as for a wrong secret.
@@ -115,7 +100,7 @@ impl Keys {
         let found = held.get(id);
         let expected = found.map_or([0; 32], |held| held.secret);
         let equal = bool::from(expected.ct_eq(&presented));
-        let held = found.filter(|held| equal && !held.expired(now_us))?;
+        let held = found.filter(|held| equal && !held.record.grant.expired(now_us))?;
         held.last_used_us.store(now_us, Ordering::Relaxed);
         Some(held.principal())
     }
@@ -151,7 +136,7 @@ impl Keys {
     }
 
     pub(crate) fn add(&self, record: KeyRecord) {
-        if let Some(secret) = from_hex(&record.secret_sha256) {
+        if let Some(secret) = from_hex::<32>(&record.secret_sha256) {
             let held = Held { secret, last_used_us: AtomicI64::new(0), record };
             self.held.write().insert(held.record.id.clone(), held);
         }
@@ -163,20 +148,9 @@ impl Keys {
 }
 
 impl Held {
-    fn expired(&self, now_us: i64) -> bool {
-        self.record.expires_at_us.is_some_and(|at| at <= now_us)
-    }
-
     fn principal(&self) -> Principal {
-        let record = &self.record;
-        // A scope that a later version knew and this one does not allows nothing.
-        let known = record.scopes.iter().filter_map(|name| Scope::from_name(name)).collect::<Vec<_>>();
-        Principal {
-            user_id: record.user_id.clone().unwrap_or_else(|| format!("key:{}", record.id)),
-            key_id: record.id.clone(),
-            scopes: Scopes::of(&known),
-            tenant: super::tenant_of(record.realms.as_deref(), record.orgs.as_deref()),
-        }
+        let id = &self.record.id;
+        self.record.grant.principal(id.clone(), || format!("key:{id}"))
     }
 }
 
@@ -193,11 +167,7 @@ pub(crate) fn make(new: NewKey, now_us: i64) -> Result<(KeyRecord, String)> {
     let record = KeyRecord {
         secret_sha256: to_hex(&sha256(secret.as_bytes())),
         name: new.name,
-        scopes: new.scopes.names().into_iter().map(str::to_owned).collect(),
-        realms: new.realms,
-        orgs: new.orgs,
-        user_id: new.user_id,
-        expires_at_us: new.expires_at_us,
+        grant: new.grant,
         created_at_us: now_us,
         id,
     };
@@ -222,32 +192,15 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Scope;
     use annals_engine::TenantScope;
 
     fn new_key(scopes: &[Scope]) -> NewKey {
-        NewKey { name: "n".to_owned(), scopes: Scopes::of(scopes), ..NewKey::default() }
+        let scopes = scopes.iter().map(|scope| scope.name().to_owned()).collect();
+        NewKey { name: "n".to_owned(), grant: Grant { scopes, ..Grant::default() } }
     }
 
     #[test]
@@ -269,7 +222,9 @@ mod tests {
     #[test]
     fn wrong_keys_are_nobody() {
         let keys = Keys::load(None, Some("the-administrators-key")).unwrap();
-        let (record, key) = make(NewKey { expires_at_us: Some(10), ..new_key(&[Scope::Admin]) }, 1).unwrap();
+        let mut new = new_key(&[Scope::Admin]);
+        new.grant.expires_at_us = Some(10);
+        let (record, key) = make(new, 1).unwrap();
         keys.add(record);
         assert!(keys.recognise(&key, 9).is_some());
         assert!(keys.recognise(&key, 10).is_none(), "expired");
@@ -284,9 +239,23 @@ mod tests {
     fn a_limited_key_administers_no_store() {
         let keys = Keys::load(None, None).unwrap();
         for (orgs, has_admin) in [(Some(vec!["o".to_owned()]), false), (None, true)] {
-            keys.add(make(NewKey { orgs, ..new_key(&[Scope::Admin]) }, 1).unwrap().0);
+            let mut new = new_key(&[Scope::Admin]);
+            new.grant.orgs = orgs;
+            keys.add(make(new, 1).unwrap().0);
             assert_eq!(keys.has_admin(2), has_admin);
         }
+    }
+
+    #[test]
+    fn a_list_of_an_earlier_version_is_read() {
+        let stored =
+            br#"[{"id":"a","secret_sha256":"SHA","name":"n","scopes":["events:read"],"orgs":["o"],"user_id":"u",
+            "expires_at_us":9,"created_at_us":1}]"#;
+        let stored = String::from_utf8_lossy(stored).replace("SHA", &"ab".repeat(32));
+        let keys = Keys::load(Some(stored.as_bytes()), None).unwrap();
+        let (record, _) = keys.list().remove(0);
+        assert_eq!((record.grant.user_id.as_deref(), record.grant.expires_at_us), (Some("u"), Some(9)));
+        assert_eq!(record.grant.orgs, Some(vec!["o".to_owned()]));
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! Who is calling and what they may do and see.
 
 mod credential;
+pub(crate) mod grant;
+mod hex;
+mod identities;
 pub(crate) mod keys;
+pub(crate) mod password;
 mod scope;
 pub(crate) mod tenancy;
+pub(crate) mod tokens;
+pub(crate) mod users;
 mod wrong_keys;
 
 use std::net::IpAddr;
@@ -11,10 +17,12 @@ use std::net::IpAddr;
 use annals_engine::TenantScope;
 use axum::http::HeaderMap;
 
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face::Face;
 use crate::state::AppState;
 
+pub(crate) use identities::Identities;
 pub(crate) use scope::{Scope, Scopes};
 pub(crate) use wrong_keys::WrongKeys;
 
@@ -25,7 +33,8 @@ pub(crate) const ADMIN_KEY_LEN_MIN: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     pub(crate) user_id: String,
-    /// The key's public part; empty for the administrator of the environment.
+    /// The key's public part, `user:` and the name for the token of a user; empty for the administrator
+    /// of the environment.
     pub(crate) key_id: String,
     pub(crate) scopes: Scopes,
     /// What it sees: a query cannot be built without it.
@@ -92,7 +101,7 @@ pub(crate) fn authorise(
     };
     let principal = match face.caller.and_then(|caller| caller(state, headers, peer)) {
         Some(told) => told?,
-        None => by_key(state, headers, peer)?,
+        None => by_key(state, face, headers, peer)?,
     };
     if !principal.scopes.allow(scope) {
         return Err(Failure::lacks(scope));
@@ -104,17 +113,23 @@ pub(crate) fn authorise(
 }
 
 /// The caller whose key the headers carry.
-fn by_key(state: &AppState, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
+fn by_key(state: &AppState, face: &Face, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
     let key = credential::from_headers(headers).ok_or_else(Failure::no_key)?;
     let now = state.clock().monotonic();
     if let Some(wait_s) = peer.and_then(|address| state.wrong_keys().must_wait(address, now)) {
         return Err(Failure::rate_limited(wait_s));
     }
-    let Some(principal) = state.keys().recognise(&key, state.clock().now_us()) else {
-        if let Some(address) = peer {
-            state.wrong_keys().count(address, now);
-        }
+    let Some(principal) = state.identities().recognise(&key, state.clock().now_us()) else {
+        count_wrong(state, face, peer);
         return Err(Failure::wrong_key());
     };
     Ok(principal)
+}
+
+/// Remembers a wrong key or password of an address, and writes down when it has had its last for now.
+pub(crate) fn count_wrong(state: &AppState, face: &Face, peer: Option<IpAddr>) {
+    let Some(address) = peer else { return };
+    if let Some(count) = state.wrong_keys().count(address, state.clock().monotonic()) {
+        state.record_later(Deed::wrong_keys(face.name, address, count));
+    }
 }

@@ -71,6 +71,23 @@ impl Scopes {
         self.0 & (scope as u16 | Scope::Admin as u16) != 0
     }
 
+    /// What is in it that `self` holds too; a set with `admin` holds all of it.
+    pub(crate) fn limit(self, wanted: Self) -> Self {
+        let held: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| wanted.0 & *scope as u16 != 0).collect();
+        Self::of(&held.into_iter().filter(|scope| self.allow(*scope)).collect::<Vec<_>>())
+    }
+
+    /// As they are signed into tokens.
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// What [`Scopes::bits`] gave; bits that are no scope of this version allow nothing.
+    pub(crate) fn from_bits(bits: u16) -> Self {
+        let known = Scope::ALL.iter().copied().filter(|scope| bits & *scope as u16 != 0);
+        Self::of(&known.collect::<Vec<_>>())
+    }
+
     pub(crate) fn names(self) -> Vec<&'static str> {
         Scope::ALL.iter().filter(|scope| self.0 & **scope as u16 != 0).map(|scope| scope.name()).collect()
     }
@@ -99,6 +116,16 @@ mod tests {
                 assert_eq!(allowed, other == scope || *other == Scope::Admin, "{other} for {scope}");
             }
         }
+    }
+
+    #[test]
+    fn a_set_is_limited_to_what_another_holds() {
+        let (read, write) = (Scope::EventsRead, Scope::EventsCreate);
+        let both = Scopes::of(&[read, write]);
+        assert_eq!(Scopes::of(&[read]).limit(both), Scopes::of(&[read]));
+        assert_eq!(Scopes::of(&[Scope::Admin]).limit(both), both);
+        assert_eq!(both.limit(Scopes::of(&[Scope::Admin])), Scopes::default());
+        assert_eq!(Scopes::from_bits(both.bits() | 1 << 15), both);
     }
 
     #[test]

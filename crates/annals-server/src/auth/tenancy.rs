@@ -1,26 +1,33 @@
-//! What a limited key may write: its own realms and organisations, named or not.
+//! What may be written: by a limited key its own realms and organisations, named or not, and by nobody
+//! what a retention policy has let go of.
 
 use annals_engine::{Field, TenantScope};
 use annals_json::{EventError, IncomingEvent};
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 
-/// Places the events of one request and remembers the first that is not the caller's to write.
+use crate::error::{Answer, Failure};
+use crate::retention::EVENT_EXPIRED;
+use crate::state::AppState;
+
+/// Admits the events of one request and remembers the first that is not the caller's to write.
 pub(crate) struct Guard<'t> {
+    state: &'t AppState,
     tenant: &'t TenantScope,
     first: Mutex<Option<(u64, String)>>,
 }
 
 impl<'t> Guard<'t> {
-    pub(crate) fn new(tenant: &'t TenantScope) -> Self {
-        Self { tenant, first: Mutex::new(None) }
+    pub(crate) fn new(state: &'t AppState, tenant: &'t TenantScope) -> Self {
+        Self { state, tenant, first: Mutex::new(None) }
     }
 
-    /// [`place`] for the event of a line.
+    /// [`admit`] for the event of a line.
     ///
     /// # Errors
-    /// The realm or organisation that is not the caller's, or that one must be named.
-    pub(crate) fn place(&self, event: &mut IncomingEvent<'_>, line: u64) -> Result<(), EventError> {
-        let Err(error) = place(self.tenant, event) else { return Ok(()) };
+    /// The realm or organisation that is not the caller's, or that one must be named; `event_expired`.
+    pub(crate) fn admit(&self, event: &mut IncomingEvent<'_>, line: u64) -> Result<(), EventError> {
+        let Err(error) = place(self.tenant, event) else { return self.state.retention().check(event) };
         let mut first = self.first.lock();
         if first.as_ref().is_none_or(|(held, _)| line < *held) {
             *first = Some((line, format!("line {line}: {error}")));
@@ -34,12 +41,23 @@ impl<'t> Guard<'t> {
     }
 }
 
+/// Puts an event into the caller's realms and organisations and refuses one that a retention policy no
+/// longer keeps. Every face that writes single events asks this, those that write many a [`Guard`].
+///
+/// # Errors
+/// 403 as for [`place`], 400 `event_expired`.
+pub(crate) fn admit(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
+    place(tenant, event).map_err(|error| Failure::forbidden(error.message))?;
+    let expired = |error: EventError| Failure::new(StatusCode::BAD_REQUEST, EVENT_EXPIRED, error.message);
+    state.retention().check(event).map_err(expired)
+}
+
 /// Puts an event that names neither realm nor organisation into the caller's, and refuses one that
 /// names a foreign one, or would have neither. What the payload fills in counts as named.
 ///
 /// # Errors
 /// The realm or organisation that is not the caller's, or that one must be named.
-pub(crate) fn place(tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Result<(), EventError> {
+fn place(tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Result<(), EventError> {
     let TenantScope::Limited { realms, orgs } = tenant else {
         return Ok(());
     };
@@ -69,6 +87,7 @@ pub(crate) fn place(tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ServerConfig;
 
     fn limited(realms: &[&str], orgs: &[&str]) -> TenantScope {
         let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
@@ -116,11 +135,18 @@ mod tests {
 
     #[test]
     fn the_first_foreign_line_is_the_one_that_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = ServerConfig {
+            log_size_bytes: annals_engine::LOG_SIZE_BYTES_MIN,
+            admin_key: Some("the-administrators-key".to_owned()),
+            ..ServerConfig::new(directory.path())
+        };
+        let state = AppState::open(&config).unwrap().state;
         let tenant = limited(&["a"], &[]);
-        let guard = Guard::new(&tenant);
+        let guard = Guard::new(&state, &tenant);
         for line in [7, 3, 9] {
             let mut event = in_realm("z");
-            assert!(guard.place(&mut event, line).is_err());
+            assert!(guard.admit(&mut event, line).is_err());
         }
         assert!(guard.first().unwrap().starts_with("line 3: realm_ids holds \"z\""));
     }

@@ -37,10 +37,11 @@ impl WrongKeys {
         (!over).then(|| (window.start + WINDOW).saturating_sub(now).as_secs() + 1)
     }
 
-    /// Remembers a wrong key. Loopback is exempt: behind a proxy it is everybody's address.
-    pub(crate) fn count(&self, address: IpAddr, now: Duration) {
+    /// Remembers a wrong key, and says how many there were if it is the one after which the address must
+    /// wait. Loopback is exempt: behind a proxy it is everybody's address.
+    pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Option<u32> {
         if address.is_loopback() {
-            return;
+            return None;
         }
         let mut seen = self.seen.lock();
         if seen.len() >= ADDRESSES_MAX && !seen.contains_key(&address) {
@@ -54,6 +55,7 @@ impl WrongKeys {
             *window = Window { start: now, count: 0 };
         }
         window.count = window.count.saturating_add(1);
+        (window.count == self.per_minute_max).then_some(window.count)
     }
 }
 
@@ -68,12 +70,13 @@ mod tests {
         let at = Duration::from_secs;
         for second in 0..2 {
             assert_eq!(wrong.must_wait(far, at(second)), None);
-            wrong.count(far, at(second));
-            wrong.count(near, at(second));
+            assert_eq!(wrong.count(far, at(second)), (second == 1).then_some(2), "once, when the limit is reached");
+            assert_eq!(wrong.count(near, at(second)), None);
             wrong.count(near, at(second));
         }
         assert_eq!(wrong.must_wait(far, at(10)), Some(51));
         assert_eq!(wrong.must_wait(near, at(10)), None);
+        assert_eq!(wrong.count(far, at(11)), None);
         assert_eq!(wrong.must_wait(far, at(60)), None);
     }
 }

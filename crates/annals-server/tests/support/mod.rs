@@ -1,6 +1,8 @@
 //! A server over a store of its own, called without a socket.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
+pub mod table;
+
 use annals_engine::{Durability, Engine, Options};
 use annals_server::{AppState, FaceSettings, Limits, ServerConfig, router};
 use axum::Router;
@@ -127,6 +129,17 @@ impl Server {
             body["realms"] = json!(realms);
         }
         self.key(body).await.0
+    }
+
+    /// A key of an administrator that was good for a moment.
+    pub async fn expired_key(&self) -> String {
+        let now_us = self.state.engine().options().clock.now_us();
+        let mut at = Vec::new();
+        annals_json::write_micros(&mut at, now_us + 100_000);
+        let at = String::from_utf8(at).unwrap();
+        let key = self.key(json!({"name": "expired", "scopes": ["admin"], "expires_at": at})).await.0;
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        key
     }
 
     /// What changes when anything is written: the last sequence and how many events there are.

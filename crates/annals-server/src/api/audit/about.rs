@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::params::{FILTERS, LIMIT_DEFAULT, LIMIT_MAX};
 use crate::openapi::Operation;
 use crate::openapi::schema::{
-    any_object, bounded, list as list_of, named, nullable_text, object, object_with, text, time, uuid,
+    any_object, bounded, count, list as list_of, named, nullable_text, object, object_with, text, time, uuid,
 };
 
 pub(super) fn list() -> Operation {
@@ -34,6 +34,24 @@ pub(super) fn catalog() -> Operation {
     Operation::new("The types of events there are, by group")
         .answers("Groups and their types", object(&[("catalog", groups)]))
         .refuses(&[422])
+}
+
+pub(super) fn token() -> Operation {
+    let form = [
+        ("username", text()),
+        ("password", json!({"type": "string", "format": "password"})),
+        ("grant_type", json!({"type": "string", "pattern": "^password$"})),
+        ("scope", json!({"type": "string", "description": "Scopes parted by blanks; all of the user's if empty"})),
+        ("client_id", text()),
+        ("client_secret", text()),
+    ];
+    let answer = [("access_token", text()), ("token_type", json!({"const": "bearer"})), ("expires_in", count())];
+    let form = object_with(&form, &["username", "password"]);
+    Operation::new("A bearer token for a password, good for an hour")
+        .about("The password grant of OAuth 2. The token ends with its user at once.")
+        .body_of(true, vec![("application/x-www-form-urlencoded", form)])
+        .answers("The token", object(&answer))
+        .refuses(&[400, 401, 422, 429])
 }
 
 pub(super) fn schemas() -> Value {

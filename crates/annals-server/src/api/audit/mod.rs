@@ -11,13 +11,14 @@ mod catalog;
 mod integer;
 mod params;
 mod shape;
+mod token;
 
 use annals_engine::StoredEvent;
 use annals_query::{EventRef, Query};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::auth::Access::Needs;
+use crate::auth::Access::{Needs, Open};
 use crate::auth::Scope;
 use crate::error::{Answer, Detail, Failure};
 use crate::face::{self, Face, Refused, Slash};
@@ -33,6 +34,7 @@ pub(crate) static FACE: Face = Face {
         GET  "/v1/audit/events"      Needs(Scope::EventsRead) => list, about::list;
         GET  "/v1/audit/events/{id}" Needs(Scope::EventsRead) => get, about::get;
         GET  "/v1/audit/catalog"     Needs(Scope::EventsRead) => catalog::catalog, about::catalog;
+        POST "/v1/auth/token"        Open                     => token::issue, about::token;
     },
     mounts: &[""],
     slash: Slash::Either,
@@ -48,7 +50,7 @@ fn is_within(path: &str, folder: &str) -> bool {
 
 fn refusal(failure: &Failure, _refused: &Refused<'_>) -> (StatusCode, Value) {
     if let Some(body) = &failure.body {
-        return (failure.status, body.clone());
+        return (failure.status, (**body).clone());
     }
     if failure.code != Failure::INVALID_PATH && !failure.details.is_empty() {
         let list: Vec<Value> = failure.details.iter().map(invalid).collect();

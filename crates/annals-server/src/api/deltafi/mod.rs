@@ -10,13 +10,14 @@ mod proxy;
 mod shape;
 
 use annals_engine::{AppendOptions, Engine, EventId, Repeats, StoredEvent, TenantScope};
-use annals_query::{EventRef, Query, Total};
+use annals_query::{DeleteOutcome, EventRef, Query, Total};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::append;
 use crate::auth::Access::Needs;
 use crate::auth::Scope;
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face::{self, Face, Refused, Slash};
 use crate::idempotency;
@@ -110,12 +111,13 @@ pub(crate) async fn get(request: Request) -> Answer {
 
 /// `DELETE /api/v2/events/{id}`
 pub(crate) async fn delete(request: Request) -> Answer {
-    let (id, tenant) = (id(&request)?, request.caller.tenant);
-    let remove = move |state: &AppState| {
-        let (event, _) = annals_query::delete_event(state.engine(), &tenant, &EventRef::Id(id))?;
-        Ok(event)
-    };
-    request.state.write(remove).await.map(|event| shown(&event)).map_err(|failure| named(failure, id))
+    let id = id(&request)?;
+    let deed = request.deed("event.deleted").on("event", request.id.as_str());
+    let tenant = request.caller.tenant;
+    let remove = move |state: &AppState| Ok(annals_query::delete_event(state.engine(), &tenant, &EventRef::Id(id))?);
+    let told = |deed: Deed, (_, outcome): &(StoredEvent, DeleteOutcome)| deed.count(outcome.deleted);
+    let deleted = request.state.write(move |state| state.audited(deed, remove, told)).await;
+    deleted.map(|(event, _)| shown(&event)).map_err(|failure| named(failure, id))
 }
 
 /// `PUT /api/v2/events/{id}/acknowledge`
@@ -144,7 +146,7 @@ pub(crate) async fn create(request: Request) -> Answer {
     let body = request.event_body().await?;
     let event = state
         .write(move |state| {
-            let create::Wanted { mut event, acknowledged } = create::wanted(&body)?;
+            let mut event = create::event(&body)?;
             append::prepare(state, &tenant, &mut event)?;
             if let Some(id) = event.id {
                 annals_query::replaceable(&state.engine().snapshot(), &tenant, id)?;
@@ -157,10 +159,6 @@ pub(crate) async fn create(request: Request) -> Answer {
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            if acknowledged && !receipt.replayed {
-                let name = EventRef::Sequence(receipt.sequences.start);
-                return Ok(annals_query::acknowledge(state.engine(), &tenant, &name)?);
-            }
             append::stored(state, &tenant, &receipt)
         })
         .await?;

@@ -16,11 +16,13 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::Access::{Needs, Open};
 use crate::auth::Scope;
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face::{self, Face, Refused, Slash};
 use crate::pages;
 use crate::request::Request;
 use crate::routes::route_table;
+use crate::state::AppState;
 
 /// Owns `/api/v1`, but for the organisations.
 pub(crate) static FACE: Face = Face {
@@ -135,17 +137,18 @@ pub(crate) async fn stats(request: Request) -> Answer {
 pub(crate) async fn cleanup(request: Request) -> Answer {
     let (state, realm) = (request.state.clone(), realm_of_host(&request.host));
     let tenant = request.caller.tenant.clone();
+    let deed = within(request.deed("events.cleaned_up"), &realm);
     let days = params::retention_days(&request.object().await?)?;
+    let deed = deed.filter(format!("retention_days={days}"));
     // The cutoff is shown in milliseconds, so it is one.
     let now_ms = state.clock().now_us().div_euclid(US_PER_MS);
     let cutoff_us = now_ms * US_PER_MS - i64::from(days) * US_PER_DAY;
-    let deleted = match (&tenant, &realm) {
+    let clean_up = move |state: &AppState| match (&tenant, &realm) {
         // Whole segments can go without a look inside.
-        (TenantScope::Unlimited, Filter::All) => {
-            state.write(move |state| Ok(state.engine().delete(&Delete::CreatedBefore(cutoff_us))?)).await?
-        }
-        _ => delete_matching(&state, tenant, Filter::created_between(i64::MIN, cutoff_us).and(realm)).await?,
+        (TenantScope::Unlimited, Filter::All) => Ok(state.engine().delete(&Delete::CreatedBefore(cutoff_us))?),
+        _ => delete_matching(state, &tenant, &Filter::created_between(i64::MIN, cutoff_us).and(realm.clone())),
     };
+    let deleted = state.write(move |state| state.audited(deed, clean_up, counted)).await?;
     let data = json!({"deleted_count": deleted, "retention_days": days, "cutoff_date": shape::time(cutoff_us)});
     Ok(envelope("Old events cleaned up successfully", data.to_string().as_bytes()))
 }
@@ -154,34 +157,44 @@ pub(crate) async fn cleanup(request: Request) -> Answer {
 pub(crate) async fn bulk_delete(request: Request) -> Answer {
     let (state, realm) = (request.state.clone(), realm_of_host(&request.host));
     let tenant = request.caller.tenant.clone();
-    let filter = params::bulk_delete(&request.object().await?, state.limits())?;
-    let deleted = delete_matching(&state, tenant, filter.and(realm)).await?;
+    let deed = within(request.deed("events.deleted"), &realm);
+    let body = request.object().await?;
+    let filter = params::bulk_delete(&body, state.limits())?.and(realm);
+    let deed = deed.filter(Value::Object(body).to_string());
+    let delete = move |state: &AppState| delete_matching(state, &tenant, &filter);
+    let deleted = state.write(move |state| state.audited(deed, delete, counted)).await?;
     Ok(envelope("Events deleted successfully", json!({"deleted_count": deleted}).to_string().as_bytes()))
 }
 
 /// `DELETE /api/v1/events/{id}`
 pub(crate) async fn delete(request: Request) -> Answer {
     let name = event_ref(&request.id)?;
+    let deed = request.deed("event.deleted").on("event", request.id.as_str());
     let (tenant, realm) = (request.caller.tenant, realm_of_host(&request.host));
-    request
-        .state
-        .write(move |state| {
-            let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
-            in_realm(&event, &realm)?;
-            Ok(annals_query::delete_event(state.engine(), &tenant, &name)?)
-        })
-        .await
-        .map_err(event_not_found)?;
+    let delete = move |state: &AppState| {
+        let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
+        in_realm(&event, &realm)?;
+        Ok(annals_query::delete_event(state.engine(), &tenant, &name)?.1.deleted)
+    };
+    request.state.write(move |state| state.audited(deed, delete, counted)).await.map_err(event_not_found)?;
     Ok(envelope("Event deleted successfully", b"null"))
 }
 
-async fn delete_matching(state: &crate::state::AppState, tenant: TenantScope, filter: Filter) -> Answer<u64> {
-    let delete = move |state: &crate::state::AppState| {
-        let outcome =
-            annals_query::delete_matching(state.engine(), &tenant, &filter, DeleteMode::Delete, &*state.expiry())?;
-        Ok(outcome.deleted)
-    };
-    state.write(delete).await
+fn delete_matching(state: &AppState, tenant: &TenantScope, filter: &Filter) -> Answer<u64> {
+    let outcome = annals_query::delete_matching(state.engine(), tenant, filter, DeleteMode::Delete, &*state.expiry())?;
+    Ok(outcome.deleted)
+}
+
+/// Adds the realm of the host, which narrows what is deleted.
+fn within(deed: Deed, realm: &Filter) -> Deed {
+    match realm {
+        Filter::Term(_, realm) => deed.detail("realm_of_host", json!(realm)),
+        _ => deed,
+    }
+}
+
+fn counted(deed: Deed, deleted: &u64) -> Deed {
+    deed.count(*deleted)
 }
 
 /// The envelope around `data`, which is JSON.

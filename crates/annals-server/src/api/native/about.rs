@@ -3,6 +3,7 @@
 pub(super) mod admin;
 pub(super) mod follow;
 pub(super) mod notifications;
+pub(super) mod retention;
 
 use annals_engine::Field;
 use serde_json::{Map, Value, json};
@@ -34,6 +35,14 @@ fn filtered(operation: Operation) -> Operation {
 }
 
 pub(super) fn list() -> Operation {
+    paged(Operation::new("Events: filtered, sorted, paged, exactly counted"))
+}
+
+pub(super) fn audit() -> Operation {
+    paged(Operation::new("What was done to the store and by whom: filtered, sorted and paged as events are"))
+}
+
+fn paged(operation: Operation) -> Operation {
     let page = [
         ("events", list_of(named("Event"))),
         ("total", json!({"type": ["integer", "null"]})),
@@ -41,7 +50,7 @@ pub(super) fn list() -> Operation {
         ("offset", count()),
         ("next_cursor", nullable_text()),
     ];
-    filtered(Operation::new("Events: filtered, sorted, paged, exactly counted"))
+    filtered(operation)
         .query("sort", one_of(SORTS), "-created_at if it is not given")
         .query("limit", bounded(1, 10_000, 100), "Events of the page; it also ends at 16 MiB, with a cursor")
         .query("offset", offset(), "Events to leave out first")
@@ -199,6 +208,7 @@ pub(super) fn schemas() -> Value {
         .iter()
         .map(|field| (field.name(), keyword(*field)))
         .chain(other_members())
+        .chain([("acknowledged", boolean())])
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect();
     let error = object(&[("code", text()), ("message", text()), ("request_id", text())]);
@@ -211,5 +221,6 @@ pub(super) fn schemas() -> Value {
             ("accepted", count()), ("duplicates", count()), ("rejected", count()), ("errors", list_of(tally_error)),
         ]),
         "Key": admin::key_schema(),
+        "User": admin::user_schema(),
     })
 }

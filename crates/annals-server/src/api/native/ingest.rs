@@ -108,11 +108,11 @@ async fn whole(
 }
 
 fn append(state: &AppState, plain: &[u8], form: Form, how: &AppendOptions, partial: bool) -> Answer {
-    let foreign = tenancy::Guard::new(&how.scope);
+    let foreign = tenancy::Guard::new(state, &how.scope);
     let latest_us = state.engine().latest_created_at_us();
     let hook = |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| {
         event.check_not_after(latest_us)?;
-        foreign.place(event, line.number)
+        foreign.admit(event, line.number)
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut parsed = match form {

@@ -1,13 +1,15 @@
 //! `/annals/v1/events/{id}`: one event by any of its names, its delete and its marks.
 
 use annals_engine::{Engine, StoredEvent, TenantScope};
-use annals_query::EventRef;
+use annals_query::{DeleteOutcome, EventRef};
 use axum::http::StatusCode;
 
 use super::query::only;
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
+use crate::state::AppState;
 
 /// `GET /annals/v1/events/{id}`
 pub(crate) async fn get(request: Request) -> Answer {
@@ -23,9 +25,11 @@ pub(crate) async fn get(request: Request) -> Answer {
 pub(crate) async fn delete(request: Request) -> Answer {
     only(&request.params, &[])?;
     let name = event_ref(&request.id)?;
+    let deed = request.deed("event.deleted").on("event", request.id.as_str());
     let tenant = request.caller.tenant;
-    let (_, outcome) =
-        request.state.write(move |state| Ok(annals_query::delete_event(state.engine(), &tenant, &name)?)).await?;
+    let delete = move |state: &AppState| Ok(annals_query::delete_event(state.engine(), &tenant, &name)?.1);
+    let told = |deed: Deed, outcome: &DeleteOutcome| deed.count(outcome.deleted);
+    let outcome = request.state.write(move |state| state.audited(deed, delete, told)).await?;
     Ok(face::json(StatusCode::OK, serde_json::json!({"deleted": outcome.deleted}).to_string()))
 }
 

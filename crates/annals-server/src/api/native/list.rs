@@ -1,19 +1,34 @@
 //! `GET` and `DELETE /annals/v1/events`: pages, and deletes by filter.
 
-use annals_query::{DeleteMode, Query, Total};
+use annals_engine::Engine;
+use annals_query::{CursorKey, DeleteMode, DeleteOutcome, Query, Total};
 use axum::http::StatusCode;
 
 use super::query::{filters, flag, number, order};
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
+use crate::state::AppState;
 
 const LIST: &[&str] = &["sort", "limit", "offset", "cursor", "total", "fields"];
 const LIMIT_DEFAULT: u64 = 100;
 const LIMIT_MAX: u64 = 10_000;
 
+/// What a page is of.
+pub(super) struct Source {
+    pub(super) engine: Engine,
+    pub(super) cursor_key: CursorKey,
+}
+
 /// `GET /annals/v1/events`
 pub(crate) async fn list(request: Request) -> Answer {
+    let (engine, cursor_key) = (request.state.engine().clone(), request.state.cursor_key().clone());
+    page(request, Source { engine, cursor_key }).await
+}
+
+/// A page of what the caller sees of a source.
+pub(super) async fn page(request: Request, source: Source) -> Answer {
     let (params, limits) = (&request.params, request.state.limits());
     let filter = filters(params, LIST, limits)?.filter;
     let limit = number(params, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)?;
@@ -25,6 +40,9 @@ pub(crate) async fn list(request: Request) -> Answer {
     };
     let selection = match params.last("fields") {
         None => None,
+        Some(list) if list.split(',').all(|name| name.trim().is_empty()) => {
+            return Err(Failure::invalid("fields", "must name at least one member of an event"));
+        }
         Some(list) => Some(
             annals_json::Selection::parse(list)
                 .map_err(|error| Failure::invalid("fields", format!("is wrong: {error}")))?,
@@ -41,13 +59,13 @@ pub(crate) async fn list(request: Request) -> Answer {
         if offset > 0 {
             return Err(Failure::invalid("cursor", "cannot be given together with an offset"));
         }
-        query = query.clone().after(request.state.cursor_key().decode(cursor, &query)?);
+        query = query.clone().after(source.cursor_key.decode(cursor, &query)?);
     }
     let body = request
         .state
         .read(move |state| {
-            let page = annals_query::execute(&state.engine().snapshot(), &query, &*state.expiry())?;
-            let next = page.next.as_ref().map(|position| state.cursor_key().encode(position, &query));
+            let page = annals_query::execute(&source.engine.snapshot(), &query, &*state.expiry())?;
+            let next = page.next.as_ref().map(|position| source.cursor_key.encode(position, &query));
             let mut body = b"{\"events\":[".to_vec();
             for (index, event) in page.events.iter().enumerate() {
                 if index > 0 {
@@ -78,11 +96,18 @@ pub(crate) async fn delete(request: Request) -> Answer {
     }
     let dry_run = request.params.last(DRY_RUN).map_or(Ok(false), |value| flag(DRY_RUN, value))?;
     let mode = if dry_run { DeleteMode::DryRun } else { DeleteMode::Delete };
+    // A count of what would be deleted deletes nothing.
+    let deed = (!dry_run).then(|| request.deed("events.deleted").filter(request.uri.query().unwrap_or_default()));
     let (tenant, filter) = (request.caller.tenant, found.filter);
+    let delete = move |state: &AppState| {
+        Ok(annals_query::delete_matching(state.engine(), &tenant, &filter, mode, &*state.expiry())?)
+    };
+    let told = |deed: Deed, outcome: &DeleteOutcome| deed.count(outcome.deleted);
     let outcome = request
         .state
-        .write(move |state| {
-            Ok(annals_query::delete_matching(state.engine(), &tenant, &filter, mode, &*state.expiry())?)
+        .write(move |state| match deed {
+            Some(deed) => state.audited(deed, delete, told),
+            None => delete(state),
         })
         .await?;
     let body = serde_json::json!({"deleted": outcome.deleted, "dry_run": dry_run});

@@ -1,6 +1,7 @@
 //! The native API (`docs/api.md`, "Native"): everything the store can do, under its own names.
 
 mod about;
+pub(crate) mod audit;
 mod document;
 pub(crate) mod health;
 pub(crate) mod ingest;
@@ -9,8 +10,10 @@ pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod notifications;
 mod query;
+pub(crate) mod retention;
 pub(crate) mod stats;
 pub(crate) mod tail;
+pub(crate) mod users;
 pub(crate) mod verify;
 
 use axum::http::StatusCode;
@@ -46,12 +49,19 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
     GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
+    GET    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::get, about::retention::get;
+    PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
+    POST   "/annals/v1/retention/preview"         NeedsWholeStore(Scope::EventsRetention) => retention::preview, about::retention::preview;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
     PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
     GET    "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::list, about::admin::list_keys;
     POST   "/annals/v1/keys"                      NeedsWholeStore(Scope::Admin) => keys::create, about::admin::create_key;
     DELETE "/annals/v1/keys/{id}"                 NeedsWholeStore(Scope::Admin) => keys::delete, about::admin::delete_key;
+    GET    "/annals/v1/users"                     NeedsWholeStore(Scope::Admin) => users::list, about::admin::list_users;
+    POST   "/annals/v1/users"                     NeedsWholeStore(Scope::Admin) => users::create, about::admin::create_user;
+    DELETE "/annals/v1/users/{username}"          NeedsWholeStore(Scope::Admin) => users::delete, about::admin::delete_user;
+    GET    "/annals/v1/audit"                     NeedsWholeStore(Scope::AuditRead) => audit::list, about::audit;
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
     GET    "/healthz"                             Open                          => health::alive, about::alive;
     GET    "/readyz"                              Open                          => health::ready, about::ready;

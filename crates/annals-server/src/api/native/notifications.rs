@@ -1,7 +1,7 @@
 //! `/annals/v1/notifications`: publishing events that are shown to users, and taking them back.
 
 use annals_engine::{Amendment, AppendOptions, Field};
-use annals_query::EventRef;
+use annals_query::{DeleteOutcome, EventRef};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -9,10 +9,12 @@ use super::item::{event_ref, shown};
 use super::query::only;
 use crate::append;
 use crate::body;
+use crate::deed::Deed;
 use crate::error::Answer;
 use crate::face;
 use crate::idempotency;
 use crate::request::Request;
+use crate::state::AppState;
 
 mod given;
 
@@ -24,10 +26,7 @@ pub(crate) async fn publish(request: Request) -> Answer {
     only(&request.params, &[])?;
     let key = idempotency::key(&request.headers, &request.caller)?;
     let (state, caller) = (request.state.clone(), request.caller.clone());
-    let _running = match key {
-        Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
-        None => None,
-    };
+    let _running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let bytes = request.event_body().await?;
     let published = Published::read(&body::object(&bytes)?)?;
     let event = state
@@ -37,13 +36,11 @@ pub(crate) async fn publish(request: Request) -> Answer {
             append::prepare(state, &caller.tenant, &mut event)?;
             let how = AppendOptions {
                 scope: caller.tenant.clone(),
-                idempotency: key.map(|key| idempotency::of_body(key, &bytes)),
+                idempotency: key.map(|key| idempotency::of_call(key, &["notifications"], &bytes)),
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            // A repeated request shows the notification as it is now, and 404 if it was deleted meanwhile.
-            let name = EventRef::Sequence(receipt.sequences.start);
-            Ok(annals_query::get(&state.engine().snapshot(), &caller.tenant, &name)?)
+            append::stored(state, &caller.tenant, &receipt)
         })
         .await?;
     Ok(shown(&event))
@@ -79,9 +76,10 @@ pub(crate) async fn change(request: Request) -> Answer {
 pub(crate) async fn withdraw(request: Request) -> Answer {
     only(&request.params, &[])?;
     let name = event_ref(&request.id)?;
+    let deed = request.deed("notification.deleted").on("notification", request.id.as_str());
     let tenant = request.caller.tenant;
-    let delete =
-        move |state: &crate::state::AppState| Ok(annals_query::delete_notification(state.engine(), &tenant, &name)?);
-    let outcome = request.state.write(delete).await?;
+    let delete = move |state: &AppState| Ok(annals_query::delete_notification(state.engine(), &tenant, &name)?);
+    let told = |deed: Deed, outcome: &DeleteOutcome| deed.count(outcome.deleted);
+    let outcome = request.state.write(move |state| state.audited(deed, delete, told)).await?;
     Ok(face::json(StatusCode::OK, json!({"deleted": outcome.deleted}).to_string()))
 }

@@ -5,15 +5,20 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::query::only;
+use crate::deed::Deed;
 use crate::error::Answer;
 use crate::face;
 use crate::request::Request;
+use crate::state::AppState;
 
 /// `POST /annals/v1/verify`
 pub(crate) async fn verify(request: Request) -> Answer {
     only(&request.params, &[])?;
     tracing::info!(by = ?request.caller.user_id, "a verification starts");
-    let verified = request.state.verify(|state| Ok(state.engine().verify(&mut |_done, _all| {})?))?;
+    let deed = request.deed("store.verified");
+    let told =
+        |deed: Deed, report: &VerifyReport| deed.count(report.events).detail("damages", json!(report.damages.len()));
+    let verified = request.state.verify(move |state| state.audited(deed, read, told))?;
     let report = verified.await?;
     for damage in &report.damages {
         tracing::error!(damage, "stored bytes are damaged");
@@ -21,6 +26,18 @@ pub(crate) async fn verify(request: Request) -> Answer {
     // Clients are not told where on this machine the store lies.
     let directory = request.state.engine().options().directory.join("");
     Ok(face::json(StatusCode::OK, shown(&report, &directory.to_string_lossy())))
+}
+
+/// Reads the store and the internal one. The events are the store's own.
+fn read(state: &AppState) -> Answer<VerifyReport> {
+    let mut report = state.engine().verify(&mut |_done, _all| {})?;
+    if let Some(internal) = state.internal().engine() {
+        let VerifyReport { files, bytes, damages, .. } = internal.verify(&mut |_done, _all| {})?;
+        report.files += files;
+        report.bytes += bytes;
+        report.damages.extend(damages);
+    }
+    Ok(report)
 }
 
 /// The report with its files named from within `directory`, which ends with a slash.
@@ -37,7 +54,6 @@ mod tests {
 
     use super::*;
     use crate::config::ServerConfig;
-    use crate::state::AppState;
 
     #[test]
     fn files_are_named_from_within_the_store() {

@@ -3,27 +3,42 @@
 use serde_json::{Value, json};
 
 use crate::auth::Scope;
+use crate::auth::password::{PASSWORD_LEN_MAX, PASSWORD_LEN_MIN};
 use crate::openapi::Operation;
 use crate::openapi::schema::{any_object, list, named, object, object_with, one_of, text, time};
 
 fn scopes() -> Value {
     let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
-    list(one_of(&names))
+    let mut scopes = list(one_of(&names));
+    scopes["minItems"] = json!(1);
+    scopes
 }
 
-fn identity_members() -> Vec<(&'static str, Value)> {
-    vec![
-        ("name", text()),
+/// What keys and users have alike, behind the names that are their own.
+fn identity_members(own: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
+    let shared = [
         ("scopes", scopes()),
         ("realms", list(text())),
         ("orgs", list(text())),
         ("user_id", text()),
         ("expires_at", time()),
-    ]
+    ];
+    own.iter().cloned().chain(shared).collect()
+}
+
+/// What a new one is to have; what need not be given may be null.
+fn new_identity(own: &[(&'static str, Value)]) -> Value {
+    let mut required: Vec<&str> = own.iter().map(|(name, _)| *name).collect();
+    required.push("scopes");
+    let nullable = |(name, schema): (&'static str, Value)| {
+        if required.contains(&name) { (name, schema) } else { (name, json!({"anyOf": [schema, {"type": "null"}]})) }
+    };
+    let members: Vec<(&str, Value)> = identity_members(own).into_iter().map(nullable).collect();
+    object_with(&members, &required)
 }
 
 pub(super) fn key_schema() -> Value {
-    let mut members = identity_members();
+    let mut members = identity_members(&[("name", text())]);
     members.extend([("id", text()), ("key", text()), ("created_at", time()), ("last_used", time())]);
     object_with(&members, &["id", "name", "scopes", "created_at"])
 }
@@ -33,13 +48,8 @@ pub(in super::super) fn list_keys() -> Operation {
 }
 
 pub(in super::super) fn create_key() -> Operation {
-    let nullable = |(name, schema): (&'static str, Value)| (name, json!({"anyOf": [schema, {"type": "null"}]}));
-    let members: Vec<(&str, Value)> = identity_members()
-        .into_iter()
-        .map(|one| if ["name", "scopes"].contains(&one.0) { one } else { nullable(one) })
-        .collect();
     Operation::new("Makes a key; its secret is shown once")
-        .body(object_with(&members, &["name", "scopes"]))
+        .body(new_identity(&[("name", text())]))
         .answers("The key", named("Key"))
 }
 
@@ -47,6 +57,33 @@ pub(in super::super) fn delete_key() -> Operation {
     Operation::new("Revokes a key at once")
         .path("id", text(), "The key's public part")
         .answers("It is revoked", object(&[("deleted", json!({"const": 1}))]))
+        .refuses(&[404])
+}
+
+pub(super) fn user_schema() -> Value {
+    let mut members = identity_members(&[("username", text())]);
+    members.extend([("created_at", time()), ("last_used", time())]);
+    object_with(&members, &["username", "scopes", "created_at"])
+}
+
+pub(in super::super) fn list_users() -> Operation {
+    Operation::new("Every user").answers("The users", object(&[("users", list(named("User")))]))
+}
+
+pub(in super::super) fn create_user() -> Operation {
+    let username = json!({"type": "string", "minLength": 1, "maxLength": 200});
+    let password =
+        json!({"type": "string", "format": "password", "minLength": PASSWORD_LEN_MIN, "maxLength": PASSWORD_LEN_MAX});
+    Operation::new("Makes a user, who can have tokens for the password")
+        .body(new_identity(&[("username", username), ("password", password)]))
+        .answers("The user", named("User"))
+        .refuses(&[409])
+}
+
+pub(in super::super) fn delete_user() -> Operation {
+    Operation::new("Removes a user; its tokens end at once")
+        .path("username", text(), "The user's name")
+        .answers("It is removed", object(&[("deleted", json!({"const": 1}))]))
         .refuses(&[404])
 }
 

@@ -69,10 +69,10 @@ fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptio
         Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(arriving)),
         Coding::Zstd => Box::new(zstd_reader(arriving)?),
     };
-    let foreign = tenancy::Guard::new(&how.scope);
+    let foreign = tenancy::Guard::new(state, &how.scope);
     let hook = |event: &mut IncomingEvent<'_>, line: Line<'_>| {
         event.check_not_after(state.engine().latest_created_at_us())?;
-        foreign.place(event, line.number)
+        foreign.admit(event, line.number)
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut reader = BatchReader::new(source).with_threads(threads);
