@@ -233,7 +233,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(set.faces.off, ["hoody", "orgs"]);
-        assert_eq!(set.faces.deltafi_default_window, Some(Duration::from_secs(86_400)));
+        assert_eq!(set.faces.deltafi_default_window, Some(Duration::from_hours(24)));
         assert_eq!(set.faces.deltafi_trusted_proxies.len(), 2);
         set.validate().unwrap();
         let plain = config(&[]).unwrap();
