@@ -13,6 +13,7 @@ mod serve;
 mod signals;
 mod size;
 mod source;
+mod span;
 mod stats;
 mod store;
 mod terminal;
