@@ -9,7 +9,7 @@ use crate::openapi::{JSON, Operation, Reply};
 
 /// A name in a path: up to 200 bytes, which no schema can say of other than ASCII.
 fn name() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 200})
+    json!({"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"})
 }
 
 fn paged(summary: &'static str, description: &'static str) -> Operation {
