@@ -50,6 +50,8 @@ pub struct Batch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) records: Vec<RecordRef>,
     pub(crate) terms: Vec<TermRef>,
+    /// Positions of the events that are to be marked as acknowledged, ascending.
+    pub(crate) acknowledged: Vec<u32>,
 }
 
 /// Where one record of a batch lies and what the writer must know of it.
@@ -73,7 +75,7 @@ impl RecordRef {
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { bytes: vec![0; FRAME_HEADER_SIZE], records: Vec::new(), terms: Vec::new() }
+        Self { bytes: vec![0; FRAME_HEADER_SIZE], records: Vec::new(), terms: Vec::new(), acknowledged: Vec::new() }
     }
 
     /// Events in the batch.
@@ -96,6 +98,7 @@ impl Batch {
         self.bytes.truncate(FRAME_HEADER_SIZE);
         self.records.clear();
         self.terms.clear();
+        self.acknowledged.clear();
     }
 
     /// Checks an event against the limits and adds it.
@@ -116,6 +119,9 @@ impl Batch {
             self.bytes.truncate(bytes_before);
             self.terms.truncate(terms_before);
             return Err(Error::invalid_input(format!("a batch holds at most {BATCH_SIZE_MAX} bytes of events")));
+        }
+        if event.acknowledged {
+            self.acknowledged.push(len_u32(self.records.len()));
         }
         self.records.push(RecordRef {
             id: event.id,
@@ -141,6 +147,8 @@ impl Batch {
         }
         let shift = len_u32(self.size_bytes());
         let terms_before = len_u32(self.terms.len());
+        let records_before = len_u32(self.records.len());
+        self.acknowledged.extend(other.acknowledged.iter().map(|position| position + records_before));
         self.bytes.extend_from_slice(other.bytes.get(FRAME_HEADER_SIZE..).unwrap_or_default());
         self.terms.extend(other.terms.iter().map(|term| TermRef { offset: term.offset + shift, ..*term }));
         self.records.extend(other.records.iter().map(|record| RecordRef {
@@ -282,6 +290,28 @@ mod tests {
         many.realm_ids = realms.as_slice().into();
         assert!(batch.push(&many).unwrap_err().message().contains("17 values"));
         assert_eq!(batch.len(), 1);
+    }
+
+    #[test]
+    fn positions_to_acknowledge_follow_their_events_into_a_larger_batch() {
+        let part = |flags: &[bool]| {
+            let mut part = Batch::new();
+            for acknowledged in flags {
+                let mut event = Event::new("t");
+                event.acknowledged = *acknowledged;
+                part.push(&event).unwrap();
+                // What is refused has no position.
+                event.set(Field::EventType, "");
+                assert!(part.push(&event).is_err());
+            }
+            part
+        };
+        let mut whole = part(&[false, true, false]);
+        whole.extend(&part(&[true, false])).unwrap();
+        whole.extend(&part(&[false, true])).unwrap();
+        assert_eq!(whole.acknowledged, [1, 3, 6]);
+        whole.clear();
+        assert!(whole.acknowledged.is_empty());
     }
 
     #[test]

@@ -121,8 +121,19 @@ impl Engine {
     /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
-    /// the outcome is unknown until the store is opened again.
-    pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+    /// the outcome is unknown until the store is opened again, and that events which are to be marked as
+    /// acknowledged are there without the mark if it is the mark that fails.
+    pub fn append(&self, mut batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+        let acknowledged = std::mem::take(&mut batch.acknowledged);
+        let receipt = self.append_unmarked(batch, how)?;
+        // A replayed answer changes nothing: what was marked then may have been unmarked since.
+        if !acknowledged.is_empty() && !receipt.replayed {
+            self.mark(&receipt.acknowledging(&acknowledged))?;
+        }
+        Ok(receipt)
+    }
+
+    fn append_unmarked(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
         if let Some(level) = how.durability

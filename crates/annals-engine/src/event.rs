@@ -116,6 +116,8 @@ pub struct Event<'a> {
     pub updated_at_us: Option<i64>,
     /// The fields whose value was a number and is shown as one.
     pub numbers: FieldSet,
+    /// Whether it is marked as acknowledged as soon as it is stored.
+    pub acknowledged: bool,
 }
 
 impl<'a> Event<'a> {
@@ -168,6 +170,7 @@ impl Default for Event<'_> {
             expires_at_us: None,
             updated_at_us: None,
             numbers: FieldSet::default(),
+            acknowledged: false,
         }
     }
 }

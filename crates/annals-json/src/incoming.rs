@@ -47,6 +47,8 @@ pub struct IncomingEvent<'a> {
     pub updated_at_us: Option<i64>,
     /// The fields whose value was a number and is shown as one.
     pub numbers: FieldSet,
+    /// Whether it is marked as acknowledged as soon as it is stored.
+    pub acknowledged: bool,
 }
 
 impl Default for IncomingEvent<'_> {
@@ -66,6 +68,7 @@ impl Default for IncomingEvent<'_> {
             expires_at_us: None,
             updated_at_us: None,
             numbers: FieldSet::default(),
+            acknowledged: false,
         }
     }
 }
@@ -159,6 +162,7 @@ impl<'a> IncomingEvent<'a> {
         event.expires_at_us = self.expires_at_us;
         event.updated_at_us = self.updated_at_us;
         event.numbers = self.numbers;
+        event.acknowledged = self.acknowledged;
         event
     }
 }

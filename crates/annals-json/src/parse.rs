@@ -83,7 +83,8 @@ enum Key {
     ExpiresAt,
     UpdatedAt,
     Payload,
-    /// Written by an export and decided by the store: `sequence`, `acknowledged`.
+    Acknowledged,
+    /// Written by an export and decided by the store: `sequence`.
     Ignored,
     Unknown,
 }
@@ -102,7 +103,8 @@ fn key_of(name: &str) -> Key {
         "expires_at" => Key::ExpiresAt,
         "updated_at" => Key::UpdatedAt,
         "payload" => Key::Payload,
-        "sequence" | "acknowledged" => Key::Ignored,
+        "acknowledged" => Key::Acknowledged,
+        "sequence" => Key::Ignored,
         _ => match Field::from_name(name) {
             Some(field @ (Field::Notification | Field::IsPublic | Field::IsGlobal)) => Key::Flag(field),
             Some(
@@ -264,6 +266,11 @@ impl<'a> EventVisitor<'_, 'a> {
             Key::Flag(field) => match value {
                 Scalar::Null => _ = event.unset(field),
                 Scalar::Bool(flag) => _ = event.set(field, if flag { "true" } else { "false" }),
+                other => return Err(ill_typed(name, "true or false", &other)),
+            },
+            Key::Acknowledged => match value {
+                Scalar::Null => event.acknowledged = false,
+                Scalar::Bool(flag) => event.acknowledged = flag,
                 other => return Err(ill_typed(name, "true or false", &other)),
             },
             Key::Id => event.id = id(value)?,

@@ -91,7 +91,7 @@ impl CursorKey {
     /// 96 bits that nobody without the secret can foresee, always the same for the same parts: ids that a
     /// server makes again when it does something again. `domain` keeps the uses apart.
     pub fn derive_96(&self, domain: &str, parts: &[&[u8]]) -> u128 {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = self.mac();
         for part in [b"annals derived", domain.as_bytes()].iter().chain(parts) {
             // Each under its length, so that no two lists of parts read alike.
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -100,8 +100,12 @@ impl CursorKey {
         mac.finalize().into_bytes().iter().take(12).fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
     }
 
+    fn mac(&self) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any length")
+    }
+
     fn tag(&self, body: &[u8], query: &Query) -> [u8; TAG_SIZE] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = self.mac();
         mac.update(DOMAIN);
         mac.update(&fingerprint(query));
         mac.update(body);

@@ -2,9 +2,9 @@
 
 use annals_engine::{Delete, Engine, Field, Filter, StoredEvent, TenantScope};
 
-use crate::delete::{DeleteOutcome, deletable, writable_event};
+use crate::delete::{DeleteOutcome, check_writable};
 use crate::error::Result;
-use crate::lookup::{EventRef, find_among, not_found, sees};
+use crate::lookup::{EventRef, Found, all_with_id, find_among, not_found, sees};
 use crate::plan::View;
 use crate::query::{Query, Reach};
 
@@ -36,11 +36,13 @@ fn is_notification() -> Filter {
 
 /// Global, or targeted at the user.
 fn is_for(user_id: &str) -> Filter {
+    // First what says nothing about being global: usually nothing is left to look for among the targets.
+    let unsaid = Filter::any_of(Field::IsGlobal, [YES, NO]).not();
     let untargeted = Filter::Prefix(Field::TargetUserIds, String::new()).not();
     Filter::Or(vec![
         Filter::term(Field::TargetUserIds, user_id),
         Filter::term(Field::IsGlobal, YES),
-        Filter::term(Field::IsGlobal, NO).not().and(untargeted),
+        unsaid.and(untargeted),
     ])
 }
 
@@ -88,10 +90,7 @@ pub fn notification_for(
     let is_shown = |event: &StoredEvent| {
         let unowned = event.realm_ids().next().is_none() && event.get(Field::OrgId).is_none();
         let is_for = is_global(event) || target_user_ids(event).any(|target| target == user_id);
-        event.get(Field::Notification) == Some(YES)
-            && (unowned || sees(scope, event))
-            && is_for
-            && !is_expired(event, now_us)
+        says_so(event) && (unowned || sees(scope, event)) && is_for && !is_expired(event, now_us)
     };
     find_among(view, name, &is_shown)?.map(|found| found.event).ok_or_else(not_found)
 }
@@ -102,20 +101,34 @@ pub fn notification_for(
 /// `NotFound` if `scope` sees no such notification; `Forbidden` if it belongs to a foreign realm as well;
 /// `Engine`.
 pub fn writable_notification(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<StoredEvent> {
-    let event = writable_event(view, scope, name)?;
-    if event.get(Field::Notification) == Some(YES) { Ok(event) } else { Err(not_found()) }
+    let event = named(view, scope, name)?.event;
+    check_writable(scope, &event)?;
+    Ok(event)
 }
 
 /// Deletes the notification of that name; of an identity, all notifications that have it. Durable and
 /// visible to every later query on return.
 ///
 /// # Errors
-/// As for [`writable_notification`].
+/// As for [`writable_notification`], and `Forbidden` if one of them belongs to a foreign realm as well; then
+/// nothing is deleted.
 pub fn delete_notification(engine: &Engine, scope: &TenantScope, name: &EventRef) -> Result<DeleteOutcome> {
-    let named = deletable(&engine.snapshot(), scope, name)?;
-    let notifications = named.iter().filter(|event| event.get(Field::Notification) == Some(YES));
-    let sequences: Vec<u64> = notifications.map(|event| event.sequence).collect();
-    // Without one nothing is deleted, and that is not found either.
-    let deleted = if sequences.is_empty() { 0 } else { engine.delete(&Delete::Sequences(sequences))? };
+    let snapshot = engine.snapshot();
+    let found = named(&snapshot, scope, name)?;
+    let mut doomed = if found.by_id { all_with_id(&snapshot, scope, found.event.id)? } else { vec![found.event] };
+    doomed.retain(says_so);
+    for event in &doomed {
+        check_writable(scope, event)?;
+    }
+    let deleted = engine.delete(&Delete::Sequences(doomed.iter().map(|event| event.sequence).collect()))?;
+    // Somebody else may have deleted them since the snapshot was taken.
     if deleted > 0 { Ok(DeleteOutcome { deleted }) } else { Err(not_found()) }
+}
+
+fn named(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<Found> {
+    find_among(view, name, &|event| says_so(event) && sees(scope, event))?.ok_or_else(not_found)
+}
+
+fn says_so(event: &StoredEvent) -> bool {
+    event.get(Field::Notification) == Some(YES)
 }

@@ -26,10 +26,13 @@ impl Coding {
     /// # Errors
     /// 415 for one that is not known.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        let Some(value) = headers.get(header::CONTENT_ENCODING) else {
+        let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+        let Some(value) = values.next() else {
             return Ok(Self::Plain);
         };
-        match value.to_str().unwrap_or("?").trim().to_ascii_lowercase().as_str() {
+        // Packed twice, in one header or two, is packed in a way that is not known.
+        let value = if values.next().is_some() { "?" } else { value.to_str().unwrap_or("?") };
+        match value.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Self::Plain),
             "gzip" | "x-gzip" => Ok(Self::Gzip),
             "zstd" => Ok(Self::Zstd),
@@ -116,6 +119,8 @@ pub(crate) fn unpack(packed: Bytes, coding: Coding, size_max: usize) -> Result<B
     use std::io::Read as _;
     let mut reader: Box<dyn std::io::Read + '_> = match coding {
         Coding::Plain => return Ok(packed),
+        // Whoever sends nothing packs nothing.
+        _ if packed.is_empty() => return Ok(packed),
         Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed.as_ref())),
         Coding::Zstd => Box::new(zstd_reader(packed.as_ref())?),
     };

@@ -78,8 +78,8 @@ pub(crate) struct Failure {
     pub(crate) allow: Option<String>,
     /// For 403: what the key would need.
     pub(crate) needed: Option<Scope>,
-    /// The body, if the face has put it together already.
-    pub(crate) body: Option<serde_json::Value>,
+    /// The body, if the face has put it together already. Boxed, so that answers stay small.
+    pub(crate) body: Option<Box<serde_json::Value>>,
 }
 
 /// What a request is answered with.
@@ -137,7 +137,7 @@ impl Failure {
 
     /// A refusal whose body only the face itself can put together.
     pub(crate) fn with_body(status: StatusCode, code: &'static str, body: serde_json::Value) -> Self {
-        Self { body: Some(body), ..Self::new(status, code, code) }
+        Self { body: Some(Box::new(body)), ..Self::new(status, code, code) }
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {

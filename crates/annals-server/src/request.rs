@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Uri, header};
 use bytes::Bytes;
 
 use crate::auth::Principal;
-use crate::body::{self, Pieces};
+use crate::body::{self, Coding, Pieces};
 use crate::error::{Answer, Failure};
 use crate::face::Face;
 use crate::params::Params;
@@ -57,7 +57,7 @@ impl Request {
         body::object(&self.small_body().await?)
     }
 
-    /// A body of at most the size of a small body.
+    /// A body of at most the size of a small body, unpacked.
     pub(crate) async fn small_body(self) -> Answer<Bytes> {
         let size_max = self.state.limits().small_size_max;
         self.body(size_max).await
@@ -65,7 +65,10 @@ impl Request {
 
     async fn body(self, size_max: usize) -> Answer<Bytes> {
         let pause_max = self.state.limits().body_pause_max;
-        body::read_all(&mut Pieces::new(self.body, pause_max), &self.headers, size_max).await
+        let coding = Coding::of(&self.headers)?;
+        let packed = body::read_all(&mut Pieces::new(self.body, pause_max), &self.headers, size_max).await?;
+        // So little unpacks faster than another thread could take it over.
+        body::unpack(packed, coding, size_max)
     }
 }
 

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use base64::Engine as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{ADMIN, Server};
 
 const FOREIGN: &str = "507f1f77bcf86cd799439044";

@@ -136,6 +136,44 @@ async fn any_event_that_says_so_is_a_notification() {
 }
 
 #[tokio::test]
+async fn deltafis_notifications_are_hoodys_and_the_reverse() {
+    let server = Server::start();
+    let deltafi = "/api/v2/events";
+    let body = |notification: bool| {
+        let summary = if notification { "Disk nearly full" } else { "Quiet" };
+        Some(json!({"severity": "yellow", "summary": summary, "content": "91% used", "source": "node-1",
+            "notification": notification}))
+    };
+    for notification in [true, false] {
+        server.call(ADMIN, "POST", deltafi, body(notification)).await.expect(200);
+    }
+    let created = server.get(&format!("{deltafi}?notification=true")).await.expect(200).json()[0].clone();
+    let ada = reader(&server, "ada", &[]).await;
+    let shown = list(&server, &ada).await;
+    let expected = json!([{
+        "id": shown[0]["id"], "title": "Disk nearly full", "message": "91% used", "type": "ANNOUNCEMENT",
+        "severity": "WARNING", "is_public": false, "is_global": true, "target_user_ids": null, "expires_at": null,
+        "created_at": shown[0]["created_at"], "updated_at": shown[0]["created_at"], "is_read": false, "read_at": null,
+    }]);
+    assert_eq!(json!(shown), expected);
+    mark_read(&server, &ada, shown[0]["id"].as_str().unwrap()).await.expect(200);
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(server.get(&format!("{deltafi}/{id}")).await.expect(200).json(), created, "acknowledged by nobody");
+    // The other way round, and what is changed on one face is changed on the other.
+    publish(&server, ADMIN, json!({"title": "Upgrade", "message": "At 2:00", "severity": "error"})).await;
+    let events = server.get(&format!("{deltafi}?notification=true")).await.expect(200).json();
+    assert_eq!(events.as_array().unwrap().len(), 2);
+    let members = ["severity", "summary", "content", "source", "notification", "acknowledged"];
+    let upgrade: Vec<&Value> = members.iter().map(|name| &events[0][*name]).collect();
+    assert_eq!(json!(upgrade), json!(["error", "Upgrade", "At 2:00", null, true, false]));
+    let change = Some(json!({"severity": "green", "target_user_ids": ["bob"]}));
+    server.call(ADMIN, "PATCH", &format!("/annals/v1/notifications/{id}"), change).await.expect(200);
+    let changed = server.get(&format!("{deltafi}?severity=success")).await.expect(200).json();
+    assert_eq!((changed.as_array().unwrap().len(), &changed[0]["id"]), (1, &created["id"]));
+    assert_eq!(titles(&server, &ada).await, ["Upgrade"], "it has targets now, and said nothing of being global");
+}
+
+#[tokio::test]
 async fn a_list_holds_what_is_global_and_what_is_for_the_caller() {
     let server = Server::start();
     let (ada, bob) = (reader(&server, "ada", &[]).await, reader(&server, "bob", &[]).await);

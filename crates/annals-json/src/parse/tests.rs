@@ -34,6 +34,7 @@ fn every_key_of_an_export_is_read() {
     assert_eq!((event.error_message.as_deref(), event.user_agent.as_deref()), (Some("e"), Some("ua")));
     assert_eq!((event.latency_ms, event.expires_at_us, event.updated_at_us), (Some(1.5), Some(1_000_000), Some(0)));
     assert_eq!(event.payload.as_deref(), Some(r#"{"k" : [1]}"#));
+    assert!(event.acknowledged && event.as_event().acknowledged);
 }
 
 #[test]
@@ -130,6 +131,7 @@ fn refusals_name_the_key() {
         (r#"{"message":5}"#, "message must be a string, not a number"),
         (r#"{"summary":[]}"#, "summary must be a string, not an array"),
         (r#"{"notification":"true"}"#, "notification must be true or false, not a string"),
+        (r#"{"acknowledged":1}"#, "acknowledged must be true or false, not a number"),
         (r#"{"realm_ids":"r"}"#, "realm_ids must be an array of strings, not a string"),
         (r#"{"realm_ids":{"r":1}}"#, "realm_ids must be an array of strings, not an object"),
         (r#"{"realm_ids":["a",1,2]}"#, "realm_ids must hold strings only, not a number"),

@@ -16,7 +16,7 @@ const ALWAYS: &[u16] = &[414, 431, 500, 503];
 /// Those of a route that asks for a key.
 const WITH_KEY: &[u16] = &[401, 403, 429];
 /// Those of a route that reads a body.
-const WITH_BODY: &[u16] = &[400, 408, 413];
+const WITH_BODY: &[u16] = &[400, 408, 413, 415];
 
 /// The document of a face; its paths are those that the router serves, mounts included.
 pub(crate) fn document(face: &Face) -> Value {

@@ -1,6 +1,8 @@
 //! A server over a store of its own, called without a socket.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
+pub mod table;
+
 use annals_engine::{Durability, Engine, Options};
 use annals_server::{AppState, FaceSettings, Limits, ServerConfig, router};
 use axum::Router;

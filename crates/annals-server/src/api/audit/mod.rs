@@ -50,7 +50,7 @@ fn is_within(path: &str, folder: &str) -> bool {
 
 fn refusal(failure: &Failure, _refused: &Refused<'_>) -> (StatusCode, Value) {
     if let Some(body) = &failure.body {
-        return (failure.status, body.clone());
+        return (failure.status, (**body).clone());
     }
     if failure.code != Failure::INVALID_PATH && !failure.details.is_empty() {
         let list: Vec<Value> = failure.details.iter().map(invalid).collect();

@@ -125,12 +125,18 @@ mod tests {
 
     #[test]
     fn a_list_has_defaults_and_exact_filters() {
-        let query = read("").unwrap();
-        assert_eq!((query.limit, query.filter), (LIMIT_DEFAULT, Filter::All));
-        let query = read("user_id=+07&vm_id=a&vm_id=b&limit=+2_0.0&unknown=1").unwrap();
+        let query = |filter: Filter, limit: u32| {
+            Query::new(&TenantScope::Unlimited)
+                .filter(filter)
+                .order(Order::CreatedAtDesc)
+                .total(Total::None)
+                .limit(limit)
+        };
+        assert_eq!(read("").unwrap(), query(Filter::All, LIMIT_DEFAULT));
+        let asked = read("user_id=+07&vm_id=a&vm_id=b&limit=+2_0.0&unknown=1").unwrap();
         let expected = Filter::term(Field::UserId, "7").and(Filter::term(Field::VmId, "b"));
-        assert_eq!((query.limit, query.filter), (20, expected));
-        assert_eq!(read("user_id=99999999999999999999").unwrap().filter, Filter::none());
+        assert_eq!(asked, query(expected, 20));
+        assert_eq!(read("user_id=99999999999999999999").unwrap(), query(Filter::none(), LIMIT_DEFAULT));
     }
 
     #[test]

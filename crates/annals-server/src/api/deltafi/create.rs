@@ -1,6 +1,6 @@
 //! The body of a POST.
 
-use annals_engine::Field;
+use annals_engine::{Field, MESSAGE_SIZE_MAX};
 use annals_json::{IncomingEvent, map_severity};
 
 use super::params;
@@ -30,6 +30,9 @@ pub(super) fn wanted(body: &[u8]) -> Answer<Wanted<'_>> {
     let (Some(summary), Some(severity)) = (summary, members.text("severity")?) else {
         return Err(Failure::bad_body("Event summary and severity are required"));
     };
+    if summary.len() > MESSAGE_SIZE_MAX {
+        return Err(Failure::invalid("summary", format!("must not have more than {MESSAGE_SIZE_MAX} bytes")));
+    }
     let content = members.text("content")?;
     if content.as_ref().is_some_and(|content| content.chars().count() > CONTENT_CHARS_MAX) {
         return Err(Failure::bad_body(format!("Event content must not have more than {CONTENT_CHARS_MAX} characters")));

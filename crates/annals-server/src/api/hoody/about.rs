@@ -61,7 +61,7 @@ pub(super) fn cleanup() -> Operation {
     let data = object(&[("deleted_count", count()), ("retention_days", count()), ("cutoff_date", time())]);
     let days = json!({"type": "integer", "minimum": 1, "maximum": 365});
     Operation::new("Deletes events older than so many days")
-        .body(json!({"type": "object", "properties": {"retention_days": days}, "required": ["retention_days"]}))
+        .body(object(&[("retention_days", days)]))
         .answers("What was deleted", envelope(data))
 }
 

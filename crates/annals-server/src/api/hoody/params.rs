@@ -12,6 +12,7 @@ use crate::params::{Params, whole};
 const LIMIT_DEFAULT: u64 = 100;
 const LIMIT_MAX: u64 = 500;
 const RETENTION_DAYS_MAX: u64 = 365;
+const ADDITIONAL: &str = "must NOT be an additional property";
 const DATE: &str = "must match format \"date-time\"";
 
 /// The filters that are a field's value.
@@ -143,12 +144,15 @@ pub(super) fn stats(params: &Params, limits: &Limits) -> Answer<Filter> {
     checked(reader.wrong, filter)
 }
 
-/// The body of a clean-up.
+/// The body of a clean-up. An unknown key is refused: whoever sends one means less than everything.
 ///
 /// # Errors
 /// 400 unless `retention_days` is a whole number of 1 to 365, written as one.
 pub(super) fn retention_days(body: &Map<String, Value>) -> Answer<u16> {
     const NAME: &str = "retention_days";
+    let unknown = body.keys().filter(|name| *name != NAME);
+    let detail = |name: &String| Detail { place: name.clone(), message: ADDITIONAL.to_owned() };
+    checked(unknown.map(detail).collect(), ())?;
     let invalid = |message: String| Err(Failure::invalid(NAME, message));
     match body.get(NAME) {
         None => invalid("is required".to_owned()),
@@ -174,7 +178,7 @@ pub(super) fn bulk_delete(body: &Map<String, Value>, limits: &Limits) -> Answer<
         let field = DELETE_TERMS.iter().find(|(known, _)| known == name).map(|(_, field)| *field);
         let detail = |message: &str| Detail { place: name.clone(), message: message.to_owned() };
         if field.is_none() && name != BEFORE_DATE {
-            wrong.push(detail("must NOT be an additional property"));
+            wrong.push(detail(ADDITIONAL));
             continue;
         }
         let Value::String(text) = value else {
@@ -247,6 +251,7 @@ mod tests {
             assert!(days(value.clone()).is_err(), "{value}");
         }
         assert!(retention_days(&Map::new()).is_err());
+        assert!(retention_days(json!({"retention_days": 30, "realm_id": "r"}).as_object().unwrap()).is_err());
     }
 
     #[test]

@@ -212,6 +212,7 @@ pub(super) fn schemas() -> Value {
         .iter()
         .map(|field| (field.name(), keyword(*field)))
         .chain(other_members())
+        .chain([("acknowledged", boolean())])
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect();
     let error = object(&[("code", text()), ("message", text()), ("request_id", text())]);

@@ -40,6 +40,9 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
     };
     let selection = match params.last("fields") {
         None => None,
+        Some(list) if list.split(',').all(|name| name.trim().is_empty()) => {
+            return Err(Failure::invalid("fields", "must name at least one member of an event"));
+        }
         Some(list) => Some(
             annals_json::Selection::parse(list)
                 .map_err(|error| Failure::invalid("fields", format!("is wrong: {error}")))?,

@@ -26,10 +26,7 @@ pub(crate) async fn publish(request: Request) -> Answer {
     only(&request.params, &[])?;
     let key = idempotency::key(&request.headers, &request.caller)?;
     let (state, caller) = (request.state.clone(), request.caller.clone());
-    let _running = match key {
-        Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
-        None => None,
-    };
+    let _running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let bytes = request.event_body().await?;
     let published = Published::read(&body::object(&bytes)?)?;
     let event = state
@@ -39,13 +36,11 @@ pub(crate) async fn publish(request: Request) -> Answer {
             append::prepare(state, &caller.tenant, &mut event)?;
             let how = AppendOptions {
                 scope: caller.tenant.clone(),
-                idempotency: key.map(|key| idempotency::of_body(key, &bytes)),
+                idempotency: key.map(|key| idempotency::of_call(key, &["notifications"], &bytes)),
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            // A repeated request shows the notification as it is now, and 404 if it was deleted meanwhile.
-            let name = EventRef::Sequence(receipt.sequences.start);
-            Ok(annals_query::get(&state.engine().snapshot(), &caller.tenant, &name)?)
+            append::stored(state, &caller.tenant, &receipt)
         })
         .await?;
     Ok(shown(&event))

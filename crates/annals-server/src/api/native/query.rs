@@ -41,7 +41,9 @@ pub(super) fn filters(params: &Params, own: &[&str], limits: &Limits) -> Answer<
     let mut count = 0;
     for (name, value) in params.iter().filter(|(name, _)| !own.contains(name) && !FILTERS.contains(name)) {
         let key = field_test(name).ok_or_else(|| unknown(name, own))?;
-        if value.is_empty() && key.0 == Test::Equal {
+        // An empty value is no value: it would match nothing, or with `not.` everything. An empty prefix
+        // says that there is a value.
+        if value.is_empty() && key.0 != Test::Prefix {
             return Err(Failure::invalid(name, "must not be empty"));
         }
         check_size(name, value, limits)?;
@@ -247,6 +249,7 @@ mod tests {
             ("near.user_id=a", "near.user_id"),
             ("not.limit=a", "not.limit"),
             ("event_type=", "event_type"),
+            ("not.event_type=", "not.event_type"),
             ("from=soon", "from"),
             ("q=", "q"),
             ("acknowledged=1", "acknowledged"),

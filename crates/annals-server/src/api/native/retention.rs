@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::query::only;
-use super::stats::time;
+use crate::auth::grant::shown_time;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
@@ -86,9 +86,9 @@ fn shown(state: &AppState) -> Response {
     let (policies, status) = (state.retention().policies(), state.retention().status());
     let list: Vec<_> = policies.list.iter().map(|policy| fields(policy, policy.cutoff_us)).collect();
     let waiting = status.waiting.map(|waiting| {
-        json!({"since": time(waiting.since_us), "would_delete": waiting.would_delete, "events": waiting.events})
+        json!({"since": shown_time(waiting.since_us), "would_delete": waiting.would_delete, "events": waiting.events})
     });
-    let last_pass = status.last.map(|pass| json!({"at": time(pass.at_us), "deleted": pass.deleted}));
+    let last_pass = status.last.map(|pass| json!({"at": shown_time(pass.at_us), "deleted": pass.deleted}));
     let failure = status.failure.map(|failure| json!({"code": failure.code, "message": failure.message}));
     let body = json!({"policies": list, "waiting": waiting, "last_pass": last_pass, "failure": failure});
     face::json(StatusCode::OK, body.to_string())
@@ -103,7 +103,7 @@ fn fields(policy: &Policy, cutoff_us: Option<i64>) -> Map<String, Value> {
         }
     }
     fields.insert("keep_days".to_owned(), json!(policy.keep_days));
-    fields.insert("cutoff".to_owned(), json!(cutoff_us.map(time)));
+    fields.insert("cutoff".to_owned(), json!(cutoff_us.map(shown_time)));
     fields
 }
 

@@ -67,15 +67,16 @@ fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
     Ok(fields)
 }
 
-/// `90s`, `15m`, `1h`, `7d`.
+/// `90s`, `15m`, `1h`, `7d`, `1w`.
 fn interval_us(text: &str) -> Answer<i64> {
     const US_PER_SECOND: i64 = 1_000_000;
-    let wrong = || Failure::invalid("interval", "must be a whole number above 0 with s, m, h or d, such as 1h");
+    let wrong = || Failure::invalid("interval", "must be a whole number above 0 with s, m, h, d or w, such as 1h");
     let unit = match text.as_bytes().last() {
         Some(b's') => 1,
         Some(b'm') => 60,
         Some(b'h') => 3600,
         Some(b'd') => 86_400,
+        Some(b'w') => 7 * 86_400,
         _ => return Err(wrong()),
     };
     let digits = text.get(..text.len() - 1).unwrap_or_default();
@@ -109,6 +110,7 @@ mod tests {
     fn intervals_have_a_unit() {
         assert_eq!(interval_us("1h").unwrap(), 3_600_000_000);
         assert_eq!(interval_us("90s").unwrap(), 90_000_000);
+        assert_eq!(interval_us("2w").unwrap(), interval_us("14d").unwrap());
         for text in ["", "1", "h", "0h", "-1h", "+1h", "1.5h", "1y", "9999999999999999d", "é"] {
             assert!(interval_us(text).is_err(), "{text}");
         }

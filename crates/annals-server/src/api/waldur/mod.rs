@@ -52,12 +52,18 @@ pub(crate) static FACE: Face = Face {
 };
 
 const OWNED: [&str; 2] = ["/api/events", "/api/events-stats"];
+/// What the framework says of a path or a number that cannot be.
+const NOT_FOUND: &str = "Not found.";
 const NO_MATCH: &str = "No Event matches the given query.";
 
 fn refusal(failure: &Failure, refused: &Refused<'_>) -> (StatusCode, Value) {
     let status = failure.status;
     if let Some(body) = &failure.body {
-        return (status, body.clone());
+        return (status, (**body).clone());
+    }
+    if failure.code == Failure::INVALID_PATH {
+        // What is no text is no number either.
+        return (StatusCode::NOT_FOUND, detail(NOT_FOUND));
     }
     if !failure.details.is_empty() {
         return (status, by_parameter(failure));
@@ -66,7 +72,7 @@ fn refusal(failure: &Failure, refused: &Refused<'_>) -> (StatusCode, Value) {
         (StatusCode::UNAUTHORIZED, "unauthorized") => "Authentication credentials were not provided.".to_owned(),
         (StatusCode::UNAUTHORIZED, _) => "Invalid token.".to_owned(),
         (StatusCode::FORBIDDEN, _) => "You do not have permission to perform this action.".to_owned(),
-        (StatusCode::NOT_FOUND, _) => "Not found.".to_owned(),
+        (StatusCode::NOT_FOUND, _) => NOT_FOUND.to_owned(),
         (StatusCode::METHOD_NOT_ALLOWED, _) => format!("Method \"{}\" not allowed.", refused.method),
         (StatusCode::TOO_MANY_REQUESTS, _) => match failure.retry_after_s {
             Some(1) => "Request was throttled. Expected available in 1 second.".to_owned(),
@@ -164,7 +170,7 @@ fn event_ref(text: &str) -> Answer<EventRef> {
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(not_found("Not found."));
+        return Err(not_found(NOT_FOUND));
     }
     EventRef::from_sequence(text).ok_or_else(|| not_found(NO_MATCH))
 }
@@ -179,7 +185,7 @@ mod tests {
         let uuid = "507f1f77-bcf8-6cd7-9943-9044507f1f77";
         assert_eq!(event_ref(uuid).unwrap(), EventRef::Id(uuid.parse().unwrap()));
         assert_eq!(event_ref(&uuid.replace('-', "")).unwrap(), event_ref(uuid).unwrap());
-        let told = |text: &str| event_ref(text).unwrap_err().body.unwrap();
+        let told = |text: &str| *event_ref(text).unwrap_err().body.unwrap();
         for text in ["-1", "99999999999999999999", "507012345678901234567890"] {
             assert_eq!(told(text), detail(NO_MATCH), "{text}");
         }
