@@ -17,6 +17,7 @@ pub(crate) use policy::{
 };
 
 use self::schedule::First;
+use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
 use crate::state::AppState;
 
@@ -175,13 +176,15 @@ fn run(state: &AppState) {
     let retention = state.retention();
     let _one_at_a_time = retention.change.lock();
     let outcome = pass::pass(state);
+    if let Ok(pass::Outcome::Done { deleted }) = &outcome
+        && *deleted > 0
+    {
+        state.internal().record(&Deed::of_the_server("retention.applied").count(*deleted));
+    }
     let mut status = retention.status.lock();
     status.failure = None;
     match outcome {
         Ok(pass::Outcome::Done { deleted }) => {
-            if deleted > 0 {
-                tracing::info!(deleted, "retention deleted events");
-            }
             status.waiting = None;
             status.last = Some(LastPass { at_us: state.clock().now_us(), deleted });
         }
