@@ -1,6 +1,5 @@
 //! Keys: what they are, what they may write, and how wrong ones are slowed down. Who may do what on which
 //! route is in `rights.rs`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;

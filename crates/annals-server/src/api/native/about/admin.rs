@@ -9,9 +9,7 @@ use crate::openapi::schema::{any_object, list, named, object, object_with, one_o
 
 fn scopes() -> Value {
     let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
-    let mut scopes = list(one_of(&names));
-    scopes["minItems"] = json!(1);
-    scopes
+    json!({"type": "array", "items": one_of(&names), "minItems": 1})
 }
 
 /// What keys and users have alike, behind the names that are their own.
