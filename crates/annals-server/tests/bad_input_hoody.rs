@@ -325,7 +325,7 @@ async fn keys_targets_and_headers() {
     let server = filled().await;
     let mut cases = Vec::new();
     let unauthorized = |message: &str| refused(401, "Unauthorized", message);
-    let unknown = "the key is unknown, revoked or expired";
+    let unknown = "the key or token is unknown, revoked or expired";
     for (key, message) in [
         ("", "a key is needed"),
         ("wrong", unknown),

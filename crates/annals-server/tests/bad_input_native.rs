@@ -374,7 +374,7 @@ async fn paths_methods_and_headers() {
     let mut large = case("GET", EVENTS, 431, refused("headers_too_large", message));
     large.request.headers_mut().insert("x-large", "v".repeat(10 << 20).parse().unwrap());
     cases.push(large);
-    let unknown = "the key is unknown, revoked or expired";
+    let unknown = "the key or token is unknown, revoked or expired";
     for (key, code, message) in
         [("", "unauthorized", "a key is needed"), ("x", "invalid_key", unknown), ("Basic %", "invalid_key", unknown)]
     {
