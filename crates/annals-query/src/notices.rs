@@ -11,7 +11,8 @@ use crate::plan::View;
 /// Durable and visible to every later query on return.
 ///
 /// # Errors
-/// `NotFound` if `scope` sees no such event; `Forbidden` if it belongs to a foreign realm as well; `Engine`.
+/// `NotFound` if `scope` sees no such event; `Forbidden` if it belongs to a foreign realm as well;
+/// `InvalidInput` for a value beyond the limits of its field; `Engine`.
 pub fn amend(engine: &Engine, scope: &TenantScope, name: &EventRef, amendment: Amendment) -> Result<StoredEvent> {
     let sequence = writable_event(&engine.snapshot(), scope, name)?.sequence;
     // Somebody else may have deleted it since the snapshot was taken.
@@ -34,7 +35,7 @@ pub enum Reading {
 /// Whether the user may see the event is for the caller to check. Durable on return.
 ///
 /// # Errors
-/// `NotFound` if the event is not there; `Engine`, also for a user outside of 1 to 1,024 bytes.
+/// `NotFound` if the event is not there; `InvalidInput` for a user outside of 1 to 1,024 bytes; `Engine`.
 pub fn mark_read(engine: &Engine, mark: &ReadMark) -> Result<(ReadReceipt, Reading)> {
     let reading = if engine.mark_read(std::slice::from_ref(mark))? > 0 { Reading::First } else { Reading::Again };
     let receipt = engine.snapshot().read_receipt(mark.sequence, &mark.user_id)?;

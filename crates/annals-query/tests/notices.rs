@@ -54,7 +54,7 @@ fn only_own_events_are_amended() {
         assert_eq!(event.get(Field::Severity), None, "{sequence}");
     }
     let too_long = amend(&engine, &TenantScope::Unlimited, &name(1), severity(&"x".repeat(1025))).unwrap_err();
-    assert_eq!(too_long.kind(), ErrorKind::Engine);
+    assert_eq!(too_long.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

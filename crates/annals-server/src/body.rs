@@ -155,6 +155,11 @@ impl Sent {
     pub(crate) fn new(receiver: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Self {
         Self(receiver)
     }
+
+    /// A body of nothing whose size nobody knows beforehand.
+    pub(crate) fn nothing() -> Self {
+        Self(mpsc::channel(1).1)
+    }
 }
 
 impl hyper::body::Body for Sent {

@@ -58,6 +58,11 @@ impl Deed {
         Self { what, author: Author::default(), subject, filter, count, failure, details: Map::new() }
     }
 
+    /// Something that was done on the command line, to a store that no server had open.
+    pub(crate) fn of_the_command_line(what: &'static str) -> Self {
+        Self { author: Author { face: "cli", ..Author::default() }, ..Self::of_the_server(what) }
+    }
+
     /// Wrong keys from an address, more of them than are looked at.
     pub(crate) fn wrong_keys(face: &'static str, peer: IpAddr, count: u32) -> Self {
         let author = Author { face, peer: Some(peer), ..Author::default() };
@@ -88,16 +93,14 @@ impl Deed {
         Self { failure: Some(failure.code), ..self }
     }
 
-    fn is_by_user(&self) -> bool {
-        self.author.key_id.starts_with("user:")
-    }
-
     fn actor_type(&self) -> &'static str {
-        match (self.author.user_id.is_empty(), self.author.key_id.is_empty()) {
-            (true, _) => "system",
-            (false, true) => "administrator",
-            (false, false) if self.is_by_user() => "user",
-            (false, false) => "key",
+        let Author { user_id, key_id, .. } = &self.author;
+        match key_id.split_once(':') {
+            _ if user_id.is_empty() => "system",
+            Some(("user", _)) => "user",
+            Some(("proxy", _)) => "proxy",
+            _ if key_id.is_empty() => "administrator",
+            _ => "key",
         }
     }
 
@@ -197,9 +200,13 @@ mod tests {
 
     #[test]
     fn actors_are_told_apart() {
-        for (user_id, key_id, actor_type) in
-            [("", "", "system"), ("admin", "", "administrator"), ("u", "user:u", "user"), ("u", "0123", "key")]
-        {
+        for (user_id, key_id, actor_type) in [
+            ("", "", "system"),
+            ("admin", "", "administrator"),
+            ("u", "user:u", "user"),
+            ("u", "proxy:u", "proxy"),
+            ("u", "0123", "key"),
+        ] {
             let author = Author { user_id: user_id.to_owned(), key_id: key_id.to_owned(), ..Author::default() };
             let deed = Deed { author, ..Deed::of_the_server("x.y") };
             assert_eq!(event(&deed)["actor_type"], actor_type);

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use crate::deed::Deed;
 use crate::error::{Error, Result};
 
-/// Its folder in the store's directory.
-const FOLDER: &str = "internal";
+/// The folder of the internal store in the store's directory.
+pub const FOLDER: &str = "internal";
 /// Room for more entries than the writes that can run at once.
 const QUEUE_SIZE_BYTES: usize = 1 << 20;
 /// Entries are few: a log is full or a month old before it is sealed.
@@ -117,6 +117,7 @@ fn options(store: &Options) -> Options {
         queue_size_bytes: QUEUE_SIZE_BYTES,
         partition: PartitionSpan::Month,
         degraded: store.degraded,
+        background: store.background,
         storage: Arc::clone(&store.storage),
         clock: Arc::clone(&store.clock),
         ..Options::new(store.directory.join(FOLDER))
@@ -132,4 +133,117 @@ fn open(options: &Options) -> Result<Engine> {
         tracing::error!(%refusal, "the internal store takes nothing: what is done is in this log only");
     }
     Ok(engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use annals_engine::{DirEntry, LockMode, OsStorage, Storage, StorageFile};
+
+    use super::*;
+    use crate::config::ServerConfig;
+    use crate::error::Failure;
+    use crate::state::AppState;
+
+    /// The real disk, but while it is full no new file of an internal store fits.
+    struct FullDisk {
+        disk: OsStorage,
+        is_full: Arc<AtomicBool>,
+    }
+
+    impl Storage for FullDisk {
+        fn create_dir(&self, path: &Path) -> io::Result<()> {
+            self.disk.create_dir(path)
+        }
+        fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+            self.disk.list(path)
+        }
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+            let is_internal = path.components().any(|part| part.as_os_str() == FOLDER);
+            if is_internal && self.is_full.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.disk.create(path)
+        }
+        fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn StorageFile>> {
+            self.disk.open(path, writable)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.disk.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.disk.remove(path)
+        }
+        fn sync_dir(&self, path: &Path) -> io::Result<()> {
+            self.disk.sync_dir(path)
+        }
+        fn lock(&self, path: &Path, mode: LockMode) -> io::Result<Box<dyn Send + Sync>> {
+            self.disk.lock(path, mode)
+        }
+        fn free_space(&self, path: &Path) -> io::Result<u64> {
+            self.disk.free_space(path)
+        }
+    }
+
+    fn state_on(directory: &Path, is_full: &Arc<AtomicBool>) -> AppState {
+        let storage = FullDisk { disk: OsStorage::new(), is_full: Arc::clone(is_full) };
+        let mut options = Options::new(directory);
+        options.storage = Arc::new(storage);
+        options.log_size_bytes = LOG_SIZE_BYTES_MIN;
+        AppState::with_engine(Engine::open(options).unwrap(), &ServerConfig::new(directory)).unwrap().state
+    }
+
+    fn acted(state: &AppState) -> u32 {
+        let act = |_: &AppState| Ok::<_, Failure>(7);
+        state.audited(Deed::of_the_server("x.done"), act, |deed, _| deed).map_err(|failure| failure.message).unwrap()
+    }
+
+    fn kept(state: &AppState) -> Option<u64> {
+        Some(state.internal().engine()?.stats().events)
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_is_done_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let is_full = Arc::new(AtomicBool::new(true));
+        let state = state_on(directory.path(), &is_full);
+        assert_eq!((acted(&state), kept(&state)), (7, None), "the server starts on a full disk too");
+        is_full.store(false, Ordering::Relaxed);
+        assert_eq!((acted(&state), kept(&state)), (7, Some(1)), "and has its internal store when there is room");
+        state.close().unwrap();
+        assert_eq!((acted(&state), kept(&state)), (7, None));
+    }
+
+    #[test]
+    fn what_the_caller_got_wrong_is_not_written_down_and_what_it_may_not_do_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state_on(directory.path(), &Arc::default());
+        for (failure, events) in [
+            (Failure::not_found("x"), 0),
+            (Failure::invalid("a", "b"), 0),
+            (Failure::forbidden("x"), 1),
+            (Failure::unavailable("disk_full", "x"), 2),
+        ] {
+            let refused = state.audited(Deed::of_the_server("x.done"), |_| Err::<(), _>(failure), |deed, ()| deed);
+            assert!(refused.is_err());
+            assert_eq!(kept(&state), Some(events));
+        }
+    }
+
+    #[test]
+    fn it_is_small() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state_on(directory.path(), &Arc::default());
+        for _ in 0..100 {
+            acted(&state);
+        }
+        let log = directory.path().join(FOLDER).join("log");
+        let sizes = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        assert_eq!(sizes.sum::<u64>(), LOG_SIZE_BYTES_MIN);
+        let stats = state.internal().engine().unwrap().stats();
+        assert!(stats.log_bytes < 100 * 1024, "{stats:?}");
+    }
 }

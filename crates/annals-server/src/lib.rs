@@ -18,6 +18,7 @@ mod hub;
 mod idempotency;
 mod internal;
 mod members;
+mod offline;
 mod openapi;
 mod pages;
 mod params;
@@ -32,6 +33,8 @@ mod state;
 
 pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
 pub use error::{Error, Result};
+pub use internal::FOLDER as INTERNAL_FOLDER;
+pub use offline::{StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};
 pub use serve::{run, serve};

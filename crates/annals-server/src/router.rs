@@ -13,6 +13,7 @@ use axum::routing::any;
 use hyper::body::Body as _;
 
 use crate::auth;
+use crate::body::Sent;
 use crate::error::{Answer, Failure};
 use crate::face::{Face, Refused, Slash};
 use crate::params::Params;
@@ -156,8 +157,11 @@ fn finish(mut response: Response, method: &Method, request_id: &str) -> Response
     if method == Method::HEAD {
         if let Some(size) = response.body().size_hint().exact() {
             response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            *response.body_mut() = Body::empty();
+        } else {
+            // A body known to be empty would be announced as one of 0 bytes, which that of GET is not.
+            *response.body_mut() = Body::new(Sent::nothing());
         }
-        *response.body_mut() = Body::empty();
     }
     response
 }

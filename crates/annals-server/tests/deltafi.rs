@@ -1,5 +1,5 @@
 //! deltafi: every call of its document, literally, and what the document leaves open.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;
@@ -388,7 +388,7 @@ async fn a_repeated_request_with_its_key_is_answered_again() {
 
 #[tokio::test]
 async fn a_default_window_holds_for_lists_without_start_and_end() {
-    let window = Some(Duration::from_secs(24 * 3600));
+    let window = Some(Duration::from_hours(24));
     let server = Server::with_faces(FaceSettings { deltafi_default_window: window, ..FaceSettings::default() });
     let ago = |hours: i64| {
         let mut text = Vec::new();
@@ -461,7 +461,7 @@ async fn a_trusted_proxy_names_the_caller() {
 async fn a_key_is_asked_for_first_and_methods_before_that() {
     let server = Server::start();
     for (authorization, message) in
-        [(None, "a key is needed"), (Some("Basic d3Jvbmc6d3Jvbmc="), "the key is unknown, revoked or expired")]
+        [(None, "a key is needed"), (Some("Basic d3Jvbmc6d3Jvbmc="), "the key or token is unknown, revoked or expired")]
     {
         for (method, path) in
             [("GET", format!("{EVENTS}?size=x")), ("POST", EVENTS.to_owned()), ("GET", format!("{EVENTS}/x"))]

@@ -187,10 +187,19 @@ async fn more_than_half_of_the_events_go_only_when_somebody_says_so() {
     assert_eq!(shown["policies"][0]["cutoff"], Value::Null, "nothing is let go of yet");
     assert_eq!(server.total().await, 5);
     server.store(&[event("a", "r", "01-15")]).await;
+    let deeds = async || {
+        let events = server.get("/annals/v1/audit").await.expect(200).json()["events"].clone();
+        let shown =
+            |event: &Value| (event["event_type"].as_str().unwrap().to_owned(), event["payload"]["count"].clone());
+        events.as_array().unwrap().iter().map(shown).collect::<Vec<_>>()
+    };
+    let told = |what: &str, count: Value| (what.to_owned(), count);
+    assert_eq!(deeds().await, [told("retention.set", Value::Null), told("retention.waiting", json!(3))]);
     clock.advance_us(1_000_000);
     let shown = put(&server, json!({"confirm": true})).await.expect(200).json();
     assert_eq!((&shown["waiting"], &shown["last_pass"]["deleted"]), (&Value::Null, &json!(4)));
     assert_eq!(server.total().await, 2);
+    assert_eq!(deeds().await[..2], [told("retention.set", Value::Null), told("retention.applied", json!(4))]);
     // The word counts for one pass.
     server.store(&[event("b", "r", "05-20"), event("b", "r", "05-20"), event("b", "r", "05-20")]).await;
     let policies = json!([{"name": "short", "keep_days": 5}]);
@@ -264,7 +273,7 @@ async fn passes_run_by_themselves_and_policies_survive_a_restart() {
     server.store(&[json!({"event_type": "new"}), json!({"event_type": "new"})]).await;
     gone(&server, 4).await;
     let Server { directory, state: first, app } = server;
-    first.engine().close().unwrap();
+    first.close().unwrap();
     drop((first, app));
     clock.advance_us(6 * DAY_US);
     let state = state(directory.path(), &clock, limits);

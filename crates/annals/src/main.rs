@@ -5,6 +5,7 @@ mod client;
 mod failure;
 mod filters;
 mod generate;
+mod hidden;
 mod import;
 mod open_files;
 mod query;
@@ -12,9 +13,11 @@ mod serve;
 mod signals;
 mod size;
 mod source;
+mod span;
 mod stats;
 mod store;
 mod terminal;
+mod users;
 mod verify;
 
 use std::process::ExitCode;
@@ -48,6 +51,7 @@ enum Command {
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
     Verify(verify::Verify),
+    Users(users::Users),
     Generate(generate::Generate),
 }
 
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
         Command::Verify(command) => verify::run(&command),
+        Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),
     };
     match outcome {

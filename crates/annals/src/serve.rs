@@ -1,8 +1,9 @@
 //! `annals serve`: the server, and a store to try it with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, Options};
 use annals_generate::Generator;
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::size::parse_size;
+use crate::span::parse_span;
 use crate::store::DATA_DEFAULT;
 use crate::terminal::{grouped, is_watched, say};
 
@@ -52,6 +54,15 @@ pub(crate) struct Serve {
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
+    /// An API that is not to answer, such as deltafi; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',', env = "ANNALS_WITHOUT_FACE")]
+    without_face: Vec<String>,
+    /// How far back deltafi's lists reach without `start` and `end`, such as 24h; everything if it is not given
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, env = "ANNALS_DELTAFI_DEFAULT_WINDOW")]
+    deltafi_default_window: Option<Duration>,
+    /// A proxy whose X-User-Name and X-User-Permissions deltafi believes; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', env = "ANNALS_DELTAFI_TRUSTED_PROXY")]
+    deltafi_trusted_proxy: Vec<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -75,13 +86,21 @@ impl From<Level> for Durability {
     }
 }
 
-pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
+fn config_of(command: &Serve) -> ServerConfig {
     let mut config = ServerConfig::from_environment(&command.data);
     config.listen = command.listen;
     config.durability = command.durability.into();
     config.log_size_bytes = command.log_size;
     config.degraded = command.degraded;
     config.insecure = command.insecure;
+    config.faces.off.clone_from(&command.without_face);
+    config.faces.deltafi_default_window = command.deltafi_default_window;
+    config.faces.deltafi_trusted_proxies.clone_from(&command.deltafi_trusted_proxy);
+    config
+}
+
+pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
+    let config = config_of(command);
     if command.demo && command.degraded {
         return Err(Failure::new("--demo fills a store and --degraded changes nothing: leave one of them out"));
     }
@@ -173,6 +192,9 @@ mod tests {
             demo: true,
             degraded: false,
             insecure: false,
+            without_face: Vec::new(),
+            deltafi_default_window: None,
+            deltafi_trusted_proxy: Vec::new(),
         }
     }
 
@@ -186,6 +208,40 @@ mod tests {
             assert_eq!(engine.stats().events, DEMO_EVENTS);
             engine.close().unwrap();
         }
+    }
+
+    #[test]
+    fn faces_are_set_as_they_are_asked_for() {
+        use clap::Parser as _;
+
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            serve: Serve,
+        }
+
+        let config = |words: &[&str]| {
+            let words = std::iter::once("serve").chain(words.iter().copied());
+            Line::try_parse_from(words).map(|line| config_of(&line.serve))
+        };
+        let set = config(&[
+            "--without-face=hoody",
+            "--without-face=orgs",
+            "--deltafi-default-window=24h",
+            "--deltafi-trusted-proxy=127.0.0.1",
+            "--deltafi-trusted-proxy=::1",
+        ])
+        .unwrap();
+        assert_eq!(set.faces.off, ["hoody", "orgs"]);
+        assert_eq!(set.faces.deltafi_default_window, Some(Duration::from_hours(24)));
+        assert_eq!(set.faces.deltafi_trusted_proxies.len(), 2);
+        set.validate().unwrap();
+        let plain = config(&[]).unwrap();
+        assert!(plain.faces.off.is_empty() && plain.faces.deltafi_trusted_proxies.is_empty());
+        assert_eq!(plain.faces.deltafi_default_window, None);
+        assert!(config(&["--deltafi-default-window=1"]).is_err());
+        assert!(config(&["--deltafi-trusted-proxy=proxy"]).is_err());
+        assert!(config(&["--without-face=nonsense"]).unwrap().validate().is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Client, push_parameter};
 use crate::failure::{Failure, Result, while_doing};
 use crate::filters::{Filters, field, filter_name};
+use crate::span::parse_span;
 use crate::store::{Target, open_existing};
 use crate::terminal::{grouped, out, push_harmless};
 
@@ -122,13 +123,8 @@ fn time(time_us: i64) -> String {
 }
 
 fn parse_interval(text: &str) -> Result<i64> {
-    const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
-    UNITS
-        .iter()
-        .find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, seconds)))
-        .and_then(|(count, seconds)| count.parse::<u32>().ok().filter(|count| *count > 0).zip(Some(seconds)))
-        .map(|(count, seconds)| i64::from(count) * seconds * 1_000_000)
-        .ok_or_else(|| Failure::new(format_args!("--interval {text:?} is no step: write 30s, 15m, 1h, 1d or 1w")))
+    let span = parse_span(text).ok().and_then(|span| i64::try_from(span.as_micros()).ok());
+    span.ok_or_else(|| Failure::new(format_args!("--interval {text:?} is no step: write 30s, 15m, 1h, 1d or 1w")))
 }
 
 fn write_table(out: &mut impl Write, answer: &Value) -> Result<()> {
@@ -201,6 +197,7 @@ mod tests {
             ("h", None),
             ("5", None),
             ("-1d", None),
+            ("4294967295w", None),
         ] {
             assert_eq!(parse_interval(text).ok(), expected, "{text}");
         }

@@ -61,7 +61,7 @@ fn opened(engine: Result<Engine, annals_engine::Error>) -> Result<Engine> {
     Ok(engine)
 }
 
-fn require_store(directory: &Path) -> Result<()> {
+pub(crate) fn require_store(directory: &Path) -> Result<()> {
     let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
     if is_empty {
         return Err(Failure::new(format_args!(

@@ -61,8 +61,21 @@ fn ask(client: &Client) -> Result<VerifyReport> {
     Ok(VerifyReport { files, bytes, events, damages })
 }
 
-/// Reads the store of a directory.
+/// Reads the store of a directory and the internal one in it, as a server does: the events are the
+/// store's own.
 fn read(directory: &Path) -> Result<VerifyReport> {
+    let mut report = read_one(directory)?;
+    let internal = directory.join(annals_server::INTERNAL_FOLDER);
+    if std::fs::read_dir(&internal).is_ok_and(|mut entries| entries.next().is_some()) {
+        let VerifyReport { files, bytes, damages, .. } = read_one(&internal)?;
+        report.files += files;
+        report.bytes += bytes;
+        report.damages.extend(damages);
+    }
+    Ok(report)
+}
+
+fn read_one(directory: &Path) -> Result<VerifyReport> {
     let engine = open_to_verify(directory)?;
     let bar = ProgressBar::with_draw_target(Some(0), target());
     bar.set_style(
@@ -135,6 +148,8 @@ mod tests {
         let from_directory = read(folder.path()).unwrap();
         assert_eq!((from_server.events, &from_server.damages), (300, &Vec::new()));
         assert_eq!((from_directory.events, &from_directory.damages), (300, &Vec::new()));
+        // The server has closed both stores: their files are the same, and its internal log one entry longer.
+        assert_eq!(from_directory.files, from_server.files);
     }
 
     #[test]

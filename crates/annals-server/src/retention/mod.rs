@@ -10,13 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use annals_engine::Engine;
 use annals_json::{EventError, IncomingEvent};
 use parking_lot::{Mutex, RwLock};
+use serde_json::json;
 
 pub(crate) use pass::outlook;
 pub(crate) use policy::{
     EVENT_TYPE_SIZE_MAX, KEEP_DAYS_MAX, NAME_SIZE_MAX, POLICIES_MAX, Policies, Policy, REALM_SIZE_MAX,
 };
 
+use self::pass::Outcome;
 use self::schedule::First;
+use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
 use crate::state::AppState;
 
@@ -92,6 +95,31 @@ impl Retention {
 
     pub(crate) fn status(&self) -> Status {
         self.status.lock().clone()
+    }
+
+    /// Notes what became of a pass; gives what is worth writing down.
+    fn note(&self, outcome: Answer<Outcome>, now_us: i64) -> Option<Deed> {
+        let mut status = self.status.lock();
+        status.failure = None;
+        match outcome {
+            Ok(Outcome::Done { deleted }) => {
+                status.waiting = None;
+                status.last = Some(LastPass { at_us: now_us, deleted });
+                (deleted > 0).then(|| Deed::of_the_server("retention.applied").count(deleted))
+            }
+            Ok(Outcome::Waits { would_delete, events }) => {
+                let before = status.waiting;
+                let since_us = before.map_or(now_us, |waiting| waiting.since_us);
+                status.waiting = Some(Waiting { since_us, would_delete, events });
+                let deed = || Deed::of_the_server("retention.waiting").count(would_delete);
+                before.is_none().then(|| deed().detail("events", json!(events)))
+            }
+            Err(failure) => {
+                tracing::warn!(code = failure.code, message = failure.message, "a retention pass failed");
+                status.failure = Some(failure);
+                None
+            }
+        }
     }
 
     /// Writes policies down, then puts them in force.
@@ -170,31 +198,12 @@ pub(crate) fn confirm(state: &AppState) -> Answer<()> {
     Ok(())
 }
 
-/// Runs a pass; what became of it is in the status. Blocks.
+/// Runs a pass; what became of it is in the status, and what it did in the internal store. Blocks.
 fn run(state: &AppState) {
     let retention = state.retention();
     let _one_at_a_time = retention.change.lock();
     let outcome = pass::pass(state);
-    let mut status = retention.status.lock();
-    status.failure = None;
-    match outcome {
-        Ok(pass::Outcome::Done { deleted }) => {
-            if deleted > 0 {
-                tracing::info!(deleted, "retention deleted events");
-            }
-            status.waiting = None;
-            status.last = Some(LastPass { at_us: state.clock().now_us(), deleted });
-        }
-        Ok(pass::Outcome::Waits { would_delete, events }) => {
-            let since_us = status.waiting.map_or_else(|| state.clock().now_us(), |waiting| waiting.since_us);
-            if status.waiting.is_none() {
-                tracing::warn!(would_delete, events, "retention would delete more than half of the events: it waits");
-            }
-            status.waiting = Some(Waiting { since_us, would_delete, events });
-        }
-        Err(failure) => {
-            tracing::warn!(code = failure.code, message = failure.message, "a retention pass failed");
-            status.failure = Some(failure);
-        }
+    if let Some(deed) = retention.note(outcome, state.clock().now_us()) {
+        state.internal().record(&deed);
     }
 }

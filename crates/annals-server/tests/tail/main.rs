@@ -143,6 +143,7 @@ async fn filters_and_fields_are_those_of_the_list() {
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     let (head, _) = ask(address, "HEAD", ADMIN, "", "").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    assert!(!head.contains("content-length"), "nobody knows how long: {head}");
 }
 
 #[tokio::test]

@@ -4,9 +4,14 @@ use serde_json::{Value, json};
 
 use crate::openapi::Operation;
 use crate::openapi::schema::{
-    boolean, bounded, count, list as list_of, named, nullable_text, object, object_with, offset, one_of, text, time,
-    uuid,
+    boolean, bounded, count, list as list_of, named, nullable_text, object, object_with, offset, one_of, pattern, text,
+    time, uuid,
 };
+
+/// A text that a keyword can be.
+fn short() -> Value {
+    json!({"type": "string", "maxLength": 1024})
+}
 
 fn filtered(operation: Operation) -> Operation {
     operation
@@ -16,10 +21,10 @@ fn filtered(operation: Operation) -> Operation {
         .query("acknowledged", text(), "`true` in any case is true, anything else false")
         .query("notification", text(), "`true` in any case is true, anything else false")
         .query("id", uuid(), "Events with this id")
-        .query("severity", text(), "Events of this severity: error, warn, info or success")
+        .query("severity", short(), "Events of this severity: error, warn, info or success")
         .query("summary", text(), "Events with exactly this summary")
         .query("content", text(), "Events with exactly this content")
-        .query("source", text(), "Events of this source")
+        .query("source", short(), "Events of this source")
         .query("start", time(), "Events after this time, exclusive")
         .query("end", time(), "Events before this time, exclusive")
         .refuses(&[400])
@@ -81,11 +86,7 @@ pub(super) fn create() -> Operation {
             "failure and red become error; warning and yellow warn; successful and green success, in any case; \
              other severities info. Other members are ignored.",
         )
-        .header(
-            "Idempotency-Key",
-            json!({"type": "string", "minLength": 1, "maxLength": 128}),
-            "Makes a repeat harmless",
-        )
+        .header("Idempotency-Key", pattern("^[!-~]{1,128}$"), "Makes a repeat harmless")
         .body(body)
         .answers("The event as it is stored", named("Event"))
         .refuses(&[404, 409, 422])

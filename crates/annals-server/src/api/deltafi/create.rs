@@ -12,19 +12,11 @@ const CONTENT_CHARS_MAX: usize = 100_000;
 /// What the types of this face's events begin with.
 const TYPE_PREFIX: &str = "system.";
 
-/// An event to create.
-#[derive(Debug)]
-pub(super) struct Wanted<'a> {
-    pub(super) event: IncomingEvent<'a>,
-    /// Whether somebody has taken note of it already.
-    pub(super) acknowledged: bool,
-}
-
 /// The event that a body describes. What the face does not know is ignored.
 ///
 /// # Errors
 /// 400 saying what is wrong.
-pub(super) fn wanted(body: &[u8]) -> Answer<Wanted<'_>> {
+pub(super) fn event(body: &[u8]) -> Answer<IncomingEvent<'_>> {
     let members = Members::parse(body)?;
     let summary = members.text("summary")?.filter(|summary| !summary.trim().is_empty());
     let (Some(summary), Some(severity)) = (summary, members.text("severity")?) else {
@@ -53,7 +45,8 @@ pub(super) fn wanted(body: &[u8]) -> Answer<Wanted<'_>> {
     if members.flag("notification")?.unwrap_or(false) {
         event.set(Field::Notification, "true");
     }
-    Ok(Wanted { event, acknowledged: members.flag("acknowledged")?.unwrap_or(false) })
+    event.acknowledged = members.flag("acknowledged")?.unwrap_or(false);
+    Ok(event)
 }
 
 #[cfg(test)]
@@ -69,7 +62,7 @@ mod tests {
             ("", "info", None),
         ] {
             let body = format!(r#"{{"severity":"{word}","summary":"s"}}"#);
-            let mut event = wanted(body.as_bytes()).unwrap().event;
+            let mut event = event(body.as_bytes()).unwrap();
             event.fill_in();
             assert_eq!(event.get(Field::Severity), Some(severity), "{word}");
             assert_eq!(event.get(Field::EventType), Some(format!("system.{severity}").as_str()));
@@ -80,8 +73,8 @@ mod tests {
     #[test]
     fn content_is_measured_in_characters() {
         let body = |count: usize| format!(r#"{{"severity":"info","summary":"s","content":"{}"}}"#, "😀".repeat(count));
-        assert!(wanted(body(100_000).as_bytes()).is_ok());
-        let refused = wanted(body(100_001).as_bytes()).unwrap_err();
+        assert!(event(body(100_000).as_bytes()).is_ok());
+        let refused = event(body(100_001).as_bytes()).unwrap_err();
         assert_eq!(refused.message, "Event content must not have more than 100000 characters");
     }
 }

@@ -146,7 +146,7 @@ pub(crate) async fn create(request: Request) -> Answer {
     let body = request.event_body().await?;
     let event = state
         .write(move |state| {
-            let create::Wanted { mut event, acknowledged } = create::wanted(&body)?;
+            let mut event = create::event(&body)?;
             append::prepare(state, &tenant, &mut event)?;
             if let Some(id) = event.id {
                 annals_query::replaceable(&state.engine().snapshot(), &tenant, id)?;
@@ -159,10 +159,6 @@ pub(crate) async fn create(request: Request) -> Answer {
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            if acknowledged && !receipt.replayed {
-                let name = EventRef::Sequence(receipt.sequences.start);
-                return Ok(annals_query::acknowledge(state.engine(), &tenant, &name)?);
-            }
             append::stored(state, &tenant, &receipt)
         })
         .await?;

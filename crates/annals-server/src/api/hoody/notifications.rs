@@ -104,12 +104,15 @@ impl Pieces for List {
             out.append(&mut self.head);
             out.push(b'[');
         }
-        while self.walk.left > 0 && out.len() < state.limits().page_size_bytes_max {
+        while self.walk.left > 0 {
             for event in self.walk.next(state)? {
                 if !std::mem::take(&mut self.is_first) {
                     out.push(b',');
                 }
                 notice::write(out, &event, self.reading(&event)?);
+            }
+            if out.len() >= state.limits().page_size_bytes_max {
+                break;
             }
         }
         let more = self.walk.left > 0;

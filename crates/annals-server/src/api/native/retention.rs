@@ -28,7 +28,7 @@ pub(crate) async fn get(request: Request) -> Answer {
 /// `PUT /annals/v1/retention`
 pub(crate) async fn put(request: Request) -> Answer {
     only(&request.params, &[])?;
-    let (state, by) = (request.state.clone(), request.caller.user_id.clone());
+    let (state, deed) = (request.state.clone(), request.deed("retention.set"));
     let body = request.object().await?;
     known(&body, &[POLICIES, CONFIRM], "")?;
     let confirmed = match body.get(CONFIRM) {
@@ -40,14 +40,13 @@ pub(crate) async fn put(request: Request) -> Answer {
     if list.is_none() && !confirmed {
         return Err(Failure::invalid(POLICIES, "is required: the whole list, [] for no policy"));
     }
-    let count = list.as_ref().map(Vec::len);
-    state
-        .write(move |state| match list {
-            Some(list) => retention::replace(state, list, confirmed),
-            None => retention::confirm(state),
-        })
-        .await?;
-    tracing::info!(?count, confirmed, ?by, "retention policies were set");
+    let given = body.get(POLICIES).cloned().unwrap_or_default();
+    let deed = deed.detail(POLICIES, given).detail(CONFIRM, json!(confirmed));
+    let set = move |state: &AppState| match list {
+        Some(list) => retention::replace(state, list, confirmed),
+        None => retention::confirm(state),
+    };
+    state.write(move |state| state.audited(deed, set, |deed, ()| deed)).await?;
     Ok(shown(&state))
 }
 

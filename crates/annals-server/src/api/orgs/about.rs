@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::openapi::schema::{
-    boolean, bounded, count, list, named, nullable_text, object, object_with, offset, text, time, uuid,
+    boolean, bounded, count, list, named, nullable_text, object, object_with, offset, pattern, text, time, uuid,
 };
 use crate::openapi::{JSON, Operation, Reply};
 
-/// A name in a path: up to 200 bytes, which no schema can say of other than ASCII.
+/// A name in a path: without control characters, up to 200 bytes, which a schema can only say of characters.
 fn name() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 200})
+    pattern("^[^\\x00-\\x1f\\x7f-\\x9f]{1,200}$")
 }
 
 fn paged(summary: &'static str, description: &'static str) -> Operation {
@@ -64,11 +64,7 @@ pub(super) fn log() -> Operation {
         .about("The event's members by themselves, or within `event`. Other members are kept.")
         .path("org_id", name(), "The organisation")
         .path("container_id", name(), "The container")
-        .header(
-            "Idempotency-Key",
-            json!({"type": "string", "minLength": 1, "maxLength": 128}),
-            "Makes a repeat harmless",
-        )
+        .header("Idempotency-Key", pattern("^[!-~]{1,128}$"), "Makes a repeat harmless")
         .body(json!({"anyOf": [event, wrapped]}))
         .answers_with(Reply {
             status: 200,

@@ -77,12 +77,10 @@ pub(super) fn failed() -> Filter {
 /// A word of ASCII letters in every mixture of upper and lower case.
 fn spellings(word: &str) -> Vec<String> {
     debug_assert!(word.len() <= SPELLINGS_OF_MAX, "their number doubles with every letter");
-    let mut spellings = vec![String::with_capacity(word.len())];
+    let mut spellings = vec![String::new()];
     for letter in word.chars() {
-        let mut upper = spellings.clone();
-        upper.iter_mut().for_each(|spelling| spelling.push(letter.to_ascii_uppercase()));
-        spellings.iter_mut().for_each(|spelling| spelling.push(letter.to_ascii_lowercase()));
-        spellings.append(&mut upper);
+        let with = |letter: char| spellings.iter().map(move |spelling| format!("{spelling}{letter}"));
+        spellings = with(letter.to_ascii_lowercase()).chain(with(letter.to_ascii_uppercase())).collect();
     }
     spellings
 }

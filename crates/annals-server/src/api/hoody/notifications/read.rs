@@ -52,13 +52,13 @@ pub(crate) async fn mark_all_read(request: Request) -> Answer {
             let mut walk = Walk::new(state, query);
             let mut count = 0;
             while walk.left > 0 {
-                let mut marks = Marks::new(&caller.user_id, walk.now_us);
+                let mut readings = NewReadings::new(&caller.user_id, walk.now_us);
                 for event in walk.next(state)? {
                     if annals_query::read_receipt(&walk.snapshot, &event, &caller.user_id)?.is_none() {
-                        marks.add(state, &event)?;
+                        readings.add(state, &event)?;
                     }
                 }
-                count += marks.store(state)?;
+                count += readings.store(state)?;
             }
             Ok(count)
         })
@@ -67,9 +67,9 @@ pub(crate) async fn mark_all_read(request: Request) -> Answer {
 }
 
 fn read_one(state: &AppState, event: &StoredEvent, user_id: &str, now_us: i64) -> Answer<ReadReceipt> {
-    let mut marks = Marks::new(user_id, now_us);
-    marks.add(state, event)?;
-    marks.store(state)?;
+    let mut readings = NewReadings::new(user_id, now_us);
+    readings.add(state, event)?;
+    readings.store(state)?;
     // Somebody else may have been first with the same user, or may have deleted the notification.
     let standing = annals_query::read_receipt(&state.engine().snapshot(), event, user_id)?;
     standing.ok_or_else(|| Failure::not_found(""))
@@ -80,14 +80,14 @@ fn not_found(failure: Failure) -> Failure {
 }
 
 /// What a user has read just now, before it is stored.
-struct Marks<'u> {
+struct NewReadings<'u> {
     user_id: &'u str,
     now_us: i64,
     events: Batch,
     marks: Vec<ReadMark>,
 }
 
-impl<'u> Marks<'u> {
+impl<'u> NewReadings<'u> {
     fn new(user_id: &'u str, now_us: i64) -> Self {
         Self { user_id, now_us, events: Batch::new(), marks: Vec::new() }
     }

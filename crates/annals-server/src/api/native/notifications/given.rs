@@ -24,6 +24,7 @@ pub(super) struct Given {
     pub(super) is_global: Option<bool>,
     pub(super) target_user_ids: Option<Vec<String>>,
     /// UTC microseconds; `Some(None)`: it does not expire.
+    #[expect(clippy::option_option, reason = "not given and taken away are two things")]
     pub(super) expires_at_us: Option<Option<i64>>,
 }
 
@@ -176,6 +177,7 @@ fn flag(body: &Map<String, Value>, name: &str) -> Answer<Option<bool>> {
 }
 
 /// A time as the native API takes them all; null is none.
+#[expect(clippy::option_option, reason = "not given and taken away are two things")]
 fn time(body: &Map<String, Value>, name: &str) -> Answer<Option<Option<i64>>> {
     let parsed = match body.get(name) {
         None => return Ok(None),

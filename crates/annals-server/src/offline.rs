@@ -1,0 +1,140 @@
+//! The users of a store that no server has open.
+
+use std::path::Path;
+
+use annals_engine::{Engine, Options};
+use serde_json::{Map, json};
+
+use crate::auth::Identities;
+use crate::auth::grant::shown_time;
+use crate::auth::users::{NewUser, UserRecord};
+use crate::deed::Deed;
+use crate::error::{Error, Failure, Result};
+use crate::internal::Internal;
+
+/// What a new user is to be; see `docs/api.md`, "Users", for what each may be.
+#[derive(Clone, Debug, Default)]
+pub struct UserSettings {
+    /// The name to log in with.
+    pub username: String,
+    /// At least one.
+    pub scopes: Vec<String>,
+    /// The realms it is limited to.
+    pub realms: Option<Vec<String>>,
+    /// The organisations it is limited to.
+    pub orgs: Option<Vec<String>>,
+    /// Whom its events name; the username if absent.
+    pub user_id: Option<String>,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+}
+
+/// A user as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserInfo {
+    /// The name to log in with.
+    pub username: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// The realms it is limited to.
+    pub realms: Option<Vec<String>>,
+    /// The organisations it is limited to.
+    pub orgs: Option<Vec<String>>,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+/// The users of a store that this process has open, and no server. What is done to them is in the
+/// internal store as what a server does is.
+pub struct StoreUsers {
+    engine: Engine,
+    internal: Internal,
+    identities: Identities,
+}
+
+impl StoreUsers {
+    /// Opens the store in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] of the kind `Locked` if a server has it open; it or its internal store cannot be
+    /// opened.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let engine = Engine::open(Options { background: false, ..Options::new(directory) })?;
+        let internal = Internal::open(&engine)?;
+        let identities = Identities::load(&engine, None)?;
+        Ok(Self { engine, internal, identities })
+    }
+
+    /// What recovery did when the store was opened, a sentence each.
+    pub fn recovery_notes(&self) -> &[String] {
+        self.engine.recovery_notes()
+    }
+
+    /// Every user, by name.
+    pub fn list(&self) -> Vec<UserInfo> {
+        self.identities.users.list().into_iter().map(|(record, _)| record.into()).collect()
+    }
+
+    /// Makes a user; durable on return.
+    ///
+    /// # Errors
+    /// A setting is wrong, there is a user of that name, or the store refuses.
+    pub fn add(&self, settings: &UserSettings, password: &str) -> Result<UserInfo> {
+        let UserSettings { username, scopes, realms, orgs, user_id, expires_at } = settings;
+        let body = [
+            ("username", json!(username)),
+            ("password", json!(password)),
+            ("scopes", json!(scopes)),
+            ("realms", json!(realms)),
+            ("orgs", json!(orgs)),
+            ("user_id", json!(user_id)),
+            ("expires_at", json!(expires_at)),
+        ];
+        let body: Map<_, _> = body.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let new = NewUser::parse(&body, self.engine.options().clock.now_us()).map_err(|failure| refused(&failure))?;
+        let record = self.identities.add_user(&self.engine, new).map_err(|failure| refused(&failure))?;
+        let deed = Deed::of_the_command_line("user.created").on("user", username.as_str());
+        self.internal.record(&deed.detail("grant", record.grant.shown()));
+        Ok(record.into())
+    }
+
+    /// Removes a user; durable on return.
+    ///
+    /// # Errors
+    /// There is none of that name, or the store refuses.
+    pub fn remove(&self, username: &str) -> Result<()> {
+        self.identities.remove_user(&self.engine, username).map_err(|failure| refused(&failure))?;
+        self.internal.record(&Deed::of_the_command_line("user.removed").on("user", username));
+        Ok(())
+    }
+
+    /// Closes the store.
+    ///
+    /// # Errors
+    /// A last sync fails: the next open recovers.
+    pub fn close(self) -> Result<()> {
+        let closed = self.engine.close();
+        self.internal.close()?;
+        Ok(closed?)
+    }
+}
+
+impl From<UserRecord> for UserInfo {
+    fn from(record: UserRecord) -> Self {
+        let grant = record.grant;
+        Self {
+            username: record.username,
+            scopes: grant.scopes,
+            realms: grant.realms,
+            orgs: grant.orgs,
+            expires_at: grant.expires_at_us.map(shown_time),
+            created_at: shown_time(record.created_at_us),
+        }
+    }
+}
+
+fn refused(failure: &Failure) -> Error {
+    Error::config(failure.message.clone())
+}
