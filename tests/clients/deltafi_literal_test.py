@@ -140,10 +140,14 @@ def test_the_terminal_interface(filled):
 
 
 def test_the_shell_command_speaks_http_1_0(filled):
-    body = '{\n  "summary": "from the shell",\n  \n  "severity": "info",\n  "notification": false,\n  "source": "CLI"\n}\n'
+    body = (
+        '{\n  "summary": "from the shell",\n  \n  "severity": "info",\n  "notification": false,\n  "source": "CLI"\n}\n'
+    )
     command = ["curl", "-0", "-X", "POST", "--connect-timeout", "3", "-s", "-H", "X-User-Permissions: Admin"]
     command += ["-H", "X-User-Name: cli", "-H", "Content-Type: application/json", "-u", f"cli:{filled.key}"]
-    done = subprocess.run([*command, f"{filled.url}{EVENTS}", "--data", "@-"], input=body, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, f"{filled.url}{EVENTS}", "--data", "@-"], input=body, capture_output=True, text=True
+    )
     event = json.loads(done.stdout)
     assert set(event) == KEYS and (event["summary"], event["content"]) == ("from the shell", None)
     assert (event["notification"], event["acknowledged"]) == (False, False)
@@ -213,7 +217,9 @@ def test_a_given_id_replaces(filled):
 
 def test_long_content(filled):
     def post(content: str):
-        return filled.send("POST", EVENTS, JSON, json.dumps({"severity": "info", "summary": "long", "content": content}))
+        return filled.send(
+            "POST", EVENTS, JSON, json.dumps({"severity": "info", "summary": "long", "content": content})
+        )
 
     longest = "\N{FACE WITH TEARS OF JOY}" * 100_000
     made = post(longest)

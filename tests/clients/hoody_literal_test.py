@@ -1,4 +1,4 @@
-"""The requests of the Hoody TypeScript SDK, which no registry has, as its code sends them, and the document's samples."""
+"""The requests of the Hoody TypeScript SDK, which no registry has, as its code sends them; the document's samples."""
 
 import datetime
 from typing import Any
@@ -204,7 +204,13 @@ def test_cleanup(sdk, server):
     for days in (29, 31):
         moment = (now - datetime.timedelta(days=days)).isoformat()
         server.ingest([{"event_type": "recent", "created_at": moment, "realm_ids": [OTHER_REALM]}])
-    for wrong in ({}, {"retention_days": 0}, {"retention_days": 366}, {"retention_days": "30"}, {"retention_days": 1.5}):
+    for wrong in (
+        {},
+        {"retention_days": 0},
+        {"retention_days": 366},
+        {"retention_days": "30"},
+        {"retention_days": 1.5},
+    ):
         assert sdk.call("POST", "/api/v1/events/cleanup", body=wrong).status == 400
     reader = Sdk(server, key=server.make_key("reader", ["events:read", "events:delete"]))
     refused = reader.call("POST", "/api/v1/events/cleanup", body={"retention_days": 30})

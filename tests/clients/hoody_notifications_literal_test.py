@@ -37,7 +37,13 @@ def users(server):
     for more in (
         PUBLIC,
         {"title": "global", "message": "for everyone", "type": "ANNOUNCEMENT", "severity": "INFO", "is_global": True},
-        {"title": "targeted", "message": "for one", "severity": "SUCCESS", "target_user_ids": ["user-1"], "is_global": False},
+        {
+            "title": "targeted",
+            "message": "for one",
+            "severity": "SUCCESS",
+            "target_user_ids": ["user-1"],
+            "is_global": False,
+        },
     ):
         server.native("POST", "/annals/v1/notifications", more)
     server.native("POST", "/annals/v1/notifications", {**PUBLIC, "title": "short-lived", "expires_at": past})

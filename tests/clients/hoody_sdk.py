@@ -1,4 +1,4 @@
-"""What the HTTP client and the iterators of the Hoody TypeScript SDK send and read, written anew from its public source."""
+"""What HTTP client and iterators of the Hoody TypeScript SDK send and read, written anew from its public source."""
 
 import json
 from typing import Any

@@ -17,7 +17,9 @@ class Tail:
 
     def __init__(self, server, query: str = "", **headers: str):
         self.connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
-        self.connection.request("GET", f"/annals/v1/tail{query}", headers={"Authorization": f"Bearer {server.key}", **headers})
+        self.connection.request(
+            "GET", f"/annals/v1/tail{query}", headers={"Authorization": f"Bearer {server.key}", **headers}
+        )
         self.response = self.connection.getresponse()
         self.events: list[tuple[int, dict]] = []
         self.grown = threading.Condition()

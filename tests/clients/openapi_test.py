@@ -8,7 +8,10 @@ import sys
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-FACES = [pytest.param(face, marks=pytest.mark.face(face)) for face in ("hoody", "orgs", "deltafi", "waldur", "audit", "native")]
+FACES = [
+    pytest.param(face, marks=pytest.mark.face(face))
+    for face in ("hoody", "orgs", "deltafi", "waldur", "audit", "native")
+]
 PROGRAM = str(pathlib.Path(sys.executable).parent / "schemathesis")
 CHECKS = [
     "not_a_server_error",
@@ -58,7 +61,7 @@ def test_the_document_is_valid(server, face):
 def test_the_server_does_what_the_document_says(filled, face, tmp_path):
     command = [PROGRAM, "run", f"{filled.url}/openapi/{face}.json", "--header", f"Authorization: Bearer {filled.key}"]
     command += ["--checks", ",".join(CHECKS), "--exclude-path-regex", ENDLESS, "--phases", "examples,coverage,fuzzing"]
-    command += ["--max-examples", os.environ.get("CLIENT_EXAMPLES", "20"), "--seed", "20240229", "--no-shrink"]
+    command += ["--max-examples", os.environ.get("CLIENT_EXAMPLES", "40"), "--seed", "20240229", "--no-shrink"]
     command += ["--generation-database", "none", "--request-timeout", "30", "--suppress-health-check", "all"]
     command += ["--continue-on-failure", "--no-color", "--warnings", "off"]
     # It keeps its finds in the directory that it runs in.

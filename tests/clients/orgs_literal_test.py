@@ -46,7 +46,10 @@ def filled(server):
         answer = log(server, {"event_type": kind, "timestamp": moment, "status": status})
         assert (answer.status, answer.json()) == (200, {"message": "Event logged successfully"})
     assert log(server, SAMPLE, org=OTHER_ORG).status == 200
-    assert log(server, {**SAMPLE, "event_type": "CREATE", "timestamp": "2024-03-02T00:00:00Z"}, container=OTHER_BOX).status == 200
+    assert (
+        log(server, {**SAMPLE, "event_type": "CREATE", "timestamp": "2024-03-02T00:00:00Z"}, container=OTHER_BOX).status
+        == 200
+    )
     return server
 
 

@@ -1,5 +1,6 @@
 """A server process of its own for a file of tests, and requests byte for byte as a client's own code sends them."""
 
+import collections
 import http.client
 import json
 import os
@@ -39,7 +40,7 @@ class Server:
     directory: str
     host: str = "127.0.0.1"
     port: int = 0
-    output: list[str] = field(default_factory=list)
+    output: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=50))
     key: str = ADMIN_KEY
 
     @property
@@ -54,7 +55,7 @@ class Server:
         body: bytes | str | None = None,
         key: str | None = ADMIN_KEY,
     ) -> Answer:
-        """One request with exactly these headers, `Host` (unless given) and `Authorization: Bearer` (unless key is None)."""
+        """One request with these headers, `Host` unless given and `Authorization: Bearer` unless key is None."""
         headers = dict(headers or {})
         if key is not None and "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {key}"
@@ -96,8 +97,10 @@ def start() -> Server:
     work = pathlib.Path(os.environ.get("CLIENT_WORK", tempfile.gettempdir()))
     work.mkdir(parents=True, exist_ok=True)
     directory = tempfile.mkdtemp(prefix="store-", dir=work)
-    command = [os.environ["ANNALS"], "serve", "--data", directory, "--listen", "127.0.0.1:0", "--durability", "interval"]
-    environment = {"PATH": os.environ["PATH"], "ANNALS_ADMIN_KEY": ADMIN_KEY}
+    command = [os.environ["ANNALS"], "serve", "--data", directory, "--listen", "127.0.0.1:0"]
+    # Small logs: a log file is reserved in full, and there is a server for each file of tests.
+    command += ["--durability", "interval", "--log-size", "4MiB"]
+    environment = {"PATH": os.environ["PATH"], "ANNALS_ADMIN_KEY": ADMIN_KEY, "ANNALS_LOG": "warn"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     server = Server(process, directory)
     addresses: queue.Queue[tuple[str, int]] = queue.Queue()

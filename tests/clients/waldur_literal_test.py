@@ -1,4 +1,4 @@
-"""Waldur requests beyond its Python client: the document's HTTPie lines, its TypeScript client, and the edges of pages."""
+"""Waldur requests beyond its Python client: the document's HTTPie lines and the edges of pages, fields, methods."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""waldur-api-client from its registry, unmodified: lists, pages, filters, HEAD counts, one event, statistics, refusals."""
+"""waldur-api-client from its registry, unmodified: lists, pages, filters, HEAD counts, statistics, refusals."""
 
 import asyncio
 import datetime

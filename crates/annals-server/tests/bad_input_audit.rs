@@ -1,12 +1,12 @@
 //! audit: everything that can be wrong with a request, and the answer to it, whole. The store stays as
 //! it was.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;
 
 use serde_json::{Value, json};
-use support::table::{Case, case, check, filled, request, sending, sending_as};
+use support::table::{Case, case, check, escaped, filled, request, sending, sending_as};
 
 const LIST: &str = "/v1/audit/events";
 const NO_INTEGER: &str = "Input should be a valid integer, unable to parse string as an integer";
@@ -31,11 +31,6 @@ fn below(input: &str) -> Value {
 
 fn wrong(query: &str, errors: &[Value]) -> Case {
     case("GET", &format!("{LIST}?{query}"), 422, json!({"detail": errors}))
-}
-
-/// As a query holds it.
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[tokio::test]

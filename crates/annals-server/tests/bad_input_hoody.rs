@@ -1,6 +1,6 @@
 //! hoody's events: everything that can be wrong with a request, and the answer to it, whole. The store
 //! stays as it was.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;
@@ -8,7 +8,7 @@ mod support;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use support::table::{Case, case, check, filled, sending, sending_as};
+use support::table::{Case, case, check, escaped, filled, sending, sending_as};
 
 const EVENTS: &str = "/api/v1/events";
 const CLEANUP: &str = "/api/v1/events/cleanup";
@@ -34,11 +34,6 @@ fn bad(message: &str) -> Value {
 
 fn get(path: &str, query: &str, details: &[(&str, &str)]) -> Case {
     case("GET", &format!("{path}?{query}"), 400, wrong(details))
-}
-
-/// As a query holds it.
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -325,7 +320,7 @@ async fn keys_targets_and_headers() {
     let server = filled().await;
     let mut cases = Vec::new();
     let unauthorized = |message: &str| refused(401, "Unauthorized", message);
-    let unknown = "the key is unknown, revoked or expired";
+    let unknown = "the key or token is unknown, revoked or expired";
     for (key, message) in [
         ("", "a key is needed"),
         ("wrong", unknown),

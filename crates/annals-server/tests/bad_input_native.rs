@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use annals_engine::Field;
 use serde_json::{Value, json};
-use support::table::{Case, REQUEST_ID, case, check, filled, sending, sending_as};
+use support::table::{Case, REQUEST_ID, case, check, escaped, filled, sending, sending_as};
 
 const EVENTS: &str = "/annals/v1/events";
 const STATS: &str = "/annals/v1/stats";
@@ -27,10 +27,6 @@ fn wrong(message: &str) -> Value {
 
 fn get(path: &str, query: &str, message: &str) -> Case {
     case("GET", &format!("{path}?{query}"), 400, wrong(message))
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -374,7 +370,7 @@ async fn paths_methods_and_headers() {
     let mut large = case("GET", EVENTS, 431, refused("headers_too_large", message));
     large.request.headers_mut().insert("x-large", "v".repeat(10 << 20).parse().unwrap());
     cases.push(large);
-    let unknown = "the key is unknown, revoked or expired";
+    let unknown = "the key or token is unknown, revoked or expired";
     for (key, code, message) in
         [("", "unauthorized", "a key is needed"), ("x", "invalid_key", unknown), ("Basic %", "invalid_key", unknown)]
     {
@@ -422,7 +418,7 @@ async fn an_event_may_come_acknowledged() {
     let page = server.get("/annals/v1/events/0199d2f0-6a00-7cc1-8abc-012345678905").await.expect(200).json();
     assert_eq!(page["acknowledged"], true);
     let other = filled().await;
-    other.store(&[page.clone()]).await;
+    other.store(std::slice::from_ref(&page)).await;
     let copy = other.get("/annals/v1/events/0199d2f0-6a00-7cc1-8abc-012345678905").await.expect(200).json();
     assert_eq!((&copy["acknowledged"], &copy["created_at"]), (&json!(true), &page["created_at"]));
 }

@@ -1,5 +1,7 @@
 //! Tables of bad input: each case is sent, its answer compared whole, and the store with what it was.
 
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::request::Builder;
@@ -115,4 +117,13 @@ pub fn check(server: &Server, cases: Vec<Case>) -> impl Future<Output = ()> {
         }
         assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     }
+}
+
+/// A text as a query holds it.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        let _ = write!(out, "%{byte:02X}");
+    }
+    out
 }

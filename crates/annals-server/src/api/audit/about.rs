@@ -16,7 +16,11 @@ pub(super) fn list() -> Operation {
         operation = operation.query(name, schema, "Events with exactly this value");
     }
     operation
-        .query("cursor", text(), "The next_cursor of an earlier page, with the same filters")
+        .query(
+            "cursor",
+            json!({"type": "string", "minLength": 1}),
+            "The next_cursor of an earlier page, with the same filters",
+        )
         .query("limit", bounded(1, LIMIT_MAX.into(), LIMIT_DEFAULT.into()), "Events of the page")
         .answers("A page", object(&[("items", list_of(named("AuditEvent"))), ("next_cursor", nullable_text())]))
         .refuses(&[422])

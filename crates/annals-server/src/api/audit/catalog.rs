@@ -21,17 +21,17 @@ pub(super) async fn catalog(request: Request) -> Answer {
 /// Group to types, of the live events that the tenant sees; both in byte order.
 fn read(view: &impl View, tenant: &TenantScope, expired: Expired<'_>) -> Answer<BTreeMap<String, Vec<String>>> {
     let mut catalog = BTreeMap::new();
-    for group in values(view, Query::new(tenant), Field::EventGroup, expired)? {
+    for group in values(view, &Query::new(tenant), Field::EventGroup, expired)? {
         let members = Query::new(tenant).filter(Filter::term(Field::EventGroup, group.as_str()));
-        catalog.insert(group, values(view, members, Field::EventType, expired)?);
+        catalog.insert(group, values(view, &members, Field::EventType, expired)?);
     }
     Ok(catalog)
 }
 
 /// The values that a field has, in byte order.
-fn values(view: &impl View, query: Query, field: Field, expired: Expired<'_>) -> Answer<Vec<String>> {
+fn values(view: &impl View, query: &Query, field: Field, expired: Expired<'_>) -> Answer<Vec<String>> {
     let asked = StatsRequest { by: vec![field], ..StatsRequest::default() };
-    let found = annals_query::stats(view, &query, &asked, expired)?;
+    let found = annals_query::stats(view, query, &asked, expired)?;
     let mut values: Vec<String> = found.by.into_iter().flat_map(|(_, values)| values).map(|(value, _)| value).collect();
     values.sort_unstable();
     Ok(values)

@@ -63,9 +63,8 @@ pub(super) fn list(params: &Params, limits: &Limits, tenant: &TenantScope, key: 
 fn exact(name: &str, field: Field, text: &str, limits: &Limits) -> Result<Filter, Value> {
     let max = limits.filter_value_size_max;
     if text.len() > max {
-        let mut error = error(name, "string_too_long", format!("String should have at most {max} bytes"), text);
-        error["ctx"] = json!({"max_length": max});
-        return Err(error);
+        let message = format!("String should have at most {max} bytes");
+        return Err(bounded(error(name, "string_too_long", &message, text), "max_length", max));
     }
     Ok(Filter::term(field, text))
 }
@@ -79,9 +78,8 @@ fn number(name: &str, text: &str) -> Result<Filter, Value> {
 fn limit(text: &str) -> Result<u32, Value> {
     let digits = integer::parse(text).map_err(|why| no_integer(LIMIT, why, text))?;
     let bound = |kind, word: &str, ctx: &str, bound: u32| {
-        let mut error = error(LIMIT, kind, format!("Input should be {word} than or equal to {bound}"), text);
-        error["ctx"] = json!({ctx: bound});
-        error
+        let message = format!("Input should be {word} than or equal to {bound}");
+        bounded(error(LIMIT, kind, &message, text), ctx, bound)
     };
     match digits.parse::<u32>() {
         Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
@@ -98,16 +96,24 @@ fn no_integer(name: &str, why: NoInteger, text: &str) -> Value {
         }
         NoInteger::TooLong => ("int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"),
     };
-    error(name, kind, message.to_owned(), text)
+    error(name, kind, message, text)
 }
 
 fn bad_cursor(text: &str) -> Value {
     let message = "Value error, the cursor does not belong to this query: start from the first page";
-    error(CURSOR, "value_error", message.to_owned(), text)
+    error(CURSOR, "value_error", message, text)
 }
 
-fn error(name: &str, kind: &str, message: String, input: &str) -> Value {
+fn error(name: &str, kind: &str, message: &str, input: &str) -> Value {
     json!({"type": kind, "loc": ["query", name], "msg": message, "input": input})
+}
+
+/// The error with the bound that was passed.
+fn bounded(mut error: Value, name: &str, bound: impl Into<Value>) -> Value {
+    if let Some(members) = error.as_object_mut() {
+        members.insert("ctx".to_owned(), json!({name: bound.into()}));
+    }
+    error
 }
 
 #[cfg(test)]

@@ -54,7 +54,11 @@ fn paged(operation: Operation) -> Operation {
         .query("sort", one_of(SORTS), "-created_at if it is not given")
         .query("limit", bounded(1, 10_000, 100), "Events of the page; it also ends at 16 MiB, with a cursor")
         .query("offset", offset(), "Events to leave out first")
-        .query("cursor", text(), "The next_cursor of an earlier page, with the same filters")
+        .query(
+            "cursor",
+            json!({"type": "string", "minLength": 1}),
+            "The next_cursor of an earlier page, with the same filters",
+        )
         .query("total", one_of(&["exact", "none"]), "Whether to count; exact if it is not given")
         .query("fields", text(), "Names of the members to show, parted by commas")
         .answers("A page", object(&page))

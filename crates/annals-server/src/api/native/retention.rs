@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::query::only;
 use crate::auth::grant::shown_time;
+use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
 use crate::request::Request;
@@ -40,13 +41,12 @@ pub(crate) async fn put(request: Request) -> Answer {
     if list.is_none() && !confirmed {
         return Err(Failure::invalid(POLICIES, "is required: the whole list, [] for no policy"));
     }
-    let given = body.get(POLICIES).cloned().unwrap_or_default();
-    let deed = deed.detail(POLICIES, given).detail(CONFIRM, json!(confirmed));
+    let deed = deed.detail(CONFIRM, json!(confirmed)).detail(POLICIES, body.get(POLICIES).cloned().unwrap_or_default());
     let set = move |state: &AppState| match list {
         Some(list) => retention::replace(state, list, confirmed),
         None => retention::confirm(state),
     };
-    state.write(move |state| state.audited(deed, set, |deed, ()| deed)).await?;
+    state.write(move |state| state.audited(deed, set, |deed: Deed, ()| deed)).await?;
     Ok(shown(&state))
 }
 
