@@ -58,6 +58,7 @@ fn documented() -> Value {
     shown
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "written in place")]
 fn notice(title: &str, more: Value) -> Value {
     let mut event = json!({"notification": true, "message": title});
     for (name, value) in more.as_object().unwrap() {
