@@ -116,16 +116,17 @@ pub fn writable_event(view: &impl View, scope: &TenantScope, name: &EventRef) ->
     Ok(event)
 }
 
-/// `Forbidden` unless `scope` may delete and mark the event, which it sees: all its realms are its own.
+/// `Forbidden` unless `scope` may delete and mark the event, which it sees: all its realms are its own,
+/// as in [`TenantScope::writable`].
 ///
 /// # Errors
 /// `Forbidden`.
 pub(crate) fn check_writable(scope: &TenantScope, event: &StoredEvent) -> Result<()> {
     let own = match scope {
         TenantScope::Unlimited => true,
-        TenantScope::Limited { realms, .. } => {
+        TenantScope::Limited { realms, orgs } => {
             scope.sees(event.realm_ids(), event.get(Field::OrgId))
-                && event.realm_ids().all(|realm| realms.iter().any(|own| own == realm))
+                && event.realm_ids().all(|realm| realms.iter().chain(orgs).any(|own| own == realm))
         }
     };
     if own { Ok(()) } else { Err(Error::new(ErrorKind::Forbidden, "the event belongs to a foreign realm as well")) }

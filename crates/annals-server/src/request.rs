@@ -19,6 +19,7 @@ use crate::state::AppState;
 const REQUEST_ID_LEN_MAX: usize = 64;
 
 /// An authorised request.
+#[expect(clippy::struct_field_names, reason = "a request id is called that everywhere")]
 pub(crate) struct Request {
     pub(crate) state: AppState,
     pub(crate) caller: Principal,

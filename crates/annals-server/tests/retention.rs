@@ -1,5 +1,5 @@
 //! Standing retention policies.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;

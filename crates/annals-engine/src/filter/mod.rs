@@ -165,13 +165,15 @@ impl TenantScope {
         }
     }
 
-    /// What the caller may delete or mark: all realms of the event must be its own.
+    /// What the caller may delete or mark: all realms of the event must be its own. A realm named like one
+    /// of its organisations is: events logged for an organisation are put into a realm of that name.
     pub fn writable(&self) -> Filter {
         match self {
             TenantScope::Unlimited => Filter::All,
-            TenantScope::Limited { realms, .. } => {
+            TenantScope::Limited { realms, orgs } => {
                 let no_realm = Filter::Prefix(Field::RealmIds, String::new()).not();
-                self.visible().and(Filter::Or(vec![Filter::Within(Field::RealmIds, realms.clone()), no_realm]))
+                let own = realms.iter().chain(orgs).cloned().collect();
+                self.visible().and(Filter::Or(vec![Filter::Within(Field::RealmIds, own), no_realm]))
             }
         }
     }
