@@ -132,7 +132,7 @@ impl Failure {
 
     /// 401 because the key is not a good one.
     pub(crate) fn wrong_key() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_key", "the key is unknown, revoked or expired")
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_key", "the key or token is unknown, revoked or expired")
     }
 
     /// A refusal whose body only the face itself can put together.
