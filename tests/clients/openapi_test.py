@@ -13,6 +13,7 @@ FACES = [
     for face in ("hoody", "orgs", "deltafi", "waldur", "audit", "native")
 ]
 PROGRAM = str(pathlib.Path(sys.executable).parent / "schemathesis")
+CONFIG = str(pathlib.Path(__file__).with_name("schemathesis.toml"))
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -59,7 +60,15 @@ def test_the_document_is_valid(server, face):
 
 @pytest.mark.parametrize("face", FACES)
 def test_the_server_does_what_the_document_says(filled, face, tmp_path):
-    command = [PROGRAM, "run", f"{filled.url}/openapi/{face}.json", "--header", f"Authorization: Bearer {filled.key}"]
+    command = [
+        PROGRAM,
+        "--config-file",
+        CONFIG,
+        "run",
+        f"{filled.url}/openapi/{face}.json",
+        "--header",
+        f"Authorization: Bearer {filled.key}",
+    ]
     command += ["--checks", ",".join(CHECKS), "--exclude-path-regex", ENDLESS, "--phases", "examples,coverage,fuzzing"]
     command += ["--max-examples", os.environ.get("CLIENT_EXAMPLES", "40"), "--seed", "20240229", "--no-shrink"]
     command += ["--generation-database", "none", "--request-timeout", "30", "--suppress-health-check", "all"]
