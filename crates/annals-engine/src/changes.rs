@@ -20,7 +20,7 @@ use crate::requests::{Amendment, Mark, READER_SIZE_MAX, ReadMark, ReadReceipt};
 use crate::shared::Shared;
 
 /// Rows of every segment that a change is about.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ChosenRows {
     /// By segment id; rows of the segment.
     pub(crate) sealed: BTreeMap<u64, RoaringBitmap>,
