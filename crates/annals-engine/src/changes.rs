@@ -289,8 +289,14 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
     if dropped.is_empty() {
         shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     } else {
-        shared.drop_segments(&dropped)?;
-        shared.note_many_changes();
+        let done = shared.drop_segments(&dropped);
+        if done.is_ok() {
+            shared.note_many_changes();
+        } else {
+            // The rows of the other segments are deleted all the same.
+            shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+        }
+        done?;
     }
     drop(control);
     shared.remove_dropped()?;
