@@ -14,10 +14,29 @@ use crate::state::AppState;
 /// 400 for a time too far in the future or one that a retention policy no longer keeps, 403 for a realm or
 /// organisation that is not the caller's.
 pub(crate) fn prepare(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
+    complete(state, event)?;
+    tenancy::admit(state, tenant, event)
+}
+
+/// The same for an event that belongs to this realm and to no other, whatever the caller's are.
+///
+/// # Errors
+/// As for [`prepare`].
+pub(crate) fn prepare_in(
+    state: &AppState,
+    tenant: &TenantScope,
+    event: &mut IncomingEvent<'_>,
+    realm: &str,
+) -> Answer<()> {
+    complete(state, event)?;
+    tenancy::admit_into(state, tenant, event, realm)
+}
+
+fn complete(state: &AppState, event: &mut IncomingEvent<'_>) -> Answer<()> {
     let latest_us = state.engine().latest_created_at_us();
     event.check_not_after(latest_us).map_err(|error| Failure::bad_body(error.message))?;
     event.fill_in();
-    tenancy::admit(state, tenant, event)
+    Ok(())
 }
 
 /// Appends a prepared event. Blocks until it is acknowledged.

@@ -48,6 +48,26 @@ impl<'t> Guard<'t> {
 /// 403 as for [`place`], 400 `event_expired`.
 pub(crate) fn admit(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
     place(tenant, event).map_err(|error| Failure::forbidden(error.message))?;
+    check_age(state, event)
+}
+
+/// [`admit`] for an event of a face whose path says the one realm it belongs to.
+///
+/// # Errors
+/// As for [`admit`].
+pub(crate) fn admit_into(
+    state: &AppState,
+    tenant: &TenantScope,
+    event: &mut IncomingEvent<'_>,
+    realm: &str,
+) -> Answer<()> {
+    place(tenant, event).map_err(|error| Failure::forbidden(error.message))?;
+    // ORDER: policies are about realms, so they are asked once it has its last.
+    event.realm_ids = vec![realm.to_owned().into()];
+    check_age(state, event)
+}
+
+fn check_age(state: &AppState, event: &IncomingEvent<'_>) -> Answer<()> {
     let expired = |error: EventError| Failure::new(StatusCode::BAD_REQUEST, EVENT_EXPIRED, error.message);
     state.retention().check(event).map_err(expired)
 }

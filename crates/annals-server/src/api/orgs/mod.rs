@@ -112,9 +112,8 @@ pub(crate) async fn log(request: Request) -> Answer {
     let logged = state
         .write(move |state| {
             let mut event = create::event(&body, &org, &container)?;
-            append::prepare(state, &tenant, &mut event)?;
             // The path names the organisation, and nobody a realm: none of the caller's is asked for.
-            event.realm_ids = vec![org.as_str().into()];
+            append::prepare_in(state, &tenant, &mut event, &org)?;
             let idempotency = key.map(|key| idempotency::of_call(key, &["orgs", &org, &container], &body));
             let how = AppendOptions { scope: tenant.clone(), idempotency, ..AppendOptions::default() };
             let receipt = append::store(state, &event, &how)?;
