@@ -4,7 +4,7 @@ use annals_engine::{AppendOptions, Batch, Receipt, StoredEvent, TenantScope};
 use annals_json::IncomingEvent;
 use annals_query::EventRef;
 
-use crate::auth::tenancy;
+use crate::auth::{Principal, tenancy};
 use crate::error::{Answer, Failure};
 use crate::state::AppState;
 
@@ -12,10 +12,10 @@ use crate::state::AppState;
 ///
 /// # Errors
 /// 400 for a time too far in the future or one that a retention policy no longer keeps, 403 for a realm or
-/// organisation that is not the caller's.
-pub(crate) fn prepare(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
+/// organisation that is not the caller's and for what it may not publish.
+pub(crate) fn prepare(state: &AppState, caller: &Principal, event: &mut IncomingEvent<'_>) -> Answer<()> {
     complete(state, event)?;
-    tenancy::admit(state, tenant, event)
+    tenancy::admit(state, caller, event)
 }
 
 /// The same for an event that belongs to this realm and to no other, whatever the caller's are.
@@ -24,12 +24,12 @@ pub(crate) fn prepare(state: &AppState, tenant: &TenantScope, event: &mut Incomi
 /// As for [`prepare`].
 pub(crate) fn prepare_in(
     state: &AppState,
-    tenant: &TenantScope,
+    caller: &Principal,
     event: &mut IncomingEvent<'_>,
     realm: &str,
 ) -> Answer<()> {
     complete(state, event)?;
-    tenancy::admit_into(state, tenant, event, realm)
+    tenancy::admit_into(state, caller, event, realm)
 }
 
 fn complete(state: &AppState, event: &mut IncomingEvent<'_>) -> Answer<()> {
