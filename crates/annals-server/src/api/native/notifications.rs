@@ -40,7 +40,7 @@ pub(crate) async fn publish(request: Request) -> Answer {
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            append::stored(state, &caller.tenant, &receipt)
+            append::stored(state, &caller.tenant, &event, &receipt)
         })
         .await?;
     Ok(shown(&event))

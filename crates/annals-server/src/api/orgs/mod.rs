@@ -119,7 +119,7 @@ pub(crate) async fn log(request: Request) -> Answer {
             let receipt = append::store(state, &event, &how)?;
             match receipt.ids.first() {
                 Some(id) => Ok(*id),
-                None => Ok(append::stored(state, &caller.tenant, &receipt)?.id),
+                None => Ok(append::stored(state, &caller.tenant, &event, &receipt)?.id),
             }
         })
         .await?;
