@@ -254,6 +254,54 @@ async fn late_events_are_refused_one_by_one() {
 }
 
 #[tokio::test]
+async fn every_face_that_writes_refuses_what_has_expired() {
+    let (server, _) = start(Limits::default());
+    server.store(&[event("a", "r", "06-01")]).await;
+    let put_one = async |policy: Value| put(&server, json!({"policies": [policy]})).await.expect(200);
+    let refused = async |key: &str, path: &str, body: Value| {
+        let reply = server.call(key, "POST", path, Some(body)).await.expect(400);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(text.contains("event_expired") && text.contains("created_at lies before"), "{path}: {text}");
+    };
+    let (native, deltafi, notifications) = ("/annals/v1/events", "/api/v2/events", "/annals/v1/notifications");
+    let orgs = "/orgs/o/containers/c/events";
+    let (day, today) = ("2025-05-01T00:00:00Z", "2025-06-01T00:00:00Z");
+    let bodies = |time: &str| {
+        [
+            (native, json!({"event_type": "a", "created_at": time})),
+            (orgs, json!({"event_type": "a", "timestamp": time})),
+            (deltafi, json!({"severity": "info", "summary": "s", "timestamp": time})),
+        ]
+    };
+    put_one(json!({"name": "all", "keep_days": 30})).await;
+    for (path, body) in bodies(day) {
+        refused(ADMIN, path, body).await;
+    }
+    // A notification has the time of its arrival, whatever it says, so that no policy has let go of it.
+    server.call(ADMIN, "POST", notifications, Some(json!({"title": "t", "created_at": day}))).await.expect(400);
+    server.call(ADMIN, "POST", notifications, Some(json!({"title": "t"}))).await.expect(200);
+    for (path, body) in bodies(today) {
+        server.call(ADMIN, "POST", path, Some(body)).await.expect(200);
+    }
+    // By the realm that each face gives: of orgs the organisation, of the others the key's.
+    let total = server.total().await;
+    let key = server.key(json!({"name": "k", "scopes": ["events:create"], "realms": ["r"], "orgs": ["o"]})).await.0;
+    put_one(json!({"name": "o", "realm": "o", "keep_days": 30})).await;
+    refused(&key, orgs, json!({"event_type": "a", "timestamp": day})).await;
+    refused(ADMIN, orgs, json!({"event_type": "a", "timestamp": day})).await;
+    assert_eq!(server.total().await, total);
+    put_one(json!({"name": "r", "realm": "r", "keep_days": 30})).await;
+    for (path, body) in bodies(day) {
+        if path == orgs {
+            server.call(&key, "POST", path, Some(body)).await.expect(200);
+        } else {
+            refused(&key, path, body).await;
+        }
+    }
+    assert_eq!(server.total().await, total + 1);
+}
+
+#[tokio::test]
 async fn passes_run_by_themselves_and_policies_survive_a_restart() {
     let limits = Limits { retention_interval: Duration::from_millis(20), ..Limits::default() };
     let (server, clock) = start(limits.clone());

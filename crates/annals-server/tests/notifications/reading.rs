@@ -139,6 +139,25 @@ async fn only_what_the_caller_is_shown_can_be_read() {
 }
 
 #[tokio::test]
+async fn of_an_id_that_several_realms_have_the_one_of_the_host_is_read() {
+    let server = Server::start();
+    let other = "507f1f77bcf86cd7994390bb";
+    let of = |title: &str, realm: &str, second: usize| {
+        let at = format!("2025-01-20T10:00:{second:02}Z");
+        notice(title, json!({"id": ID, "realm_ids": [realm], "created_at": at}))
+    };
+    server.store(&[of("here", REALM, 1), of("there", other, 2)]).await;
+    let ada = reader(&server, "ada", &[]).await;
+    let in_realm = Request::put(format!("{LIST}/{ID}/read"))
+        .header("authorization", &ada)
+        .header("host", format!("{REALM}.example"));
+    server.send(in_realm.body(Body::empty()).unwrap()).await.expect(200);
+    let read: Vec<_> =
+        list(&server, &ada).await.iter().map(|one| (one["title"].clone(), one["is_read"].clone())).collect();
+    assert_eq!(read, [(json!("there"), json!(false)), (json!("here"), json!(true))]);
+}
+
+#[tokio::test]
 async fn a_reading_that_broke_off_is_finished_by_the_next_attempt() {
     // A crash between the event and the mark: here the event is there, and the mark is not yet.
     let server = Server::start();

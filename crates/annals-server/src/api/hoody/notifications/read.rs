@@ -23,8 +23,8 @@ pub(crate) async fn mark_read(request: Request) -> Answer {
         .write(move |state| {
             let snapshot = state.engine().snapshot();
             let now_us = state.clock().now_us();
-            let event = annals_query::notification_for(&snapshot, &caller.tenant, &caller.user_id, &name, now_us)?;
-            in_realm(&event, &realm)?;
+            let (tenant, user_id, here) = (&caller.tenant, &caller.user_id, |event: &_| in_realm(event, &realm));
+            let event = annals_query::notification_for(&snapshot, tenant, user_id, &name, now_us, &here)?;
             let receipt = match annals_query::read_receipt(&snapshot, &event, &caller.user_id)? {
                 Some(receipt) => receipt,
                 None => read_one(state, &event, &caller.user_id, now_us)?,
