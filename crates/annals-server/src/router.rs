@@ -84,8 +84,7 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
     if *redirect {
         return redirect_to_slash(&parts.uri);
     }
-    let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
-    let _slot = state.requests().try_acquire().map_err(busy)?;
+    let _place = state.request_place()?;
     let caller = auth::authorise(state, face, route.access, &parts.headers, request::peer(&parts))?;
     let params = Params::parse(parts.uri.query())?;
     let open_parts = open_parts(&mut parts).await?;
