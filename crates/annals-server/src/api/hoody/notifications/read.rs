@@ -50,10 +50,11 @@ pub(crate) async fn mark_all_read(request: Request) -> Answer {
         .write(move |state| {
             let query = Query::notifications(&caller.tenant, &caller.user_id).filter(realm);
             let mut walk = Walk::new(state, query);
+            let timeout = state.expiry();
             let mut count = 0;
             while walk.left > 0 {
                 let mut readings = NewReadings::new(&caller.user_id, walk.now_us);
-                for event in walk.next(state)? {
+                for event in walk.next(&*timeout)? {
                     if annals_query::read_receipt(&walk.snapshot, &event, &caller.user_id)?.is_none() {
                         readings.add(state, &event)?;
                     }
