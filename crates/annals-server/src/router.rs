@@ -13,7 +13,7 @@ use axum::routing::any;
 use hyper::body::Body as _;
 
 use crate::auth;
-use crate::body::Sent;
+use crate::body::{self, OwnPlace, Sent};
 use crate::error::{Answer, Failure};
 use crate::face::{Face, Refused, Slash};
 use crate::params::Params;
@@ -86,8 +86,7 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
     if *redirect {
         return redirect_to_slash(&parts.uri);
     }
-    let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
-    let _slot = state.requests().try_acquire().map_err(busy)?;
+    let place = state.request_place()?;
     let caller = auth::authorise(state, face, route.access, &parts.headers, request::peer(&parts))?;
     let params = Params::parse(parts.uri.query())?;
     let open_parts = open_parts(&mut parts).await?;
@@ -106,7 +105,10 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
         face,
         body,
     };
-    (route.handler)(request).await
+    let response = (route.handler)(request).await?;
+    // Those who follow have places of their own, for longer than a request lasts.
+    let follows = response.extensions().get::<OwnPlace>().is_some();
+    Ok(if follows { response } else { response.map(|body| body::taken(body, place)) })
 }
 
 /// The same target with a slash at the end of its path.
