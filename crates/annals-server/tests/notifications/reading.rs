@@ -90,7 +90,9 @@ async fn reading_all_means_what_the_list_shows() {
     let server = Server::with(limits);
     let ada = reader(&server, "ada", &[]).await;
     assert_eq!(read_all(&server, &ada).await, 0);
-    server.store(&(0..5).map(|number| notice(&number.to_string(), json!({}))).collect::<Vec<_>>()).await;
+    server
+        .store(&(0..5).map(|number| notice(&number.to_string(), json!({"realm_ids": ["x"]}))).collect::<Vec<_>>())
+        .await;
     server.store(&[notice("gone", json!({"expires_at": "2020-01-01T00:00:00Z"}))]).await;
     assert_eq!(read_all(&server, &ada).await, 3);
     assert!(list(&server, &ada).await.iter().all(|one| one["is_read"] == true));
@@ -128,7 +130,7 @@ async fn only_what_the_caller_is_shown_can_be_read() {
         let reply = mark_read(&server, &ada, id).await.expect(400).json();
         assert_eq!(reply["data"][0]["instancePath"], "/id");
     }
-    let foreign_realm = Request::put(format!("{LIST}/{}/read", ids[5]))
+    let foreign_realm = Request::put(format!("{LIST}/{}/read", ids[4]))
         .header("authorization", &ada)
         .header("host", format!("{REALM}.example"));
     server.send(foreign_realm.body(Body::empty()).unwrap()).await.expect(404);

@@ -223,6 +223,17 @@ fn realm_of_host(host: &str) -> Filter {
     }
 }
 
+/// The same for notifications: one without realm and organisation is everybody's, whatever the host.
+fn notifications_of_host(host: &str) -> Filter {
+    match realm_of_host(host) {
+        Filter::All => Filter::All,
+        realm => {
+            let without = |field| Filter::Prefix(field, String::new()).not();
+            Filter::Or(vec![realm, without(Field::RealmIds).and(without(Field::OrgId))])
+        }
+    }
+}
+
 /// Whether an event is in the realm that the host names, if it names one.
 fn in_realm(event: &StoredEvent, realm: &Filter) -> bool {
     match realm {
