@@ -23,7 +23,7 @@ use crate::options::{Durability, Options};
 use crate::part::Part;
 use crate::queue::{self, AppendJob, Job};
 use crate::recent::ChangeKind;
-use crate::replacing;
+use crate::replacing::{self, Replaced};
 use crate::requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, ReadMark, Receipt, Repeats,
     VerifyReport,
@@ -148,12 +148,27 @@ impl Engine {
         shared.backlog.admit(size_bytes)?;
         // Behind the queue's bound: sealing makes room there, and takes this lock.
         let mut control = (replaces || !batch.acknowledged.is_empty()).then(|| shared.control.lock());
-        let appended = queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))?;
+        let sealed = if replaces { self.find_sealed(&batch, &how) } else { Ok(None) };
+        let sealed = sealed.inspect_err(|_| shared.backlog.release(size_bytes))?;
+        let job = |reply| Job::Append(AppendJob { batch, how, size_bytes, sealed, reply });
+        let appended = queue::ask(&self.handle.jobs, job)?;
         if let (Some(control), Some(shown)) = (&mut control, appended.shown) {
             control.applied_ordinal = shown.ordinal;
             shared.note_change(&shown.before, &shown.replaced, ChangeKind::Deleted);
         }
         Ok(appended.receipt)
+    }
+
+    /// What the batch replaces in sealed segments; `None` if its answer is known already.
+    fn find_sealed(&self, batch: &Batch, how: &AppendOptions) -> Result<Option<Box<Replaced>>> {
+        let shared = self.shared();
+        if let Some(key) = how.idempotency
+            && shared.idempotency.lock().find(key.key, self.options().clock.now_us()).is_some()
+        {
+            return Ok(None);
+        }
+        let found = replacing::find_in_sealed(batch, &how.scope, &shared.catalog())?;
+        Ok(Some(Box::new(found)))
     }
 
     /// The latest `created_at` an event may have now, inclusive: [`Options::future_ms_max`] from now.

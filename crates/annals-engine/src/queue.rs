@@ -10,6 +10,7 @@ use crate::catalog::Snapshot;
 use crate::changes::ChosenRows;
 use crate::control::ControlOp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::replacing::Replaced;
 use crate::requests::{AppendOptions, Receipt};
 
 /// How long `append` waits for room before it gives up.
@@ -36,6 +37,9 @@ pub(crate) struct AppendJob {
     pub(crate) batch: Batch,
     pub(crate) how: AppendOptions,
     pub(crate) size_bytes: usize,
+    /// What a batch that replaces does in sealed segments, if the caller has looked: it need not keep the
+    /// writer from its work.
+    pub(crate) sealed: Option<Box<Replaced>>,
     pub(crate) reply: Reply<Appended>,
 }
 

@@ -90,15 +90,20 @@ pub(crate) fn check_ids(batch: &Batch) -> Result<()> {
     }
 }
 
-/// What a batch replaces of what the scope sees. The caller of the append holds the control lock, so
-/// nothing is deleted meanwhile, and every earlier batch is indexed.
-pub(crate) fn find(batch: &Batch, scope: &TenantScope, catalog: &Catalog) -> Result<Replaced> {
+/// What a batch replaces of what the scope sees, in sealed segments. The caller holds the control lock
+/// until the batch is stored, so that no row gets into a segment or is deleted in one meanwhile.
+pub(crate) fn find_in_sealed(batch: &Batch, scope: &TenantScope, catalog: &Catalog) -> Result<Replaced> {
     let mut replaced = Replaced::default();
     for id in batch.records.iter().filter_map(|record| record.id) {
-        find_live(id, scope, catalog, &mut replaced)?;
         find_sealed(id, scope, catalog, &mut replaced)?;
     }
     Ok(replaced)
+}
+
+/// Adds what a batch replaces in logs. Every earlier batch is indexed.
+pub(crate) fn find_in_live(batch: &Batch, scope: &TenantScope, catalog: &Catalog, found: &mut Replaced) -> Result<()> {
+    let mut ids = batch.records.iter().filter_map(|record| record.id);
+    ids.try_for_each(|id| find_live(id, scope, catalog, found))
 }
 
 fn sees(scope: &TenantScope, event: &StoredEvent) -> bool {

@@ -5,10 +5,21 @@ use crate::catalog::Place;
 use crate::changes::{ChosenRows, apply_marks};
 use crate::error::Result;
 use crate::overlay::Overlay;
-use crate::queue::Shown;
-use crate::replacing::Carried;
+use crate::queue::{AppendJob, Shown};
+use crate::replacing::{self, Carried, Replaced};
 
 impl Writer {
+    /// What a batch replaces.
+    pub(super) fn find_replaced(&self, job: &mut AppendJob) -> Result<Replaced> {
+        let (catalog, scope) = (self.shared.catalog(), &job.how.scope);
+        let mut found = match job.sealed.take() {
+            Some(found) => *found,
+            None => replacing::find_in_sealed(&job.batch, scope, &catalog)?,
+        };
+        replacing::find_in_live(&job.batch, scope, &catalog, &mut found)?;
+        Ok(found)
+    }
+
     /// Makes a batch visible with its marks, and what it replaces invisible, at once and durably.
     pub(super) fn show_carried(&mut self, carried: &Carried) -> Result<Shown> {
         // ORDER: the sync first, at every level: an overlay file with the tombstones may become durable as

@@ -21,7 +21,7 @@ use crate::live::{LiveSegment, RowsToIndex};
 use crate::log::LogFile;
 use crate::options::Durability;
 use crate::queue::{AppendJob, Appended, Job, Shown};
-use crate::replacing::{self, Carried, Replaced};
+use crate::replacing::{Carried, Replaced};
 use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
@@ -204,7 +204,7 @@ impl Writer {
         }
         let replaced = match job.how.repeats {
             Repeats::Skip => Replaced::default(),
-            Repeats::Replace => replacing::find(&job.batch, &job.how.scope, &self.shared.catalog())?,
+            Repeats::Replace => self.find_replaced(job)?,
         };
         let tail_size = replaced.tail_size_max(&job.batch)?;
         let upper_size = upper_size + len_u64(tail_size.next_multiple_of(FRAME_ALIGN));
