@@ -45,12 +45,13 @@ pub(crate) async fn put(request: Request) -> Answer {
     }
     let confirm = body.get(CONFIRM).cloned().unwrap_or(json!(false));
     let deed = deed.detail(CONFIRM, confirm).detail(POLICIES, body.get(POLICIES).cloned().unwrap_or_default());
-    let set = move |state: &AppState| match list {
-        Some(list) => retention::replace(state, list, may_delete.unwrap_or(0)),
-        None => {
-            retention::confirm(state, may_delete.unwrap_or(0));
-            Ok(())
+    let set = move |state: &AppState| {
+        let may_delete = may_delete.unwrap_or(0);
+        if let Some(list) = list {
+            return retention::replace(state, list, may_delete);
         }
+        retention::confirm(state, may_delete);
+        Ok(())
     };
     state.write(move |state| state.audited(deed, set, |deed: Deed, ()| deed)).await?;
     Ok(shown(&state))
