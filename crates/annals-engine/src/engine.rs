@@ -22,6 +22,7 @@ use crate::open;
 use crate::options::{Durability, Options};
 use crate::part::Part;
 use crate::queue::{self, AppendJob, Job};
+use crate::recent::ChangeKind;
 use crate::replacing;
 use crate::requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, ReadMark, Receipt, Repeats,
@@ -121,19 +122,8 @@ impl Engine {
     /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
-    /// the outcome is unknown until the store is opened again, and that events which are to be marked as
-    /// acknowledged are there without the mark if it is the mark that fails.
-    pub fn append(&self, mut batch: Batch, how: &AppendOptions) -> Result<Receipt> {
-        let acknowledged = std::mem::take(&mut batch.acknowledged);
-        let receipt = self.append_unmarked(batch, how)?;
-        // A replayed answer changes nothing: what was marked then may have been unmarked since.
-        if !acknowledged.is_empty() && !receipt.replayed {
-            self.mark(&receipt.acknowledging(&acknowledged))?;
-        }
-        Ok(receipt)
-    }
-
-    fn append_unmarked(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+    /// the outcome is unknown until the store is opened again.
+    pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
         if let Some(level) = how.durability
@@ -157,10 +147,11 @@ impl Engine {
         let size_bytes = batch.size_bytes();
         shared.backlog.admit(size_bytes)?;
         // Behind the queue's bound: sealing makes room there, and takes this lock.
-        let mut control = replaces.then(|| shared.control.lock());
+        let mut control = (replaces || !batch.acknowledged.is_empty()).then(|| shared.control.lock());
         let appended = queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))?;
-        if let (Some(control), Some(ordinal)) = (&mut control, appended.control_ordinal) {
-            control.applied_ordinal = ordinal;
+        if let (Some(control), Some(shown)) = (&mut control, appended.shown) {
+            control.applied_ordinal = shown.ordinal;
+            shared.note_change(&shown.before, &shown.replaced, ChangeKind::Deleted);
         }
         Ok(appended.receipt)
     }
@@ -278,6 +269,16 @@ impl Engine {
     /// As for [`Engine::amend`].
     pub fn mark_read(&self, marks: &[ReadMark]) -> Result<u64> {
         changes::mark_read(self.shared(), &self.handle.jobs, marks)
+    }
+
+    /// Whether [`Engine::mark_read`] would have room for these marks now, for a caller who writes something
+    /// else first. Others may fill the room in between.
+    ///
+    /// # Errors
+    /// `InvalidInput` if amendments and read receipts of one segment would exceed 64 MiB; `Corrupt` if a
+    /// segment that may hold an event is damaged.
+    pub fn check_read_room(&self, marks: &[ReadMark]) -> Result<()> {
+        changes::check_read_room(&self.snapshot(), marks)
     }
 
     /// Seals everything appended so far and waits for it.

@@ -180,3 +180,44 @@ async fn a_reading_that_broke_off_is_finished_by_the_next_attempt() {
     assert_eq!(crashed.total().await, 2, "the event is not there twice");
     assert_eq!(list(&crashed, &ada).await[0]["is_read"], true);
 }
+
+#[tokio::test]
+async fn a_reading_that_there_is_no_room_for_leaves_no_event() {
+    use annals_engine::{ErrorKind, EventId, ReadMark};
+    let server = Server::start();
+    server.store(&[documented_event()]).await;
+    let engine = server.state.engine();
+    let mut number = 0_u32;
+    // The fewest bytes that are left over are less than the reader's receipt takes.
+    for (user_size, largest) in [(1024, 20_000), (8, 64)] {
+        let mut count = largest;
+        while count > 0 {
+            let marks: Vec<ReadMark> = (0..count)
+                .map(|mark| {
+                    let user_id = format!("{:0>user_size$}", number + mark);
+                    ReadMark { sequence: 1, user_id, receipt: EventId::from_u128(1), read_at_us: 1 }
+                })
+                .collect();
+            match engine.mark_read(&marks) {
+                Ok(_) => number += count,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+                    count /= 2;
+                }
+            }
+        }
+    }
+    let ada = reader(&server, "ada-who-comes-too-late", &[]).await;
+    let before = server.extent().await;
+    let refused = mark_read(&server, &ada, ID).await.expect(507).json();
+    assert_eq!(refused["error"], "Insufficient Storage");
+    server.call(&ada, "PUT", "/api/v1/notifications/read-all", None).await.expect(507);
+    assert_eq!((server.extent().await, list(&server, &ada).await), (before, vec![documented()]));
+    // Others have room of their own, and room comes back.
+    engine.seal_now().unwrap();
+    server.store(&[notice("new", json!({}))]).await;
+    let new = newest_id(&server, &ada).await;
+    mark_read(&server, &ada, &new).await.expect(200);
+    server.call(ADMIN, "DELETE", &format!("/api/v1/events/{ID}"), None).await.expect(200);
+    assert_eq!(read_all(&server, &ada).await, 0);
+}

@@ -142,10 +142,12 @@ async fn mark(request: Request, mark: Mark) -> Answer {
 pub(crate) async fn create(request: Request) -> Answer {
     let (state, caller) = (request.state.clone(), request.caller.clone());
     let key = idempotency::key(&request.headers, &request.caller)?;
-    let _running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
+    let running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let body = request.event_body().await?;
     let event = state
         .write(move |state| {
+            // Until it is stored, whether the client waits for that or not.
+            let _running = running;
             let mut event = create::event(&body)?;
             append::prepare(state, &caller, &mut event)?;
             if let Some(id) = event.id {

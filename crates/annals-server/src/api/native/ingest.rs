@@ -87,18 +87,20 @@ async fn whole(
     partial: bool,
 ) -> Answer {
     let (state, caller) = (request.state, request.caller);
-    let _running = match key {
+    let running = match key {
         Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
         None => None,
     };
     let limits = state.limits();
     let size_max = limits.ingest_size_max;
-    let _memory =
+    let memory =
         state.ingest_memory(body::announced_size(&request.headers).filter(|_| coding == Coding::Plain)).await?;
     let mut pieces = Pieces::new(request.body, limits.body_pause_max);
     let packed = body::read_all(&mut pieces, &request.headers, size_max).await?;
     state
         .write(move |state| {
+            // Held by the thread, not by the client, who may leave before it is done.
+            let _held = (running, memory);
             let plain = body::unpack(packed, coding, size_max)?;
             let mut how = how;
             how.idempotency = key.map(|key| idempotency::of_body(key, &plain));

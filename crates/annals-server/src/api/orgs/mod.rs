@@ -107,10 +107,12 @@ pub(crate) async fn log(request: Request) -> Answer {
     let (org, container) = (org(&request)?, params::path_text(&request, "container_id")?);
     let (state, caller) = (request.state.clone(), request.caller.clone());
     let key = idempotency::key(&request.headers, &request.caller)?;
-    let _running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
+    let running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let body = request.event_body().await?;
     let logged = state
         .write(move |state| {
+            // Until it is stored, whether the client waits for that or not.
+            let _running = running;
             let mut event = create::event(&body, &org, &container)?;
             // The path names the organisation, and nobody a realm: none of the caller's is asked for.
             append::prepare_in(state, &caller, &mut event, &org)?;
