@@ -209,6 +209,54 @@ async fn more_than_half_of_the_events_go_only_when_somebody_says_so() {
 }
 
 #[tokio::test]
+async fn a_word_is_about_so_many_events_and_no_more() {
+    let (server, _) = start(Limits::default());
+    server.store(&[event("a", "r", "01-15"), event("a", "r", "01-16"), event("a", "r", "06-01")]).await;
+    let policies = json!([{"name": "all", "keep_days": 30}]);
+    put(&server, json!({"policies": policies, "confirm": -1})).await.expect(400);
+    put(&server, json!({"policies": policies, "confirm": 1.5})).await.expect(400);
+    let shown = put(&server, json!({"policies": policies, "confirm": 1})).await.expect(200).json();
+    assert_eq!((&shown["waiting"]["would_delete"], &shown["last_pass"]), (&json!(2), &Value::Null));
+    // One more has come since somebody looked.
+    server.store(&[event("a", "r", "01-17")]).await;
+    let shown = put(&server, json!({"confirm": 2})).await.expect(200).json();
+    assert_eq!((&shown["waiting"]["would_delete"], server.total().await), (&json!(3), 4));
+    let shown = put(&server, json!({"confirm": 3})).await.expect(200).json();
+    let done = json!({"at": "2025-06-01T00:00:00.000000Z", "deleted": 3, "confirmed": true});
+    assert_eq!((&shown["waiting"], &shown["last_pass"], server.total().await), (&Value::Null, &done, 1));
+    let shown = put(&server, json!({"confirm": true})).await.expect(200).json();
+    assert_eq!(shown["last_pass"]["confirmed"], false, "it was not needed");
+}
+
+#[tokio::test]
+async fn a_word_does_not_outlive_its_pass() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW_US));
+    let server = |state: AppState, directory| Server { app: router(state.clone()), state, directory };
+    let first = server(state(directory.path(), &clock, Limits::default()), directory);
+    first.store(&[event("a", "r", "01-15"), event("a", "r", "01-16"), event("a", "r", "06-01")]).await;
+    // As a pass that broke off used to leave it.
+    let kept = json!({"list": [{"name": "all", "keep_days": 30}], "confirmed": true}).to_string();
+    first.state.engine().put_blob("retention", kept.as_bytes()).unwrap();
+    let Server { directory, state: closed, app } = first;
+    closed.close().unwrap();
+    drop((closed, app));
+    let again = server(state(directory.path(), &clock, Limits::default()), directory);
+    let waits = async {
+        loop {
+            let shown = again.get(PATH).await.expect(200).json();
+            assert_eq!(shown["last_pass"], Value::Null, "nobody has said that this pass may");
+            if shown["waiting"]["would_delete"] == 2 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waits).await.expect("the first pass waits");
+    assert_eq!(again.total().await, 3);
+}
+
+#[tokio::test]
 async fn a_clock_that_runs_ahead_does_not_empty_the_store() {
     let (server, clock) = start(Limits::default());
     server.store(&[event("a", "r", "04-01"), event("a", "r", "05-20"), event("a", "r", "06-01")]).await;

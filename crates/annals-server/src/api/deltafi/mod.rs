@@ -151,6 +151,8 @@ pub(crate) async fn create(request: Request) -> Answer {
             let mut event = create::event(&body)?;
             append::prepare(state, &caller, &mut event)?;
             if let Some(id) = event.id {
+                // Its time tells no repeat, since it replaces; the store's own would not be known here.
+                event.created_at_us.get_or_insert_with(|| state.clock().now_us());
                 annals_query::replaceable(&state.engine().snapshot(), &caller.tenant, id)?;
             }
             let idempotency = key.map(|key| idempotency::of_call(key, &["deltafi"], &body));
