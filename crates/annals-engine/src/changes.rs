@@ -201,6 +201,25 @@ pub(crate) fn mark_read(shared: &Shared, jobs: &Sender<Job>, marks: &[ReadMark])
     }
     let mut control = shared.control.lock();
     let snapshot = shared.snapshot();
+    let (marks, read) = new_reads(&snapshot, marks)?;
+    if marks.is_empty() {
+        return Ok(0);
+    }
+    read.check_room(&snapshot)?;
+    let count = read.0.values().map(|entries| crate::codec::len_u64(entries.len())).sum();
+    let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Read { marks }, reply))?;
+    shared.update_catalog(|catalog| read.apply(catalog, ordinal));
+    control.applied_ordinal = ordinal;
+    Ok(count)
+}
+
+/// Whether there is room for the receipts of the marks that are new.
+pub(crate) fn check_read_room(snapshot: &Snapshot, marks: &[ReadMark]) -> Result<()> {
+    new_reads(snapshot, marks)?.1.check_room(snapshot)
+}
+
+/// The marks that are new, of events that are there, and their receipts.
+fn new_reads(snapshot: &Snapshot, marks: &[ReadMark]) -> Result<(Vec<ReadMark>, ReadRows)> {
     let mut new: BTreeMap<(u64, &str), (Place, &ReadMark)> = BTreeMap::new();
     for mark in marks {
         let key = (mark.sequence, mark.user_id.as_str());
@@ -211,21 +230,8 @@ pub(crate) fn mark_read(shared: &Shared, jobs: &Sender<Job>, marks: &[ReadMark])
             new.insert(key, (place, mark));
         }
     }
-    if new.is_empty() {
-        return Ok(0);
-    }
     let marks = new.values().map(|(_, mark)| (*mark).clone()).collect();
-    let read = ReadRows::of(new.into_values());
-    for (place, entries) in &read.0 {
-        if let Some(overlay) = snapshot.catalog.overlay_at(*place) {
-            overlay.check_room(entries.iter().map(ReadEntry::size_bytes).sum())?;
-        }
-    }
-    let count = read.0.values().map(|entries| crate::codec::len_u64(entries.len())).sum();
-    let ordinal = ask(jobs, |reply| Job::Control(ControlOp::Read { marks }, reply))?;
-    shared.update_catalog(|catalog| read.apply(catalog, ordinal));
-    control.applied_ordinal = ordinal;
-    Ok(count)
+    Ok((marks, ReadRows::of(new.into_values())))
 }
 
 /// New receipts, by a place of the segment or log that holds their rows.
@@ -245,6 +251,15 @@ impl ReadRows {
             rows.0.entry(holder).or_default().push(entry);
         }
         rows
+    }
+
+    fn check_room(&self, snapshot: &Snapshot) -> Result<()> {
+        for (place, entries) in &self.0 {
+            if let Some(overlay) = snapshot.catalog.overlay_at(*place) {
+                overlay.check_room(entries.iter().map(ReadEntry::size_bytes).sum())?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn apply(&self, catalog: &mut Catalog, ordinal: u64) {

@@ -286,6 +286,16 @@ impl Engine {
         changes::mark_read(self.shared(), &self.handle.jobs, marks)
     }
 
+    /// Whether [`Engine::mark_read`] would have room for these marks now, for a caller who writes something
+    /// else first. Others may fill the room in between.
+    ///
+    /// # Errors
+    /// `InvalidInput` if amendments and read receipts of one segment would exceed 64 MiB; `Corrupt` if a
+    /// segment that may hold an event is damaged.
+    pub fn check_read_room(&self, marks: &[ReadMark]) -> Result<()> {
+        changes::check_read_room(&self.snapshot(), marks)
+    }
+
     /// Seals everything appended so far and waits for it.
     ///
     /// # Errors

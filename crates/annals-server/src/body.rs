@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::error::Failure;
 
@@ -171,6 +171,65 @@ impl hyper::body::Body for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|result| result.map(hyper::body::Frame::data)))
+    }
+}
+
+/// Said of an answer that does not count among the requests being answered, but on its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnPlace;
+
+/// What the socket takes of an answer at once.
+const TAKEN_SIZE_MAX: usize = 256 << 10;
+
+/// The same body, which has its place until the client has taken nearly all of it.
+pub(crate) fn taken(body: Body, place: OwnedSemaphorePermit) -> Body {
+    use hyper::body::Body as _;
+    // The socket takes so little at once, and the place would be free again.
+    let small = body.size_hint().exact().is_some_and(|size| usize::try_from(size).is_ok_and(|s| s <= TAKEN_SIZE_MAX));
+    if small { body } else { Body::new(Taken { body, left: Bytes::new(), _place: place }) }
+}
+
+/// A body that gives little at a time, so that somebody who takes none of it is seen to.
+struct Taken {
+    body: Body,
+    /// Of the piece that is being given.
+    left: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for Taken {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        if self.left.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.left = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                other => return Poll::Ready(other),
+            }
+        }
+        let size = self.left.len().min(TAKEN_SIZE_MAX);
+        Poll::Ready(Some(Ok(hyper::body::Frame::data(self.left.split_to(size)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        let (rest, left) = (self.body.size_hint(), u64::try_from(self.left.len()).unwrap_or(u64::MAX));
+        let mut hint = hyper::body::SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(left));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(left));
+        }
+        hint
     }
 }
 

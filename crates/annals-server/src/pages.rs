@@ -1,5 +1,5 @@
-//! A page that is as long as was asked for, however large its events: beyond the size a page may have
-//! in memory the rest is streamed, from the same snapshot.
+//! A page that is as long as was asked for, however large its events: beyond the size a first piece may
+//! have in memory the rest is streamed, from the same snapshot.
 
 use std::sync::Arc;
 
@@ -15,6 +15,16 @@ use crate::body::Sent;
 use crate::error::Answer;
 use crate::face;
 use crate::state::AppState;
+
+/// Bytes after which a piece of a streamed answer ends: as much as a client that takes nothing holds of it.
+const PIECE_SIZE_MAX: usize = 256 << 10;
+/// The same of the first piece: up to this an answer comes whole, with its length.
+const FIRST_SIZE_MAX: usize = 1 << 20;
+
+/// Bytes after which a piece behind the first one ends.
+pub(crate) fn piece_size_max(state: &AppState) -> usize {
+    state.limits().page_size_bytes_max.min(PIECE_SIZE_MAX)
+}
 
 /// Writes one event.
 pub(crate) type WriteEvent = Arc<dyn Fn(&mut Vec<u8>, &StoredEvent) + Send + Sync>;
@@ -92,7 +102,11 @@ pub(crate) async fn answer_from(
                     last_page(counted.total.unwrap_or(0), limit)
                 }
             };
-            let page = annals_query::execute(&snapshot, &sized(state, first.offset(offset)), &*expiry)?;
+            let page = annals_query::execute(
+                &snapshot,
+                &sized(first.offset(offset), state.limits().page_size_bytes_max.min(FIRST_SIZE_MAX)),
+                &*expiry,
+            )?;
             Ok((snapshot, page, offset))
         })
         .await?;
@@ -127,8 +141,8 @@ pub(crate) fn last_page(total: u64, limit: u32) -> u64 {
     total.saturating_sub(1) / limit * limit
 }
 
-fn sized(state: &AppState, query: Query) -> Query {
-    query.size_max_bytes(u64::try_from(state.limits().page_size_bytes_max).unwrap_or(u64::MAX))
+fn sized(query: Query, size_max: usize) -> Query {
+    query.size_max_bytes(u64::try_from(size_max).unwrap_or(u64::MAX))
 }
 
 fn write(body: &mut Vec<u8>, write_event: &WriteEvent, events: &[StoredEvent], first: bool) {
@@ -161,7 +175,7 @@ impl Rest {
             let part = query.clone().total(Total::None).limit(left).after(position);
             let (view, event) = (snapshot.clone(), Arc::clone(&event));
             let read = state.read(move |state| {
-                let page = annals_query::execute(&view, &sized(state, part), &*state.expiry())?;
+                let page = annals_query::execute(&view, &sized(part, piece_size_max(state)), &*state.expiry())?;
                 let mut body = Vec::new();
                 write(&mut body, &event, &page.events, false);
                 Ok((body, page))

@@ -13,7 +13,7 @@ use axum::routing::any;
 use hyper::body::Body as _;
 
 use crate::auth;
-use crate::body::Sent;
+use crate::body::{self, OwnPlace, Sent};
 use crate::error::{Answer, Failure};
 use crate::face::{Face, Refused, Slash};
 use crate::params::Params;
@@ -31,7 +31,9 @@ pub fn router(state: AppState) -> Router {
         let twin = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         let there = Found { face, path: path.clone(), route, redirect: false };
         let redirect = face.slash == Slash::Redirect;
-        paths.entry(twin).or_default().push(Found { redirect, ..there.clone() });
+        if !twin.is_empty() {
+            paths.entry(twin).or_default().push(Found { redirect, ..there.clone() });
+        }
         paths.entry(path).or_default().push(there);
     }
     let mut app = Router::new();
@@ -84,8 +86,7 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
     if *redirect {
         return redirect_to_slash(&parts.uri);
     }
-    let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
-    let _slot = state.requests().try_acquire().map_err(busy)?;
+    let place = state.request_place()?;
     let caller = auth::authorise(state, face, route.access, &parts.headers, request::peer(&parts))?;
     let params = Params::parse(parts.uri.query())?;
     let open_parts = open_parts(&mut parts).await?;
@@ -104,7 +105,10 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
         face,
         body,
     };
-    (route.handler)(request).await
+    let response = (route.handler)(request).await?;
+    // Those who follow have places of their own, for longer than a request lasts.
+    let follows = response.extensions().get::<OwnPlace>().is_some();
+    Ok(if follows { response } else { response.map(|body| body::taken(body, place)) })
 }
 
 /// The same target with a slash at the end of its path.

@@ -1,25 +1,24 @@
 //! What every request shares.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use annals_engine::{Clock, Engine, ErrorKind, Options};
 use annals_query::CursorKey;
-use axum::http::StatusCode;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::grant::Grant;
 use crate::auth::keys::{self, NewKey};
 use crate::auth::{Identities, Scope, WrongKeys};
 use crate::config::{FaceSettings, Limits, ServerConfig};
-use crate::deed::Deed;
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
 use crate::internal::Internal;
 use crate::retention::{self, Retention};
+
+mod work;
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -43,9 +42,9 @@ struct Inner {
     /// Idempotency keys of requests that are still running.
     running: Mutex<std::collections::HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
-    reads: Semaphore,
-    writes: Semaphore,
-    requests: Semaphore,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
@@ -55,7 +54,7 @@ struct Inner {
     /// So that those who wait for one take no request's place.
     passwords_waiting: Semaphore,
     /// In KiB.
-    ingest_memory: Semaphore,
+    ingest_memory: Arc<Semaphore>,
     tails: Arc<Semaphore>,
     hub: Hub,
     retention: Retention,
@@ -114,15 +113,15 @@ impl AppState {
             cursor_key: CursorKey::new(cursor_secret),
             internal_cursor_key: CursorKey::new(derived(&cursor_secret, b"annals internal store\0")),
             running: Mutex::default(),
-            reads: Semaphore::new(limits.reads_max),
-            writes: Semaphore::new(limits.writes_max),
-            requests: Semaphore::new(limits.requests_max),
+            reads: Arc::new(Semaphore::new(limits.reads_max)),
+            writes: Arc::new(Semaphore::new(limits.writes_max)),
+            requests: Arc::new(Semaphore::new(limits.requests_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
             recordings: Arc::new(Semaphore::new(1)),
             passwords: Arc::new(Semaphore::new(limits.passwords_max)),
             passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
-            ingest_memory: Semaphore::new(limits.ingest_memory_max / KIB),
+            ingest_memory: Arc::new(Semaphore::new(limits.ingest_memory_max / KIB)),
             tails: Arc::new(Semaphore::new(limits.tails_max)),
             hub: Hub::default(),
             retention,
@@ -233,8 +232,10 @@ impl AppState {
         &self.0.internal_cursor_key
     }
 
-    pub(crate) fn requests(&self) -> &Semaphore {
-        &self.0.requests
+    /// A place among the requests being answered, until it is dropped.
+    pub(crate) fn request_place(&self) -> Answer<OwnedSemaphorePermit> {
+        let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
+        Arc::clone(&self.0.requests).try_acquire_owned().map_err(busy)
     }
 
     /// A request id nobody else has: a random start and a count.
@@ -246,113 +247,6 @@ impl AppState {
     /// Remembers that a request with this idempotency key runs, until the guard is dropped.
     pub(crate) fn run_once(&self, key: u128) -> Option<Running> {
         self.0.running.lock().insert(key).then(|| Running { state: self.clone(), key })
-    }
-
-    /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
-    pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<SemaphorePermit<'_>> {
-        let limits = &self.0.limits;
-        let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(limits.ingest_memory_max);
-        let permits = u32::try_from(size / KIB).unwrap_or(u32::MAX);
-        let wait = tokio::time::timeout(limits.query_time_max, self.0.ingest_memory.acquire_many(permits));
-        let busy = |_elapsed| Failure::unavailable("busy", "too much is being ingested at once: retry later");
-        wait.await.map_err(busy)?.map_err(|closed| Failure::internal(&closed))
-    }
-
-    /// Runs a long append on a blocking thread of its own; there are few of those.
-    pub(crate) fn stream<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> Answer<impl Future<Output = Answer<T>>> {
-        let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
-        let permit = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
-        Ok(self.blocking(move |state| {
-            let _permit = permit;
-            work(state)
-        }))
-    }
-
-    /// Runs a verification on a blocking thread of its own, to its end even if the client has gone;
-    /// there is one at a time.
-    pub(crate) fn verify<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> Answer<impl Future<Output = Answer<T>>> {
-        let running = |_full| {
-            let message = "a verification is under way: retry when it is done";
-            Failure::new(StatusCode::CONFLICT, "verification_running", message)
-        };
-        let permit = Arc::clone(&self.0.verifications).try_acquire_owned().map_err(running)?;
-        Ok(self.blocking(move |state| {
-            let _permit = permit;
-            work(state)
-        }))
-    }
-
-    /// Runs a query on the blocking threads, in the reads' share of them.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let wait = tokio::time::timeout(self.0.limits.query_time_max, self.0.reads.acquire());
-        let permit =
-            wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
-        let _permit = permit.map_err(|closed| Failure::internal(&closed))?;
-        self.blocking(query).await
-    }
-
-    /// Runs a change on the blocking threads, in the writes' share of them.
-    pub(crate) async fn write<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let _permit = self.0.writes.acquire().await.map_err(|closed| Failure::internal(&closed))?;
-        self.blocking(change).await
-    }
-
-    /// Hashes a password on a blocking thread; there are few of those, and few wait for one.
-    pub(crate) async fn password<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let busy = || Failure::unavailable("busy", "too many passwords are being checked at once: retry later");
-        let _waiting = self.0.passwords_waiting.try_acquire().map_err(|_full| busy())?;
-        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.passwords).acquire_owned());
-        let permit = wait.await.map_err(|_elapsed| busy())?.map_err(|closed| Failure::internal(&closed))?;
-        self.blocking(move |state| {
-            // Held by the thread, not by the client, who may leave before it is done.
-            let _permit = permit;
-            work(state)
-        })
-        .await
-    }
-
-    fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
-    ) -> impl Future<Output = Answer<T>> {
-        let state = self.clone();
-        let task = tokio::task::spawn_blocking(move || work(&state));
-        async move {
-            match task.await {
-                Ok(answer) => answer,
-                Err(panicked) => Err(Failure::internal(&panicked)),
-            }
-        }
-    }
-
-    /// Writes a deed down without waiting for it. One at a time: whoever has many addresses to try keys from
-    /// must not fill the blocking threads with them.
-    pub(crate) fn record_later(&self, deed: Deed) {
-        let Ok(permit) = Arc::clone(&self.0.recordings).try_acquire_owned() else {
-            deed.log();
-            return;
-        };
-        let state = self.clone();
-        // Nobody waits for it: what goes wrong is in the log.
-        drop(tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            state.internal().record(&deed);
-        }));
     }
 
     /// Whether a query that starts now has had its time; asked between blocks of work.

@@ -230,3 +230,28 @@ async fn requests_and_streams_at_once_are_bounded() {
     server.ingest("{\"event_type\":\"a\"}").await.expect(200);
     endless.abort();
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_a_request_still() {
+    let limits = Limits { requests_max: 1, page_size_bytes_max: 1 << 20, ..Limits::default() };
+    let server = Server::with(limits);
+    let event = json!({"event_type": "a", "payload": {"x": "y".repeat(30_000)}});
+    server.store(&vec![event; 60]).await;
+    let ask = async |path: &str| {
+        let request = Request::get(path).header("authorization", ADMIN).body(Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(server.app.clone(), request).await.unwrap().into_body()
+    };
+    // The first comes whole, the others in pieces.
+    for path in ["/api/v1/events?limit=20", "/api/v1/events?limit=60", "/annals/v1/events?limit=60"] {
+        let mut body = ask(path).await;
+        let first = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap().into_data().unwrap();
+        assert!(first.len() <= 256 << 10, "{path}");
+        assert_eq!(code(&server.get("/healthz").await.expect(503)), "busy", "{path}");
+        drop(body);
+        let whole = server.get(path).await.expect(200);
+        assert!(whole.body.len() > 500_000 && whole.json().is_object(), "{path}");
+    }
+    // Small ones are gone with their head, and tails have places of their own.
+    let (_small, _tail) = (ask("/healthz").await, ask("/annals/v1/tail").await);
+    server.get("/healthz").await.expect(200);
+}

@@ -1,12 +1,13 @@
 //! hoody's notifications: the caller's, with what it has read, and the public ones.
 
 use annals_engine::{Snapshot, StoredEvent};
-use annals_query::{CursorPosition, Query, Total};
+use annals_query::{CursorPosition, Expired, Query, Total};
 use axum::http::StatusCode;
 
-use super::{realm_of_host, shape};
+use super::{notifications_of_host, shape};
 use crate::error::Answer;
 use crate::face;
+use crate::pages;
 use crate::pieces::{self, Pieces};
 use crate::request::Request;
 use crate::state::AppState;
@@ -34,7 +35,7 @@ pub(crate) async fn list_public(request: Request) -> Answer {
 
 async fn answer(request: Request, query: Query, reader: Option<String>, message: &str) -> Answer {
     let state = request.state;
-    let walk = Walk::new(&state, query.filter(realm_of_host(&request.host)));
+    let walk = Walk::new(&state, query.filter(notifications_of_host(&request.host)));
     let list = List { walk, reader, head: shape::envelope_head(message), is_first: true };
     Ok(face::json(StatusCode::OK, pieces::body(&state, list).await?))
 }
@@ -51,7 +52,7 @@ struct Walk {
 
 impl Walk {
     fn new(state: &AppState, query: Query) -> Self {
-        let size_max = u64::try_from(state.limits().page_size_bytes_max).unwrap_or(u64::MAX);
+        let size_max = u64::try_from(pages::piece_size_max(state)).unwrap_or(u64::MAX);
         Self {
             snapshot: state.engine().snapshot(),
             query: query.total(Total::None).limit(STEP).size_max_bytes(size_max),
@@ -62,12 +63,13 @@ impl Walk {
     }
 
     /// The next ones that have not expired, maybe none of them; `left` says whether there can be more.
-    fn next(&mut self, state: &AppState) -> Answer<Vec<StoredEvent>> {
+    /// `timeout` is that of the whole call, however many steps it takes.
+    fn next(&mut self, timeout: Expired<'_>) -> Answer<Vec<StoredEvent>> {
         let query = match self.after.take() {
             None => self.query.clone(),
             Some(after) => self.query.clone().after(after),
         };
-        let page = annals_query::execute(&self.snapshot, &query, &*state.expiry())?;
+        let page = annals_query::execute(&self.snapshot, &query, timeout)?;
         let mut events = page.events;
         events.retain(|event| !annals_query::is_expired(event, self.now_us));
         events.truncate(self.left);
@@ -104,14 +106,15 @@ impl Pieces for List {
             out.append(&mut self.head);
             out.push(b'[');
         }
+        let timeout = state.expiry();
         while self.walk.left > 0 {
-            for event in self.walk.next(state)? {
+            for event in self.walk.next(&*timeout)? {
                 if !std::mem::take(&mut self.is_first) {
                     out.push(b',');
                 }
                 notice::write(out, &event, self.reading(&event)?);
             }
-            if out.len() >= state.limits().page_size_bytes_max {
+            if out.len() >= pages::piece_size_max(state) {
                 break;
             }
         }

@@ -26,21 +26,23 @@ pub(crate) async fn publish(request: Request) -> Answer {
     only(&request.params, &[])?;
     let key = idempotency::key(&request.headers, &request.caller)?;
     let (state, caller) = (request.state.clone(), request.caller.clone());
-    let _running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
+    let running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let bytes = request.event_body().await?;
     let published = Published::read(&body::object(&bytes)?)?;
     let event = state
         .write(move |state| {
+            // Until it is stored, whether the client waits for that or not.
+            let _running = running;
             let mut event = published.event();
             event.set(Field::UserId, caller.user_id.as_str());
-            append::prepare(state, &caller.tenant, &mut event)?;
+            append::prepare(state, &caller, &mut event)?;
             let how = AppendOptions {
                 scope: caller.tenant.clone(),
                 idempotency: key.map(|key| idempotency::of_call(key, &["notifications"], &bytes)),
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            append::stored(state, &caller.tenant, &receipt)
+            append::stored(state, &caller.tenant, &event, &receipt)
         })
         .await?;
     Ok(shown(&event))

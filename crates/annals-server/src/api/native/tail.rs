@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use self::stream::{Asked, Stream};
 use super::query::{filters, flag};
-use crate::body::Sent;
+use crate::body::{OwnPlace, Sent};
 use crate::error::{Answer, Failure};
 use crate::params::whole;
 use crate::request::Request;
@@ -66,6 +66,7 @@ pub(crate) async fn tail(request: Request) -> Answer {
         drop(place);
     });
     let mut response = Response::new(Body::new(Sent::new(receiver)));
+    response.extensions_mut().insert(OwnPlace);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // Proxies that collect an answer before they pass it on would hold events back.

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::Walk;
-use crate::api::hoody::{envelope, event_ref, in_realm, realm_of_host, shape};
+use crate::api::hoody::{envelope, event_ref, in_realm, notifications_of_host, realm_of_host, shape};
 use crate::error::{Answer, Failure};
 use crate::request::Request;
 use crate::state::AppState;
@@ -23,8 +23,11 @@ pub(crate) async fn mark_read(request: Request) -> Answer {
         .write(move |state| {
             let snapshot = state.engine().snapshot();
             let now_us = state.clock().now_us();
-            let event = annals_query::notification_for(&snapshot, &caller.tenant, &caller.user_id, &name, now_us)?;
-            in_realm(&event, &realm)?;
+            let everybodys =
+                |event: &StoredEvent| event.realm_ids().next().is_none() && event.get(Field::OrgId).is_none();
+            let here = |event: &StoredEvent| everybodys(event) || in_realm(event, &realm);
+            let (tenant, user_id) = (&caller.tenant, &caller.user_id);
+            let event = annals_query::notification_for(&snapshot, tenant, user_id, &name, now_us, &here)?;
             let receipt = match annals_query::read_receipt(&snapshot, &event, &caller.user_id)? {
                 Some(receipt) => receipt,
                 None => read_one(state, &event, &caller.user_id, now_us)?,
@@ -44,16 +47,17 @@ pub(crate) async fn mark_read(request: Request) -> Answer {
 
 /// `PUT /api/v1/notifications/read-all`
 pub(crate) async fn mark_all_read(request: Request) -> Answer {
-    let (caller, realm) = (request.caller, realm_of_host(&request.host));
+    let (caller, realm) = (request.caller, notifications_of_host(&request.host));
     let count = request
         .state
         .write(move |state| {
             let query = Query::notifications(&caller.tenant, &caller.user_id).filter(realm);
             let mut walk = Walk::new(state, query);
+            let timeout = state.expiry();
             let mut count = 0;
             while walk.left > 0 {
                 let mut readings = NewReadings::new(&caller.user_id, walk.now_us);
-                for event in walk.next(state)? {
+                for event in walk.next(&*timeout)? {
                     if annals_query::read_receipt(&walk.snapshot, &event, &caller.user_id)?.is_none() {
                         readings.add(state, &event)?;
                     }
@@ -114,12 +118,25 @@ impl<'u> NewReadings<'u> {
         if self.marks.is_empty() {
             return Ok(0);
         }
+        // ORDER: first whether there is room, or the events would tell of readings that are not kept.
+        state.engine().check_read_room(&self.marks).map_err(no_room)?;
         // ORDER: a crash in between leaves events whose ids the next attempt makes again, without a time,
         // so that they are repeats; the other way round a reading would stay without its event.
         // The server writes them, not the caller, whose tenant may see neither them nor their notification.
         state.engine().append(self.events, &AppendOptions::default())?;
-        Ok(state.engine().mark_read(&self.marks)?)
+        state.engine().mark_read(&self.marks).map_err(no_room)
     }
+}
+
+/// The user of a key is within its limit, so what a reading can be refused for is room. It does not come
+/// back by waiting: no 503.
+fn no_room(error: annals_engine::Error) -> Failure {
+    if error.kind() != annals_engine::ErrorKind::InvalidInput {
+        return error.into();
+    }
+    tracing::warn!(%error, "a reading of notifications is not kept");
+    let message = "the store keeps no more readings of notifications as old as these: delete those that are not needed";
+    Failure::new(StatusCode::INSUFFICIENT_STORAGE, "readings_full", message)
 }
 
 /// The same id for the same notification and user, whenever it is made. Nobody else can foresee it: an event

@@ -1,0 +1,118 @@
+//! Work on blocking threads, and the places it takes. A place is held by the thread that works, not by
+//! the client, who may leave before it is done: whoever asks and leaves, over and over, has no more
+//! work under way than whoever waits.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{AppState, KIB};
+use crate::deed::Deed;
+use crate::error::{Answer, Failure};
+
+impl AppState {
+    /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
+    pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<OwnedSemaphorePermit> {
+        let limits = &self.0.limits;
+        let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(limits.ingest_memory_max);
+        let permits = u32::try_from(size / KIB).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.0.ingest_memory).acquire_many_owned(permits);
+        let busy = |_elapsed| Failure::unavailable("busy", "too much is being ingested at once: retry later");
+        let wait = tokio::time::timeout(limits.query_time_max, room).await.map_err(busy)?;
+        wait.map_err(|closed| Failure::internal(&closed))
+    }
+
+    /// Runs a long append on a blocking thread of its own; there are few of those.
+    pub(crate) fn stream<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
+        let place = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
+        Ok(self.blocking(place, work))
+    }
+
+    /// Runs a verification on a blocking thread of its own, to its end even if the client has gone;
+    /// there is one at a time.
+    pub(crate) fn verify<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a verification is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "verification_running", message)
+        };
+        let place = Arc::clone(&self.0.verifications).try_acquire_owned().map_err(running)?;
+        Ok(self.blocking(place, work))
+    }
+
+    /// Runs a query on the blocking threads, in the reads' share of them.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.reads).acquire_owned());
+        let place =
+            wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
+        let place = place.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(place, query).await
+    }
+
+    /// Runs a change on the blocking threads, in the writes' share of them; to its end even if the client
+    /// has gone.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let place = Arc::clone(&self.0.writes).acquire_owned().await.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(place, change).await
+    }
+
+    /// Hashes a password on a blocking thread; there are few of those, and few wait for one.
+    pub(crate) async fn password<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let busy = || Failure::unavailable("busy", "too many passwords are being checked at once: retry later");
+        let _waiting = self.0.passwords_waiting.try_acquire().map_err(|_full| busy())?;
+        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.passwords).acquire_owned());
+        let place = wait.await.map_err(|_elapsed| busy())?.map_err(|closed| Failure::internal(&closed))?;
+        self.blocking(place, work).await
+    }
+
+    /// Runs `work` on a blocking thread, which has the place until the work is done.
+    fn blocking<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> {
+        let state = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&state)
+        });
+        async move {
+            match task.await {
+                Ok(answer) => answer,
+                Err(panicked) => Err(Failure::internal(&panicked)),
+            }
+        }
+    }
+
+    /// Writes a deed down without waiting for it. One at a time: whoever has many addresses to try keys from
+    /// must not fill the blocking threads with them.
+    pub(crate) fn record_later(&self, deed: Deed) {
+        let Ok(place) = Arc::clone(&self.0.recordings).try_acquire_owned() else {
+            deed.log();
+            return;
+        };
+        let state = self.clone();
+        // Nobody waits for it: what goes wrong is in the log.
+        drop(tokio::task::spawn_blocking(move || {
+            let _place = place;
+            state.internal().record(&deed);
+        }));
+    }
+}
