@@ -1,6 +1,7 @@
 //! Clients that leave before they are answered: what works for them still counts.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[cfg(test)]
 mod support;
 
 use std::future::Future;
