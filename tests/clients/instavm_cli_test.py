@@ -91,7 +91,14 @@ def test_tail_without_events(cli):
 def test_tail_follows(cli, server):
     command = [PROGRAM, "events", "tail", "--json", "--interval", "1", "--limit", "3", "--event", "vm.followed"]
     server.ingest([{"event_type": "vm.followed", "payload": {"number": 1}}])
-    process = subprocess.Popen(command, env=environment(server, server.key), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment(server, server.key),
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell's background job is deaf to Ctrl-C, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
     reader.start()

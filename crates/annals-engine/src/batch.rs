@@ -13,7 +13,7 @@ use crate::record::{self, TermRef};
 
 /// The most events of one batch, inclusive.
 pub const BATCH_EVENTS_MAX: usize = FRAME_EVENTS_MAX;
-/// The most bytes of one batch, as records, inclusive.
+/// The most bytes of one batch, as records, inclusive; an acknowledged event takes a few more.
 pub const BATCH_SIZE_MAX: usize = FRAME_PAYLOAD_MAX;
 /// The most bytes of one event, all its values together, inclusive.
 pub const EVENT_SIZE_MAX: usize = 1 << 20;
@@ -93,6 +93,12 @@ impl Batch {
         self.bytes.len() - FRAME_HEADER_SIZE
     }
 
+    /// The most bytes that the marks of acknowledged events take in the batch's frame.
+    pub(crate) fn marks_size_max(&self) -> usize {
+        // A tag, a count and the size of it all; then a sequence of up to ten bytes and a state each.
+        if self.acknowledged.is_empty() { 0 } else { 16 + 11 * self.acknowledged.len() }
+    }
+
     /// Forgets the events and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.truncate(FRAME_HEADER_SIZE);
@@ -115,13 +121,16 @@ impl Batch {
         record::encode(event, &mut self.bytes, |term, value| {
             terms.push(TermRef { hash: term_hash(value), ..term });
         });
-        if self.size_bytes() > BATCH_SIZE_MAX {
-            self.bytes.truncate(bytes_before);
-            self.terms.truncate(terms_before);
-            return Err(Error::invalid_input(format!("a batch holds at most {BATCH_SIZE_MAX} bytes of events")));
-        }
         if event.acknowledged {
             self.acknowledged.push(len_u32(self.records.len()));
+        }
+        if self.size_bytes() + self.marks_size_max() > BATCH_SIZE_MAX {
+            self.bytes.truncate(bytes_before);
+            self.terms.truncate(terms_before);
+            if event.acknowledged {
+                self.acknowledged.pop();
+            }
+            return Err(Error::invalid_input(format!("a batch holds at most {BATCH_SIZE_MAX} bytes of events")));
         }
         self.records.push(RecordRef {
             id: event.id,
@@ -139,7 +148,8 @@ impl Batch {
     pub fn extend(&mut self, other: &Batch) -> Result<()> {
         let events = self.len() + other.len();
         let size_bytes = self.size_bytes() + other.size_bytes();
-        if events > BATCH_EVENTS_MAX || size_bytes > BATCH_SIZE_MAX {
+        let marks_size = self.marks_size_max() + other.marks_size_max();
+        if events > BATCH_EVENTS_MAX || size_bytes + marks_size > BATCH_SIZE_MAX {
             return Err(Error::invalid_input(format!(
                 "a batch holds at most {BATCH_EVENTS_MAX} events and {BATCH_SIZE_MAX} bytes, \
                  these would be {events} and {size_bytes}"

@@ -20,7 +20,7 @@ use crate::requests::{Amendment, Mark, READER_SIZE_MAX, ReadMark, ReadReceipt};
 use crate::shared::Shared;
 
 /// Rows of every segment that a change is about.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ChosenRows {
     /// By segment id; rows of the segment.
     pub(crate) sealed: BTreeMap<u64, RoaringBitmap>,
@@ -304,8 +304,14 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
     if dropped.is_empty() {
         shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     } else {
-        shared.drop_segments(&dropped)?;
-        shared.note_many_changes();
+        let done = shared.drop_segments(&dropped);
+        if done.is_ok() {
+            shared.note_many_changes();
+        } else {
+            // The rows of the other segments are deleted all the same.
+            shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+        }
+        done?;
     }
     drop(control);
     shared.remove_dropped()?;

@@ -155,6 +155,23 @@ pub(crate) fn decode(payload: &[u8], count: u32) -> Result<Vec<ControlOp>> {
     Ok(operations)
 }
 
+/// Reads operations to the end of the bytes, at most `count_max`.
+///
+/// # Errors
+/// `Corrupt` if the bytes are no operations, or more of them.
+pub(crate) fn decode_all(payload: &[u8], count_max: usize) -> Result<Vec<ControlOp>> {
+    let mut operations = Vec::with_capacity(count_max);
+    let mut reader = Reader::new(payload);
+    let mut items_left = CONTROL_ITEMS_MAX;
+    while !reader.is_empty() {
+        if operations.len() >= count_max {
+            return Err(Error::corrupt(format!("more than {count_max} operations where no more may be")));
+        }
+        operations.push(take(&mut reader, &mut items_left)?);
+    }
+    Ok(operations)
+}
+
 fn take(reader: &mut Reader<'_>, items_left: &mut usize) -> Result<ControlOp> {
     match reader.u8()? {
         tag::DELETE_SEQUENCES => {

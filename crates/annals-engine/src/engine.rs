@@ -22,7 +22,8 @@ use crate::open;
 use crate::options::{Durability, Options};
 use crate::part::Part;
 use crate::queue::{self, AppendJob, Job};
-use crate::replacing;
+use crate::recent::ChangeKind;
+use crate::replacing::{self, Replaced};
 use crate::requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, ReadMark, Receipt, Repeats,
     VerifyReport,
@@ -121,19 +122,8 @@ impl Engine {
     /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
-    /// the outcome is unknown until the store is opened again, and that events which are to be marked as
-    /// acknowledged are there without the mark if it is the mark that fails.
-    pub fn append(&self, mut batch: Batch, how: &AppendOptions) -> Result<Receipt> {
-        let acknowledged = std::mem::take(&mut batch.acknowledged);
-        let receipt = self.append_unmarked(batch, how)?;
-        // A replayed answer changes nothing: what was marked then may have been unmarked since.
-        if !acknowledged.is_empty() && !receipt.replayed {
-            self.mark(&receipt.acknowledging(&acknowledged))?;
-        }
-        Ok(receipt)
-    }
-
-    fn append_unmarked(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+    /// the outcome is unknown until the store is opened again.
+    pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
         if let Some(level) = how.durability
@@ -157,12 +147,28 @@ impl Engine {
         let size_bytes = batch.size_bytes();
         shared.backlog.admit(size_bytes)?;
         // Behind the queue's bound: sealing makes room there, and takes this lock.
-        let mut control = replaces.then(|| shared.control.lock());
-        let appended = queue::ask(&self.handle.jobs, |reply| Job::Append(AppendJob { batch, how, size_bytes, reply }))?;
-        if let (Some(control), Some(ordinal)) = (&mut control, appended.control_ordinal) {
-            control.applied_ordinal = ordinal;
+        let mut control = (replaces || !batch.acknowledged.is_empty()).then(|| shared.control.lock());
+        let sealed = if replaces { self.find_sealed(&batch, &how) } else { Ok(None) };
+        let sealed = sealed.inspect_err(|_| shared.backlog.release(size_bytes))?;
+        let job = |reply| Job::Append(AppendJob { batch, how, size_bytes, sealed, reply });
+        let appended = queue::ask(&self.handle.jobs, job)?;
+        if let (Some(control), Some(shown)) = (&mut control, appended.shown) {
+            control.applied_ordinal = shown.ordinal;
+            shared.note_change(&shown.before, &shown.replaced, ChangeKind::Deleted);
         }
         Ok(appended.receipt)
+    }
+
+    /// What the batch replaces in sealed segments; `None` if its answer is known already.
+    fn find_sealed(&self, batch: &Batch, how: &AppendOptions) -> Result<Option<Box<Replaced>>> {
+        let shared = self.shared();
+        if let Some(key) = how.idempotency
+            && shared.idempotency.lock().find(key.key, self.options().clock.now_us()).is_some()
+        {
+            return Ok(None);
+        }
+        let found = replacing::find_in_sealed(batch, &how.scope, &shared.catalog())?;
+        Ok(Some(Box::new(found)))
     }
 
     /// The latest `created_at` an event may have now, inclusive: [`Options::future_ms_max`] from now.

@@ -116,7 +116,7 @@ pub struct Event<'a> {
     pub updated_at_us: Option<i64>,
     /// The fields whose value was a number and is shown as one.
     pub numbers: FieldSet,
-    /// Whether it is marked as acknowledged as soon as it is stored.
+    /// Whether it is stored as acknowledged: in the same frame, which is synced at every level.
     pub acknowledged: bool,
 }
 

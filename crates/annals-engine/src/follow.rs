@@ -68,7 +68,7 @@ impl Drop for ChangeFollower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AppendOptions, Batch, ChangeKind, Delete, Engine, Event, Mark, Options};
+    use crate::{AppendOptions, Batch, ChangeKind, Delete, Engine, Event, EventId, Mark, Options, Repeats};
 
     const LONG: Duration = Duration::from_mins(1);
 
@@ -129,6 +129,36 @@ mod tests {
             [(ids[2], on), (ids[1], off), (ids[0], deleted), (ids[3], deleted), (ids[1], deleted), (ids[2], deleted)]
         );
         assert_eq!(changes.take(), Changes::All(Vec::new()));
+    }
+
+    fn append_one(engine: &Engine, repeats: Repeats) -> u64 {
+        let mut event = Event::new("a");
+        event.id = Some(EventId::from_u128(9));
+        let mut batch = Batch::new();
+        batch.push(&event).unwrap();
+        engine.append(batch, &AppendOptions { repeats, ..AppendOptions::default() }).unwrap().sequences.start
+    }
+
+    #[test]
+    fn a_change_names_the_one_event_of_several_with_its_id() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = open(directory.path());
+        let mut changes = engine.follow_changes();
+        // Deleted and there again before anybody looks.
+        append_one(&engine, Repeats::Skip);
+        engine.delete(&Delete::Sequences(vec![1])).unwrap();
+        assert_eq!(append_one(&engine, Repeats::Skip), 2);
+        // Replaced live, then sealed.
+        assert_eq!(append_one(&engine, Repeats::Replace), 3);
+        engine.seal_now().unwrap();
+        assert_eq!(append_one(&engine, Repeats::Replace), 4);
+        engine.mark(&[Mark { sequence: 4, acknowledged: true }]).unwrap();
+        let Changes::All(entries) = changes.take() else { panic!("few changes") };
+        let heard: Vec<_> = entries.iter().flat_map(|entry| entry.iter()).collect();
+        assert!(heard.iter().all(|one| one.id == EventId::from_u128(9)));
+        let heard: Vec<_> = heard.iter().map(|one| (one.sequence, one.kind)).collect();
+        let deleted = ChangeKind::Deleted;
+        assert_eq!(heard, [(1, deleted), (2, deleted), (3, deleted), (4, ChangeKind::Acknowledged(true))]);
     }
 
     #[test]

@@ -113,7 +113,8 @@ fn a_frame_of_replacing_events_is_as_documented() {
     batch.push(&event).unwrap();
     let mut frame = batch.bytes;
     let records_end = frame.len();
-    control::encode(&[ControlOp::DeleteSequences(vec![1])], &mut frame).unwrap();
+    let operations = [ControlOp::DeleteSequences(vec![1]), ControlOp::Mark { marks: vec![(2, true)] }];
+    control::encode(&operations, &mut frame).unwrap();
     let size = len_u32(frame.len() - records_end);
     frame.extend_from_slice(&size.to_le_bytes());
     let payload_len = frame.len() - FRAME_HEADER_SIZE;

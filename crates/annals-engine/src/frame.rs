@@ -29,7 +29,7 @@ pub(crate) enum FrameKind {
     Control = 2,
     /// Nothing but a new `synced_upto`.
     SyncMarker = 3,
-    /// Records of events, and the delete of the older ones that they replace.
+    /// Records of events, the delete of the older ones that they replace, and marks of theirs.
     Replacing = 4,
 }
 

@@ -442,16 +442,17 @@ impl<'a> Recovery<'a> {
                 self.on_operations(header, operations)
             }
             FrameKind::Replacing => {
-                let (records, operation) = replacing::split(payload)?;
+                let (records, operations) = replacing::split(payload)?;
                 self.index_events(segment, offset, header, records)?;
-                self.on_operations(header, vec![operation])
+                self.on_operations(header, operations)
             }
         }
     }
 
     fn on_operations(&mut self, header: &FrameHeader, operations: Vec<ControlOp>) -> Result<()> {
         self.control_ordinal = self.control_ordinal.max(header.control_ordinal);
-        let visible = header.base_sequence - 1;
+        // Marks of the frame's own events come with them.
+        let visible = header.end_sequence().unwrap_or(header.base_sequence).saturating_sub(1);
         for operation in &operations {
             let damages = replay(&mut self.catalog, operation, header.control_ordinal, visible)?;
             self.notes.extend(damages.iter().map(damage_sentence));

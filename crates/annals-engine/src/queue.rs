@@ -6,8 +6,11 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex};
 
 use crate::batch::Batch;
+use crate::catalog::Snapshot;
+use crate::changes::ChosenRows;
 use crate::control::ControlOp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::replacing::Replaced;
 use crate::requests::{AppendOptions, Receipt};
 
 /// How long `append` waits for room before it gives up.
@@ -34,19 +37,30 @@ pub(crate) struct AppendJob {
     pub(crate) batch: Batch,
     pub(crate) how: AppendOptions,
     pub(crate) size_bytes: usize,
+    /// What a batch that replaces does in sealed segments, if the caller has looked: it need not keep the
+    /// writer from its work.
+    pub(crate) sealed: Option<Box<Replaced>>,
     pub(crate) reply: Reply<Appended>,
 }
 
 /// What became of a batch.
 pub(crate) struct Appended {
     pub(crate) receipt: Receipt,
-    /// Of the operation by which older events were replaced, if any were.
-    pub(crate) control_ordinal: Option<u64>,
+    /// What its frame said besides the events, if anything.
+    pub(crate) shown: Option<Shown>,
+}
+
+/// Operations that became visible together with a batch.
+pub(crate) struct Shown {
+    pub(crate) ordinal: u64,
+    /// The view in which the replaced events are still there.
+    pub(crate) before: Snapshot,
+    pub(crate) replaced: ChosenRows,
 }
 
 impl From<Receipt> for Appended {
     fn from(receipt: Receipt) -> Self {
-        Self { receipt, control_ordinal: None }
+        Self { receipt, shown: None }
     }
 }
 

@@ -28,15 +28,17 @@ pub enum ChangeKind {
     Acknowledged(bool),
     /// What a notification says about its showing was amended.
     Amended,
-    /// It was deleted. What replaces it under the same id is told as a new event instead.
+    /// It was deleted, or replaced: the event that took its place is another one with the same id.
     Deleted,
 }
 
 /// A change of one stored event. Who may hear of it was settled while the event was still there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The event.
+    /// The event's id. Others before or after it may have the same one.
     pub id: EventId,
+    /// The event: of several with one id, this one.
+    pub sequence: u64,
     /// What happened to it.
     pub kind: ChangeKind,
     realm_ids: Vec<String>,
@@ -46,7 +48,13 @@ pub struct Change {
 impl Change {
     fn new(event: &StoredEvent, kind: ChangeKind) -> Self {
         let realm_ids = event.realm_ids().map(str::to_owned).collect();
-        Self { id: event.id, kind, realm_ids, org_id: event.get(Field::OrgId).map(str::to_owned) }
+        Self {
+            id: event.id,
+            sequence: event.sequence,
+            kind,
+            realm_ids,
+            org_id: event.get(Field::OrgId).map(str::to_owned),
+        }
     }
 
     /// Whether `scope` sees the event, or saw it before it was deleted.
@@ -188,7 +196,7 @@ mod tests {
 
     fn change(number: u128, realm: &str) -> Change {
         let realm_ids = vec![realm.to_owned()];
-        Change { id: EventId::from_u128(number), kind: ChangeKind::Deleted, realm_ids, org_id: None }
+        Change { id: EventId::from_u128(number), sequence: 1, kind: ChangeKind::Deleted, realm_ids, org_id: None }
     }
 
     fn push(recent: &Recent, changes: Vec<Change>) {

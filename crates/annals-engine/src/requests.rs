@@ -67,26 +67,6 @@ pub struct Receipt {
     pub ticket: DurabilityTicket,
 }
 
-impl Receipt {
-    /// The marks of the events at these positions of the batch (ascending). A repeat keeps the marks
-    /// that it has.
-    pub(crate) fn acknowledging(&self, positions: &[u32]) -> Vec<Mark> {
-        let mut marks = Vec::with_capacity(positions.len());
-        let mut repeats = self.duplicates.iter().copied().peekable();
-        let mut repeats_before = 0;
-        for position in positions {
-            while repeats.next_if(|repeat| repeat < position).is_some() {
-                repeats_before += 1;
-            }
-            if repeats.peek() != Some(position) {
-                let sequence = self.sequences.start + u64::from(position - repeats_before);
-                marks.push(Mark { sequence, acknowledged: true });
-            }
-        }
-        marks
-    }
-}
-
 /// Becomes due when the log is durable up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurabilityTicket(pub(crate) u64);
@@ -209,31 +189,4 @@ pub struct VerifyReport {
     pub events: u64,
     /// One sentence per damage: file, offset, what is lost.
     pub damages: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_marked_under_the_sequences_they_got() {
-        let receipt = Receipt {
-            sequences: 10..13,
-            ids: Vec::new(),
-            duplicates: vec![1, 3],
-            duplicate_count: 2,
-            replaced: 0,
-            replayed: false,
-            ticket: DurabilityTicket(0),
-        };
-        // Five events came, those at 1 and 3 were repeats: 0, 2 and 4 became 10, 11 and 12.
-        let sequences = |positions: &[u32]| {
-            let marks = receipt.acknowledging(positions);
-            assert!(marks.iter().all(|mark| mark.acknowledged));
-            marks.into_iter().map(|mark| mark.sequence).collect::<Vec<_>>()
-        };
-        assert_eq!(sequences(&[0, 1, 2, 3, 4]), [10, 11, 12]);
-        assert_eq!(sequences(&[1, 4]), [12]);
-        assert!(sequences(&[3]).is_empty() && sequences(&[]).is_empty());
-    }
 }

@@ -173,6 +173,9 @@ fn without(batch: &Batch, left_out: &[u32]) -> Batch {
                 term.offset = term.offset - record.offset + offset;
                 term
             }));
+            if batch.acknowledged.binary_search(&index).is_ok() {
+                kept.acknowledged.push(len_u32(kept.records.len()));
+            }
             kept.records.push(RecordRef { offset, terms_end: len_u32(kept.terms.len()), ..*record });
         }
         terms_start = terms_end;
@@ -192,6 +195,7 @@ mod tests {
         for name in ["a", "bb", "ccc", "dddd"] {
             let mut event = Event::new(name);
             event.set(Field::UserId, name);
+            event.acknowledged = matches!(name, "a" | "dddd");
             batch.push(&event).unwrap();
         }
         let kept = without(&batch, &[0, 2]);
@@ -199,9 +203,11 @@ mod tests {
         for name in ["bb", "dddd"] {
             let mut event = Event::new(name);
             event.set(Field::UserId, name);
+            event.acknowledged = name == "dddd";
             expected.push(&event).unwrap();
         }
-        assert_eq!(kept.bytes, expected.bytes);
+        assert_eq!((&kept.bytes, &kept.acknowledged), (&expected.bytes, &expected.acknowledged));
+        assert_eq!(kept.acknowledged, [1]);
         let terms = |batch: &Batch| batch.terms.iter().map(|term| batch.term_bytes(term).to_vec()).collect::<Vec<_>>();
         assert_eq!(terms(&kept), terms(&expected));
         assert_eq!(kept.records[1].terms_end, expected.records[1].terms_end);

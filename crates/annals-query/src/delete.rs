@@ -1,9 +1,9 @@
 //! Deletes and marks that stay inside the caller's scope.
 
-use annals_engine::{Delete, Engine, Field, Filter, Mark, StoredEvent, TenantScope};
+use annals_engine::{Delete, Engine, Filter, Mark, StoredEvent, TenantScope};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lookup::{EventRef, all_with_id, find, get, not_found};
+use crate::lookup::{Counts, EventRef, all_with_id, find_among, get, not_found, sees};
 use crate::plan::{Expired, View, select_all};
 use crate::query::scoped;
 
@@ -61,7 +61,20 @@ pub fn count_writable(view: &impl View, scope: &TenantScope, filter: &Filter, ex
 /// `NotFound` if `scope` sees no such event; `Forbidden` if one of them belongs to a foreign realm as
 /// well, and then nothing is deleted; `Engine`.
 pub fn delete_event(engine: &Engine, scope: &TenantScope, name: &EventRef) -> Result<(StoredEvent, DeleteOutcome)> {
-    let doomed = deletable(&engine.snapshot(), scope, name)?;
+    delete_event_among(engine, scope, name, &|_| true)
+}
+
+/// The same among the events that count: of an identity the others stay.
+///
+/// # Errors
+/// As for [`delete_event`].
+pub fn delete_event_among(
+    engine: &Engine,
+    scope: &TenantScope,
+    name: &EventRef,
+    counts: Counts<'_>,
+) -> Result<(StoredEvent, DeleteOutcome)> {
+    let doomed = deletable(&engine.snapshot(), scope, name, counts)?;
     let sequences = doomed.iter().map(|event| event.sequence).collect();
     let deleted = engine.delete(&Delete::Sequences(sequences))?;
     match doomed.into_iter().next() {
@@ -71,13 +84,19 @@ pub fn delete_event(engine: &Engine, scope: &TenantScope, name: &EventRef) -> Re
     }
 }
 
-/// The events [`delete_event`] would delete from this view, the latest first.
+/// The events [`delete_event_among`] would delete from this view, the latest first.
 ///
 /// # Errors
 /// As for [`delete_event`].
-pub fn deletable(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<Vec<StoredEvent>> {
-    let found = find(view, scope, name)?.ok_or_else(not_found)?;
-    let doomed = if found.by_id { all_with_id(view, scope, found.event.id)? } else { vec![found.event] };
+pub fn deletable(
+    view: &impl View,
+    scope: &TenantScope,
+    name: &EventRef,
+    counts: Counts<'_>,
+) -> Result<Vec<StoredEvent>> {
+    let counts = |event: &StoredEvent| sees(scope, event) && counts(event);
+    let found = find_among(view, name, &counts)?.ok_or_else(not_found)?;
+    let doomed = if found.by_id { all_with_id(view, found.event.id, &counts)? } else { vec![found.event] };
     for event in &doomed {
         check_writable(scope, event)?;
     }
@@ -125,8 +144,7 @@ pub(crate) fn check_writable(scope: &TenantScope, event: &StoredEvent) -> Result
     let own = match scope {
         TenantScope::Unlimited => true,
         TenantScope::Limited { realms, orgs } => {
-            scope.sees(event.realm_ids(), event.get(Field::OrgId))
-                && event.realm_ids().all(|realm| realms.iter().chain(orgs).any(|own| own == realm))
+            sees(scope, event) && event.realm_ids().all(|realm| realms.iter().chain(orgs).any(|own| own == realm))
         }
     };
     if own { Ok(()) } else { Err(Error::new(ErrorKind::Forbidden, "the event belongs to a foreign realm as well")) }

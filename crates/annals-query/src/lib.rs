@@ -60,13 +60,13 @@ mod tail;
 
 pub use cursor::{CursorKey, CursorPosition};
 pub use delete::{
-    DeleteMode, DeleteOutcome, acknowledge, count_writable, deletable, delete_event, delete_matching, unacknowledge,
-    writable_event,
+    DeleteMode, DeleteOutcome, acknowledge, count_writable, deletable, delete_event, delete_event_among,
+    delete_matching, unacknowledge, writable_event,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use execute::execute;
 pub use holes::holes;
-pub use lookup::{EventRef, get, hoody_id, sequences_with_id};
+pub use lookup::{Counts, EventRef, get, get_among, hoody_id, sequences_with_id};
 pub use notices::{Reading, amend, mark_read, read_receipt, replaceable};
 pub use notifications::{
     delete_notification, is_expired, is_global, notification_for, target_user_ids, writable_notification,

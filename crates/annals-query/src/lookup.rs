@@ -80,7 +80,16 @@ fn derived_bits(created_at_us: i64, sequence: u64) -> u128 {
 /// # Errors
 /// `NotFound`, also if the event is another tenant's; `Engine`.
 pub fn get(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<StoredEvent> {
-    find(view, scope, name)?.map(|found| found.event).ok_or_else(not_found)
+    get_among(view, scope, name, &|_| true)
+}
+
+/// The same among the events that count; the others are as good as absent.
+///
+/// # Errors
+/// As for [`get`].
+pub fn get_among(view: &impl View, scope: &TenantScope, name: &EventRef, counts: Counts<'_>) -> Result<StoredEvent> {
+    let found = find_among(view, name, &|event| sees(scope, event) && counts(event))?;
+    found.map(|found| found.event).ok_or_else(not_found)
 }
 
 pub(crate) fn not_found() -> Error {
@@ -95,12 +104,7 @@ pub(crate) struct Found {
 }
 
 /// Whether an event counts for a look-up; one that does not is as good as absent.
-pub(crate) type Counts<'c> = &'c dyn Fn(&StoredEvent) -> bool;
-
-/// The visible event of that name.
-pub(crate) fn find(view: &impl View, scope: &TenantScope, name: &EventRef) -> Result<Option<Found>> {
-    find_among(view, name, &|event| sees(scope, event))
-}
+pub type Counts<'c> = &'c dyn Fn(&StoredEvent) -> bool;
 
 /// The event of that name among those that count.
 pub(crate) fn find_among(view: &impl View, name: &EventRef, counts: Counts<'_>) -> Result<Option<Found>> {
@@ -171,12 +175,12 @@ fn by_id(view: &impl View, id: EventId, counts: Counts<'_>) -> Result<Option<Fou
     Ok(None)
 }
 
-/// All visible events with that id, the latest first.
-pub(crate) fn all_with_id(view: &impl View, scope: &TenantScope, id: EventId) -> Result<Vec<StoredEvent>> {
+/// All events with that id that count, the latest first.
+pub(crate) fn all_with_id(view: &impl View, id: EventId, counts: Counts<'_>) -> Result<Vec<StoredEvent>> {
     let mut events = Vec::new();
     for (part, row, _) in rows_with_id(view, id)? {
         let event = part.event(row)?;
-        if sees(scope, &event) {
+        if counts(&event) {
             events.push(event);
         }
     }

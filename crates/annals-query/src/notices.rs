@@ -4,7 +4,7 @@ use annals_engine::{Amendment, Engine, EventId, ReadMark, ReadReceipt, Snapshot,
 
 use crate::delete::{check_writable, writable_event};
 use crate::error::Result;
-use crate::lookup::{EventRef, all_with_id, get, not_found};
+use crate::lookup::{EventRef, all_with_id, get, not_found, sees};
 use crate::plan::View;
 
 /// Amends the event of that name and returns it as it is now; the amendment's own sequence plays no part.
@@ -56,7 +56,7 @@ pub fn read_receipt(snapshot: &Snapshot, event: &StoredEvent, user_id: &str) -> 
 /// # Errors
 /// `Forbidden` if one of them belongs to a foreign realm as well; `Engine`.
 pub fn replaceable(view: &impl View, scope: &TenantScope, id: EventId) -> Result<Vec<StoredEvent>> {
-    let older = all_with_id(view, scope, id)?;
+    let older = all_with_id(view, id, &|event| sees(scope, event))?;
     for event in &older {
         check_writable(scope, event)?;
     }

@@ -4,7 +4,7 @@ use annals_engine::{Delete, Engine, Field, Filter, StoredEvent, TenantScope};
 
 use crate::delete::{DeleteOutcome, check_writable};
 use crate::error::Result;
-use crate::lookup::{EventRef, Found, all_with_id, find_among, not_found, sees};
+use crate::lookup::{Counts, EventRef, Found, all_with_id, find_among, not_found, sees};
 use crate::plan::View;
 use crate::query::{Query, Reach};
 
@@ -76,7 +76,8 @@ pub fn is_expired(notification: &StoredEvent, now_us: i64) -> bool {
     notification.expires_at_us().is_some_and(|expires_at_us| expires_at_us <= now_us)
 }
 
-/// The notification of that name, if it is one of [`Query::notifications`] and has not expired.
+/// The notification of that name among the events that count, if it is one of [`Query::notifications`] and
+/// has not expired.
 ///
 /// # Errors
 /// `NotFound`, also if it is another user's or another tenant's; `Engine`.
@@ -86,11 +87,12 @@ pub fn notification_for(
     user_id: &str,
     name: &EventRef,
     now_us: i64,
+    counts: Counts<'_>,
 ) -> Result<StoredEvent> {
     let is_shown = |event: &StoredEvent| {
         let unowned = event.realm_ids().next().is_none() && event.get(Field::OrgId).is_none();
         let is_for = is_global(event) || target_user_ids(event).any(|target| target == user_id);
-        says_so(event) && (unowned || sees(scope, event)) && is_for && !is_expired(event, now_us)
+        says_so(event) && (unowned || sees(scope, event)) && is_for && !is_expired(event, now_us) && counts(event)
     };
     find_among(view, name, &is_shown)?.map(|found| found.event).ok_or_else(not_found)
 }
@@ -115,8 +117,8 @@ pub fn writable_notification(view: &impl View, scope: &TenantScope, name: &Event
 pub fn delete_notification(engine: &Engine, scope: &TenantScope, name: &EventRef) -> Result<DeleteOutcome> {
     let snapshot = engine.snapshot();
     let found = named(&snapshot, scope, name)?;
-    let mut doomed = if found.by_id { all_with_id(&snapshot, scope, found.event.id)? } else { vec![found.event] };
-    doomed.retain(says_so);
+    let counts = |event: &StoredEvent| says_so(event) && sees(scope, event);
+    let doomed = if found.by_id { all_with_id(&snapshot, found.event.id, &counts)? } else { vec![found.event] };
     for event in &doomed {
         check_writable(scope, event)?;
     }

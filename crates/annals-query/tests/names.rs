@@ -57,9 +57,9 @@ proptest! {
                 (true, true) => None,
             };
             prop_assert_eq!(writable_event(&parts, &scope, &by_sequence).err().map(|e| e.kind()), expected);
-            prop_assert_eq!(deletable(&parts, &scope, &by_sequence).err().map(|e| e.kind()), expected);
+            prop_assert_eq!(deletable(&parts, &scope, &by_sequence, &|_| true).err().map(|e| e.kind()), expected);
             let same: Vec<_> = store.events().into_iter().filter(|e| e.id == event.id && sees(&scope, e)).collect();
-            match deletable(&parts, &scope, &EventRef::Id(event.id)) {
+            match deletable(&parts, &scope, &EventRef::Id(event.id), &|_| true) {
                 Ok(doomed) => {
                     prop_assert!(same.iter().all(|e| matches(&writable, e)));
                     prop_assert!(doomed.iter().rev().eq(&same), "all of that identity, the latest first");
@@ -97,7 +97,7 @@ fn the_derived_reading_of_24_digits_comes_first() {
     assert_eq!(get(&parts, &limited("r1"), &name).unwrap(), events[1]);
     assert_eq!(get(&parts, &limited("r2"), &name).unwrap_err().kind(), ErrorKind::NotFound);
     // By the derived id: that one only.
-    assert_eq!(deletable(&parts, &TenantScope::Unlimited, &name).unwrap(), [events[0].clone()]);
+    assert_eq!(deletable(&parts, &TenantScope::Unlimited, &name, &|_| true).unwrap(), [events[0].clone()]);
 }
 
 #[test]

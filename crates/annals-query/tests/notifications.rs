@@ -103,7 +103,8 @@ fn query_look_up_and_rule_agree_on_every_combination() {
             assert_eq!(found, expected, "{scope:?} {user_id}");
             shown_to_somebody += found.len();
             for event in &all {
-                let looked_up = notification_for(&snapshot, &scope, user_id, &EventRef::Sequence(event.sequence), 0);
+                let looked_up =
+                    notification_for(&snapshot, &scope, user_id, &EventRef::Sequence(event.sequence), 0, &|_| true);
                 assert_eq!(looked_up.is_ok(), expected.contains(&event.sequence), "{scope:?} {user_id} {event:?}");
             }
         }
@@ -135,7 +136,7 @@ fn an_expired_one_is_not_found_from_its_last_moment_on() {
     append(&engine, &[event]);
     let snapshot = engine.snapshot();
     let name = EventRef::Sequence(1);
-    let at = |now_us| notification_for(&snapshot, &TenantScope::Unlimited, "ada", &name, now_us);
+    let at = |now_us| notification_for(&snapshot, &TenantScope::Unlimited, "ada", &name, now_us, &|_| true);
     assert!(!is_expired(&at(999).unwrap(), 999));
     assert_eq!(at(1000).unwrap_err().kind(), ErrorKind::NotFound);
     // Its publisher still finds it.
@@ -155,7 +156,7 @@ fn of_several_events_with_one_id_the_notification_is_meant() {
     append(&engine, &[at(1, "true"), at(2, "true"), at(3, "")]);
     let name = EventRef::from_hex24("507f1f77bcf86cd799439030").unwrap();
     let scope = TenantScope::Unlimited;
-    let found = notification_for(&engine.snapshot(), &scope, "ada", &name, 0).unwrap();
+    let found = notification_for(&engine.snapshot(), &scope, "ada", &name, 0, &|_| true).unwrap();
     assert_eq!(found.sequence, 2);
     assert_eq!(delete_notification(&engine, &scope, &name).unwrap().deleted, 2);
     assert_eq!(delete_notification(&engine, &scope, &name).unwrap_err().kind(), ErrorKind::NotFound);

@@ -80,7 +80,8 @@ pub struct Limits {
     pub tail_keep_alive: Duration,
     /// How often standing retention policies delete what they no longer keep.
     pub retention_interval: Duration,
-    /// Wrong keys and passwords of one address in a minute (loopback apart); above, 429.
+    /// Wrong keys and passwords of one address or /64 of IPv6 in a minute (loopback apart), and wrong
+    /// passwords of one user name, from wherever; above, 429.
     pub wrong_keys_per_minute_max: u32,
     /// How long requests in flight may take once the server is told to stop.
     pub drain_time_max: Duration,

@@ -69,6 +69,14 @@ impl Deed {
         Self { author, failure: Some("rate_limited"), ..Self::of_the_server("auth.failures") }.count(u64::from(count))
     }
 
+    /// Wrong passwords of a name, more of them than are looked at; `user` is the name if somebody has it.
+    pub(crate) fn wrong_passwords(face: &'static str, peer: Option<IpAddr>, user: Option<&str>, count: u32) -> Self {
+        let author = Author { face, peer, ..Author::default() };
+        let deed = Self { author, failure: Some("rate_limited"), ..Self::of_the_server("auth.failures") };
+        let deed = deed.count(u64::from(count));
+        user.into_iter().fold(deed, |deed, user| deed.on("user", user))
+    }
+
     /// What it is done to.
     pub(crate) fn on(self, resource_type: &'static str, resource_id: impl Into<String>) -> Self {
         Self { subject: Some((resource_type, resource_id.into())), ..self }

@@ -89,7 +89,7 @@ impl<'a> Members<'a> {
     /// 400 if it is anything else.
     pub(crate) fn time_us(&self, name: &str) -> Answer<Option<i64>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        match annals_json::parse_time(&text) {
+        match crate::params::iso_time(&text) {
             None => Err(Failure::invalid(name, "must be an RFC 3339 time")),
             Some(time_us) if !(CREATED_AT_US_MIN..=CREATED_AT_US_MAX).contains(&time_us) => {
                 Err(Failure::invalid(name, "must lie in the years 1970 to 9999"))

@@ -38,6 +38,17 @@ impl Params {
     }
 }
 
+/// A time in UTC microseconds: RFC 3339, or the same without seconds, as some writers of ISO 8601 leave them
+/// out when they are 0.
+pub(crate) fn iso_time(text: &str) -> Option<i64> {
+    const MINUTES_END: usize = "2025-01-31T10:30".len();
+    annals_json::parse_time(text).or_else(|| {
+        let (minutes, offset) = text.split_at_checked(MINUTES_END)?;
+        let without_seconds = offset.starts_with(['Z', 'z', '+', '-']);
+        without_seconds.then(|| annals_json::parse_time(&format!("{minutes}:00{offset}"))).flatten()
+    })
+}
+
 fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode(spaced.as_bytes()).decode_utf8().ok().map(std::borrow::Cow::into_owned)
@@ -75,6 +86,19 @@ mod tests {
         assert_eq!((params.last("c"), params.last("d"), params.last("e")), (Some(""), Some("é="), None));
         assert!(Params::parse(Some("a=%ff")).is_err());
         assert_eq!(Params::parse(None).unwrap().iter().count(), 0);
+    }
+
+    #[test]
+    fn a_time_may_lack_its_seconds() {
+        let full = annals_json::parse_time("2023-12-01T10:00:00+02:00");
+        assert!(full.is_some());
+        assert_eq!(iso_time("2023-12-01T10:00+02:00"), full);
+        assert_eq!(iso_time("2023-12-01T08:00Z"), full);
+        assert_eq!(iso_time("2023-12-01T10:00:00+02:00"), full);
+        for wrong in ["2023-12-01T10:00", "2023-12-01T10Z", "2023-12-01T10:0:Z", "2023-12-01T10:61Z", "é", ""] {
+            assert_eq!(iso_time(wrong), annals_json::parse_time(wrong), "{wrong}");
+        }
+        assert_eq!(iso_time("2023-12-01T10:61Z"), None);
     }
 
     #[test]

@@ -97,7 +97,9 @@ fn authority(parts: &Parts) -> &str {
 /// nowhere but into links for this very client.
 pub(crate) fn origin(parts: &Parts) -> String {
     let forwarded = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    let scheme = forwarded.filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or("http");
+    // Of several proxies the first is the one that the client speaks to.
+    let nearest = forwarded.and_then(|list| list.split(',').next()).unwrap_or_default().trim();
+    let scheme = if nearest.eq_ignore_ascii_case("https") { "https" } else { "http" };
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
     let authority = authority(parts);
     let named = !authority.is_empty() && authority.bytes().all(harmless);

@@ -31,7 +31,9 @@ pub fn router(state: AppState) -> Router {
         let twin = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         let there = Found { face, path: path.clone(), route, redirect: false };
         let redirect = face.slash == Slash::Redirect;
-        paths.entry(twin).or_default().push(Found { redirect, ..there.clone() });
+        if !twin.is_empty() {
+            paths.entry(twin).or_default().push(Found { redirect, ..there.clone() });
+        }
         paths.entry(path).or_default().push(there);
     }
     let mut app = Router::new();

@@ -120,6 +120,7 @@ mod tests {
             "/v1/auth/token",
             "/healthz",
             "/readyz",
+            "/",
             "/openapi/{document}",
             "/docs",
             "/docs/{face}",

@@ -443,6 +443,34 @@ async fn a_realm_in_the_host_narrows_reads_and_deletes() {
 }
 
 #[tokio::test]
+async fn of_an_id_that_several_realms_have_a_host_reaches_its_own_only() {
+    const REALMS: [&str; 2] = ["507f1f77bcf86cd7994390aa", "507f1f77bcf86cd7994390bb"];
+    let server = Server::start();
+    let path = "/api/v1/events/507f1f77bcf86cd799439044";
+    let via = async |realm: &str, method: &str| {
+        let request = Request::builder().method(method).uri(path).header("host", format!("{realm}.example.org"));
+        server.send(request.header("authorization", ADMIN).body(Body::empty()).unwrap()).await
+    };
+    // Once the older one is asked for, once the newer one.
+    for (realm, other) in [(REALMS[0], REALMS[1]), (REALMS[1], REALMS[0])] {
+        let of = |realm: &str, second: usize| {
+            let mut event = at(realm, second);
+            event["id"] = json!("507f1f77bcf86cd799439044");
+            event["realm_ids"] = json!([realm]);
+            event
+        };
+        server.store(&[of(REALMS[0], 1), of(REALMS[0], 2), of(REALMS[1], 3)]).await;
+        assert_eq!(via(realm, "GET").await.expect(200).json()["data"]["event_type"], realm);
+        via(realm, "DELETE").await.expect(200);
+        via(realm, "GET").await.expect(404);
+        via(realm, "DELETE").await.expect(404);
+        assert_eq!(via(other, "GET").await.expect(200).json()["data"]["event_type"], other);
+        server.call(ADMIN, "DELETE", path, None).await.expect(200);
+        assert_eq!(server.total().await, 0, "without a realm in the host all of them go");
+    }
+}
+
+#[tokio::test]
 async fn paths_and_methods_that_are_not_there_have_the_vendors_errors() {
     let server = Server::start();
     for path in ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/events/507f1f77bcf86cd799439044/x"] {

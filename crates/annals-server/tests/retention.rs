@@ -209,6 +209,54 @@ async fn more_than_half_of_the_events_go_only_when_somebody_says_so() {
 }
 
 #[tokio::test]
+async fn a_word_is_about_so_many_events_and_no_more() {
+    let (server, _) = start(Limits::default());
+    server.store(&[event("a", "r", "01-15"), event("a", "r", "01-16"), event("a", "r", "06-01")]).await;
+    let policies = json!([{"name": "all", "keep_days": 30}]);
+    put(&server, json!({"policies": policies, "confirm": -1})).await.expect(400);
+    put(&server, json!({"policies": policies, "confirm": 1.5})).await.expect(400);
+    let shown = put(&server, json!({"policies": policies, "confirm": 1})).await.expect(200).json();
+    assert_eq!((&shown["waiting"]["would_delete"], &shown["last_pass"]), (&json!(2), &Value::Null));
+    // One more has come since somebody looked.
+    server.store(&[event("a", "r", "01-17")]).await;
+    let shown = put(&server, json!({"confirm": 2})).await.expect(200).json();
+    assert_eq!((&shown["waiting"]["would_delete"], server.total().await), (&json!(3), 4));
+    let shown = put(&server, json!({"confirm": 3})).await.expect(200).json();
+    let done = json!({"at": "2025-06-01T00:00:00.000000Z", "deleted": 3, "confirmed": true});
+    assert_eq!((&shown["waiting"], &shown["last_pass"], server.total().await), (&Value::Null, &done, 1));
+    let shown = put(&server, json!({"confirm": true})).await.expect(200).json();
+    assert_eq!(shown["last_pass"]["confirmed"], false, "it was not needed");
+}
+
+#[tokio::test]
+async fn a_word_does_not_outlive_its_pass() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(NOW_US));
+    let server = |state: AppState, directory| Server { app: router(state.clone()), state, directory };
+    let first = server(state(directory.path(), &clock, Limits::default()), directory);
+    first.store(&[event("a", "r", "01-15"), event("a", "r", "01-16"), event("a", "r", "06-01")]).await;
+    // As a pass that broke off used to leave it.
+    let kept = json!({"list": [{"name": "all", "keep_days": 30}], "confirmed": true}).to_string();
+    first.state.engine().put_blob("retention", kept.as_bytes()).unwrap();
+    let Server { directory, state: closed, app } = first;
+    closed.close().unwrap();
+    drop((closed, app));
+    let again = server(state(directory.path(), &clock, Limits::default()), directory);
+    let waits = async {
+        loop {
+            let shown = again.get(PATH).await.expect(200).json();
+            assert_eq!(shown["last_pass"], Value::Null, "nobody has said that this pass may");
+            if shown["waiting"]["would_delete"] == 2 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waits).await.expect("the first pass waits");
+    assert_eq!(again.total().await, 3);
+}
+
+#[tokio::test]
 async fn a_clock_that_runs_ahead_does_not_empty_the_store() {
     let (server, clock) = start(Limits::default());
     server.store(&[event("a", "r", "04-01"), event("a", "r", "05-20"), event("a", "r", "06-01")]).await;
@@ -251,6 +299,54 @@ async fn late_events_are_refused_one_by_one() {
     assert_eq!(server.total().await, 3);
     put(&server, json!({"policies": []})).await.expect(200);
     server.ingest(&late).await.expect(200);
+}
+
+#[tokio::test]
+async fn every_face_that_writes_refuses_what_has_expired() {
+    let (server, _) = start(Limits::default());
+    server.store(&[event("a", "r", "06-01")]).await;
+    let put_one = async |policy: Value| put(&server, json!({"policies": [policy]})).await.expect(200);
+    let refused = async |key: &str, path: &str, body: Value| {
+        let reply = server.call(key, "POST", path, Some(body)).await.expect(400);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(text.contains("event_expired") && text.contains("created_at lies before"), "{path}: {text}");
+    };
+    let (native, deltafi, notifications) = ("/annals/v1/events", "/api/v2/events", "/annals/v1/notifications");
+    let orgs = "/orgs/o/containers/c/events";
+    let (day, today) = ("2025-05-01T00:00:00Z", "2025-06-01T00:00:00Z");
+    let bodies = |time: &str| {
+        [
+            (native, json!({"event_type": "a", "created_at": time})),
+            (orgs, json!({"event_type": "a", "timestamp": time})),
+            (deltafi, json!({"severity": "info", "summary": "s", "timestamp": time})),
+        ]
+    };
+    put_one(json!({"name": "all", "keep_days": 30})).await;
+    for (path, body) in bodies(day) {
+        refused(ADMIN, path, body).await;
+    }
+    // A notification has the time of its arrival, whatever it says, so that no policy has let go of it.
+    server.call(ADMIN, "POST", notifications, Some(json!({"title": "t", "created_at": day}))).await.expect(400);
+    server.call(ADMIN, "POST", notifications, Some(json!({"title": "t"}))).await.expect(200);
+    for (path, body) in bodies(today) {
+        server.call(ADMIN, "POST", path, Some(body)).await.expect(200);
+    }
+    // By the realm that each face gives: of orgs the organisation, of the others the key's.
+    let total = server.total().await;
+    let key = server.key(json!({"name": "k", "scopes": ["events:create"], "realms": ["r"], "orgs": ["o"]})).await.0;
+    put_one(json!({"name": "o", "realm": "o", "keep_days": 30})).await;
+    refused(&key, orgs, json!({"event_type": "a", "timestamp": day})).await;
+    refused(ADMIN, orgs, json!({"event_type": "a", "timestamp": day})).await;
+    assert_eq!(server.total().await, total);
+    put_one(json!({"name": "r", "realm": "r", "keep_days": 30})).await;
+    for (path, body) in bodies(day) {
+        if path == orgs {
+            server.call(&key, "POST", path, Some(body)).await.expect(200);
+        } else {
+            refused(&key, path, body).await;
+        }
+    }
+    assert_eq!(server.total().await, total + 1);
 }
 
 #[tokio::test]

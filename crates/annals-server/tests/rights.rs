@@ -23,11 +23,12 @@ const SCOPES: [&str; 9] = [
     "admin",
 ];
 /// Open to everybody: what is published to everybody, and what holds no data.
-const OPEN: [&str; 7] = [
+const OPEN: [&str; 8] = [
     "GET /api/v1/notifications/public",
     "POST /v1/auth/token",
     "GET /healthz",
     "GET /readyz",
+    "GET /",
     "GET /openapi/{document}",
     "GET /docs",
     "GET /docs/{face}",

@@ -192,6 +192,28 @@ async fn wrong_passwords_count_as_wrong_keys() {
 }
 
 #[tokio::test]
+async fn wrong_passwords_of_a_name_count_wherever_they_come_from() {
+    let server = Server::with(Limits { wrong_keys_per_minute_max: 3, ..Limits::default() });
+    add(&server, ada()).await.expect(200);
+    // A name that nobody has is no different, so that the limit tells no names.
+    for name in ["ada", "bob"] {
+        let form = |password: &str| format!("username={name}&password={password}");
+        // The address of every client behind a proxy, and two others.
+        for address in ["127.0.0.1", "192.0.2.1", "192.0.2.2"] {
+            log_in_from(&server, address, &form("wrong-password")).await.expect(401);
+        }
+        for (address, password) in [("127.0.0.1", "wrong-password"), ("192.0.2.3", "correct+horse+battery")] {
+            let refused = log_in_from(&server, address, &form(password)).await.expect(429);
+            assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+        }
+    }
+    let mut other = ada();
+    other["username"] = json!("carol");
+    add(&server, other).await.expect(200);
+    log_in_from(&server, "127.0.0.1", "username=carol&password=correct+horse+battery").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
     let server = Server::start();
     add(&server, ada()).await.expect(200);

@@ -202,7 +202,9 @@ fn write_live(engine: &Engine) -> Result<()> {
     engine.delete(&Delete::Matching(Filter::term(Field::UserId, "ada")))?;
     amend_and_read(engine, first + 2)?;
     append(engine, &[with_id(98)], &replacing())?;
-    append(engine, &[with_id(98)], &replacing())?;
+    let mut acknowledged = with_id(98);
+    acknowledged.acknowledged = true;
+    append(engine, &[acknowledged], &replacing())?;
     let idempotency = Some(Idempotency { key: 5, body: 6 });
     append(engine, &[Event::new("c")], &AppendOptions { idempotency, ..AppendOptions::default() })
 }

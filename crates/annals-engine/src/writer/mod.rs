@@ -1,6 +1,7 @@
 //! The writer thread: the only one that writes to the log. Groups batches, assigns sequences,
 //! frames, writes, indexes, syncs by level, publishes, answers.
 
+mod carried;
 mod receipt;
 mod rotate;
 mod timing;
@@ -19,9 +20,8 @@ use crate::frame::{FRAME_ALIGN, FRAME_HEADER_SIZE, FrameHeader, FrameKind, frame
 use crate::live::{LiveSegment, RowsToIndex};
 use crate::log::LogFile;
 use crate::options::Durability;
-use crate::overlay::Overlay;
-use crate::queue::{AppendJob, Appended, Job};
-use crate::replacing::{self, Replaced};
+use crate::queue::{AppendJob, Appended, Job, Shown};
+use crate::replacing::{Carried, Replaced};
 use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
@@ -71,12 +71,12 @@ struct FrameParts {
     frame: Vec<u8>,
     staged: Staged,
     first_sequence: u64,
-    replaced: Option<Replaced>,
+    carried: Option<Carried>,
 }
 
 impl FrameParts {
     fn receipt(&self) -> Receipt {
-        receipt(&self.staged, self.first_sequence, self.replaced.as_ref().map_or(0, Replaced::count))
+        receipt(&self.staged, self.first_sequence, self.carried.as_ref().map_or(0, Carried::replaced_count))
     }
 }
 
@@ -154,7 +154,8 @@ impl Writer {
             // Repeats are looked for among indexed rows: a batch that may meet ids of the group waits for it.
             let alone = job.how.scope != crate::filter::TenantScope::Unlimited
                 || job.how.idempotency.is_some()
-                || job.how.repeats == Repeats::Replace;
+                || job.how.repeats == Repeats::Replace
+                || !job.batch.acknowledged.is_empty();
             let upper_size = len_u64(frame_size(job.batch.size_bytes()));
             if (alone && !ready.is_empty()) || !self.has_room(ready_size + upper_size) {
                 self.write_group(std::mem::take(&mut ready));
@@ -202,10 +203,10 @@ impl Writer {
             return replay(answer, key.body).map(Prepared::Answer);
         }
         let replaced = match job.how.repeats {
-            Repeats::Skip => None,
-            Repeats::Replace => replacing::find(&job.batch, &job.how.scope, &self.shared.catalog())?,
+            Repeats::Skip => Replaced::default(),
+            Repeats::Replace => self.find_replaced(job)?,
         };
-        let tail_size = replaced.as_ref().map_or(0, |replaced| replaced.tail.len());
+        let tail_size = replaced.tail_size_max(&job.batch)?;
         let upper_size = upper_size + len_u64(tail_size.next_multiple_of(FRAME_ALIGN));
         if !self.has_room(ready_size + upper_size) {
             debug_assert!(ready.is_empty(), "the group was written before");
@@ -226,12 +227,13 @@ impl Writer {
         if stored == 0 && job.how.idempotency.is_none() {
             return Ok(Prepared::Answer(receipt(&staged, first_sequence, 0)));
         }
+        let carried = replaced.carried(&staged.batch, first_sequence);
         let mut frame = std::mem::take(&mut staged.batch.bytes);
-        if let Some(replaced) = &replaced {
-            frame.extend_from_slice(&replaced.tail);
+        if let Some(carried) = &carried {
+            frame.extend_from_slice(&carried.tail);
         }
         let header = FrameHeader {
-            kind: if replaced.is_some() { FrameKind::Replacing } else { FrameKind::Events },
+            kind: if carried.is_some() { FrameKind::Replacing } else { FrameKind::Events },
             payload_len: len_u32(frame.len() - FRAME_HEADER_SIZE),
             count: len_u32(stored),
             base_sequence: first_sequence,
@@ -240,12 +242,12 @@ impl Writer {
             idempotency_key: job.how.idempotency.map_or(0, |key| key.key),
             idempotency_body: job.how.idempotency.map_or(0, |key| key.body),
             duplicates: len_u32(staged.duplicates.len()),
-            control_ordinal: self.control_ordinal + u64::from(replaced.is_some()),
+            control_ordinal: self.control_ordinal + u64::from(carried.is_some()),
             ..self.empty_header(FrameKind::Events)
         };
         header.seal(self.active.log.place(self.active.end_offset + ready_size), &mut frame);
         frame.resize(header.frame_size(), 0);
-        Ok(Prepared::Frame(FrameParts { frame, staged, first_sequence, replaced }))
+        Ok(Prepared::Frame(FrameParts { frame, staged, first_sequence, carried }))
     }
 
     /// Writes, indexes, syncs, publishes, answers.
@@ -253,15 +255,15 @@ impl Writer {
         if ready.is_empty() {
             return;
         }
+        // A batch that carries operations is alone in its group.
         match self.try_write_group(&ready) {
-            Ok(()) => {
+            Ok(mut shown) => {
                 for ReadyFrame { parts, job } in ready {
                     let receipt = parts.receipt();
                     if let Some(key) = job.how.idempotency {
                         self.shared.idempotency.lock().insert(key.key, answer(&receipt, key.body, self.last_made_us));
                     }
-                    let control_ordinal = parts.replaced.is_some().then_some(self.control_ordinal);
-                    _ = job.reply.send(Ok(Appended { receipt, control_ordinal }));
+                    _ = job.reply.send(Ok(Appended { receipt, shown: shown.take() }));
                 }
             }
             Err(error) => {
@@ -274,7 +276,7 @@ impl Writer {
         }
     }
 
-    fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<()> {
+    fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
         match ready {
             [one] => self.active.log.write_at(&one.parts.frame, offset)?,
@@ -294,13 +296,11 @@ impl Writer {
             self.next_sequence += len_u64(parts.staged.batch.len());
         }
         self.active.end_offset = offset;
-        // A batch that replaces is alone in its group.
-        let replaced = ready.iter().find_map(|one| one.parts.replaced.as_ref());
         self.age_due.get_or_insert(self.shared.options.clock.monotonic() + self.age_max());
         let level = ready.iter().filter_map(|one| one.job.how.durability).max();
         let level = level.unwrap_or(Durability::Buffered).max(self.shared.options.durability);
-        if let Some(replaced) = replaced {
-            return self.show_replaced(replaced);
+        if let Some(carried) = ready.iter().find_map(|one| one.parts.carried.as_ref()) {
+            return self.show_carried(carried).map(Some);
         }
         // ORDER: at level `sync` the sync comes before the publication, so that no reader sees an event
         // that a power cut can take back.
@@ -313,23 +313,7 @@ impl Writer {
             self.sync_soon();
         }
         self.shared.watermarks.publish(self.next_sequence - 1);
-        Ok(())
-    }
-
-    /// Makes a batch visible and what it replaces invisible, at once and durably.
-    fn show_replaced(&mut self, replaced: &Replaced) -> Result<()> {
-        // ORDER: the sync first, at every level: an overlay file with the tombstones may become durable as
-        // soon as they are in the catalog, and must not outlive the events that stand in for the deleted.
-        self.sync_now()?;
-        self.control_ordinal += 1;
-        let (ordinal, upto) = (self.control_ordinal, self.next_sequence - 1);
-        self.shared.update_catalog(|catalog| {
-            replaced.rows.apply(catalog, ordinal, Overlay::delete);
-            // ORDER: under the catalog's lock: a snapshot takes the watermark between two looks at the same
-            // catalog, so it sees either the old events or the new ones.
-            self.shared.watermarks.publish(upto);
-        });
-        Ok(())
+        Ok(None)
     }
 
     /// Makes what an answer without a frame tells of as durable as its level says.

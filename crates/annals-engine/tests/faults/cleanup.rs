@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use annals_engine::{Delete, Durability, Engine, ErrorKind, Event, Filter, Mark};
+use annals_engine::{ChangeKind, Changes, Delete, Durability, Engine, ErrorKind, Event, Filter, Mark};
 
 use crate::disk::{Call, is_in, is_manifest};
 use crate::support::{DAY_US, NOW_US, Store, batch, copy_store, event, everything, files, select, sequences};
@@ -148,4 +148,26 @@ fn a_clean_up_whose_unlink_fails_has_deleted_all_the_same() {
     store.reopen();
     assert_eq!(sequences(&store.engine), [0_u64; 0]);
     assert_eq!(files(store.path(), "segment").len(), 0);
+}
+
+/// The rows of a segment that stays are gone although the other segment could not be dropped.
+#[test]
+fn what_was_deleted_before_a_failure_is_told() {
+    let store = Store::new(Durability::Sync);
+    let old = NOW_US - 3 * DAY_US;
+    store.append(&[event(1, old)]).unwrap();
+    store.engine.seal_now().unwrap();
+    store.append(&[event(2, old), event(3, NOW_US)]).unwrap();
+    let mut changes = store.engine.follow_changes();
+    store.disk.refuse(std::io::ErrorKind::StorageFull, |call, path| call == Call::Create && is_manifest(path));
+    assert!(store.engine.delete(&Delete::CreatedBefore(NOW_US - DAY_US)).is_err());
+    assert_eq!(sequences(&store.engine), [1, 3]);
+    let told = changes.take();
+    assert!(matches!(told, Changes::All(_)));
+    let Changes::All(told) = told else { return };
+    let told: Vec<_> = told.iter().flat_map(|entry| entry.iter()).map(|one| (one.sequence, one.kind)).collect();
+    assert_eq!(told, [(2, ChangeKind::Deleted)]);
+    store.disk.heal();
+    assert_eq!(store.engine.delete(&Delete::CreatedBefore(NOW_US - DAY_US)).unwrap(), 1);
+    assert_eq!(changes.take(), Changes::Lost);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: what goes wrong here is meant to panic")]
 
+mod acknowledged;
 mod aging;
 mod cleanup;
 mod concurrency;

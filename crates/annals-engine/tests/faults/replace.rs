@@ -278,7 +278,9 @@ fn a_damaged_segment_is_owed_what_was_replaced_amended_and_read() {
     store.append(&[with_message(event(1, NOW_US), "old"), event(2, NOW_US), event(3, NOW_US)]).unwrap();
     store.engine.seal_now().unwrap();
     let segment = only_file(store.path(), "segment");
-    replace(&store.engine, &[with_message(event(1, NOW_US + DAY_US / 2), "new")]).unwrap();
+    let keyed = AppendOptions { idempotency: Some(Idempotency { key: 7, body: 1 }), ..replacing() };
+    let new = batch(&[with_message(event(1, NOW_US + DAY_US / 2), "new")]);
+    store.engine.append(new.clone(), &keyed).unwrap();
     let severity = Some("warn".to_owned());
     store.engine.amend(&Amendment { sequence: 2, severity, updated_at_us: 4, ..Amendment::default() }).unwrap();
     let receipt = EventId::from_u128(5);
@@ -292,6 +294,7 @@ fn a_damaged_segment_is_owed_what_was_replaced_amended_and_read() {
         store.engine = Engine::open(store.options.clone()).unwrap();
         let error = replace(&store.engine, &[event(1, NOW_US)]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "who can say what it replaces, round {round}");
+        assert!(store.engine.append(new.clone(), &keyed).unwrap().replayed, "no segment is asked");
         assert!(store.engine.snapshot().read_receipt(3, "ada").is_err());
         assert!(store.engine.mark_read(std::slice::from_ref(&read)).is_err());
         store.append(&[event(50 + round, NOW_US + 2 * DAY_US / 3)]).unwrap();

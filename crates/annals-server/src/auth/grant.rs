@@ -121,6 +121,9 @@ pub(crate) fn only_known(body: &Map<String, Value>, own: &[&str]) -> Answer<()> 
 pub(crate) fn text(body: &Map<String, Value>, name: &str, len_max: usize) -> Answer<Option<String>> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.chars().any(char::is_control) => {
+            Err(Failure::invalid(name, "must have no control characters"))
+        }
         Some(Value::String(text)) if !text.is_empty() && text.len() <= len_max => Ok(Some(text.clone())),
         Some(_) => Err(Failure::invalid(name, format!("must be a text of 1 to {len_max} bytes"))),
     }

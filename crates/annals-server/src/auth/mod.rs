@@ -133,3 +133,11 @@ pub(crate) fn count_wrong(state: &AppState, face: &Face, peer: Option<IpAddr>) {
         state.record_later(Deed::wrong_keys(face.name, address, count));
     }
 }
+
+/// Remembers a wrong password of a name, from wherever, and writes down when it has had its last for now.
+pub(crate) fn count_wrong_name(state: &AppState, face: &Face, peer: Option<IpAddr>, username: &str) {
+    let Some(count) = state.wrong_keys().count_name(username, state.clock().monotonic()) else { return };
+    // Not what is no user's: it may be a password in the wrong field.
+    let user = state.identities().users.holds(username).then_some(username);
+    state.record_later(Deed::wrong_passwords(face.name, peer, user, count));
+}

@@ -1,33 +1,35 @@
-//! What may be written: by a limited key its own realms and organisations, named or not, and by nobody
-//! what a retention policy has let go of.
+//! What may be written: by a limited key its own realms and organisations, named or not; what everybody sees
+//! by those who may publish; and by nobody what a retention policy has let go of.
 
 use annals_engine::{Field, TenantScope};
 use annals_json::{EventError, IncomingEvent};
 use axum::http::StatusCode;
 use parking_lot::Mutex;
 
+use super::{Principal, Scope};
 use crate::error::{Answer, Failure};
 use crate::retention::EVENT_EXPIRED;
 use crate::state::AppState;
 
 /// Admits the events of one request and remembers the first that is not the caller's to write.
-pub(crate) struct Guard<'t> {
-    state: &'t AppState,
-    tenant: &'t TenantScope,
+pub(crate) struct Guard<'c> {
+    state: &'c AppState,
+    caller: &'c Principal,
     first: Mutex<Option<(u64, String)>>,
 }
 
-impl<'t> Guard<'t> {
-    pub(crate) fn new(state: &'t AppState, tenant: &'t TenantScope) -> Self {
-        Self { state, tenant, first: Mutex::new(None) }
+impl<'c> Guard<'c> {
+    pub(crate) fn new(state: &'c AppState, caller: &'c Principal) -> Self {
+        Self { state, caller, first: Mutex::new(None) }
     }
 
     /// [`admit`] for the event of a line.
     ///
     /// # Errors
-    /// The realm or organisation that is not the caller's, or that one must be named; `event_expired`.
+    /// The realm or organisation that is not the caller's, or that one must be named; that the caller may
+    /// not publish; `event_expired`.
     pub(crate) fn admit(&self, event: &mut IncomingEvent<'_>, line: u64) -> Result<(), EventError> {
-        let Err(error) = place(self.tenant, event) else { return self.state.retention().check(event) };
+        let Err(error) = permit(self.caller, event) else { return self.state.retention().check(event) };
         let mut first = self.first.lock();
         if first.as_ref().is_none_or(|(held, _)| line < *held) {
             *first = Some((line, format!("line {line}: {error}")));
@@ -45,11 +47,43 @@ impl<'t> Guard<'t> {
 /// longer keeps. Every face that writes single events asks this, those that write many a [`Guard`].
 ///
 /// # Errors
-/// 403 as for [`place`], 400 `event_expired`.
-pub(crate) fn admit(state: &AppState, tenant: &TenantScope, event: &mut IncomingEvent<'_>) -> Answer<()> {
-    place(tenant, event).map_err(|error| Failure::forbidden(error.message))?;
+/// 403 as for [`permit`], 400 `event_expired`.
+pub(crate) fn admit(state: &AppState, caller: &Principal, event: &mut IncomingEvent<'_>) -> Answer<()> {
+    permit(caller, event).map_err(|error| Failure::forbidden(error.message))?;
+    check_age(state, event)
+}
+
+/// [`admit`] for an event of a face whose path says the one realm it belongs to.
+///
+/// # Errors
+/// As for [`admit`].
+pub(crate) fn admit_into(
+    state: &AppState,
+    caller: &Principal,
+    event: &mut IncomingEvent<'_>,
+    realm: &str,
+) -> Answer<()> {
+    permit(caller, event).map_err(|error| Failure::forbidden(error.message))?;
+    // ORDER: policies are about realms, so they are asked once it has its last.
+    event.realm_ids = vec![realm.to_owned().into()];
+    check_age(state, event)
+}
+
+fn check_age(state: &AppState, event: &IncomingEvent<'_>) -> Answer<()> {
     let expired = |error: EventError| Failure::new(StatusCode::BAD_REQUEST, EVENT_EXPIRED, error.message);
     state.retention().check(event).map_err(expired)
+}
+
+/// [`place`], and refuses one that is open to everybody unless the caller may publish.
+///
+/// # Errors
+/// As for [`place`]; that the caller lacks the scope.
+fn permit(caller: &Principal, event: &mut IncomingEvent<'_>) -> Result<(), EventError> {
+    // Also of what is no notification: some other way could make it one.
+    if event.get(Field::IsPublic) == Some("true") && !caller.scopes.allow(Scope::NotificationsWrite) {
+        return Err(EventError::new(format!("is_public: true needs the scope {}", Scope::NotificationsWrite)));
+    }
+    place(&caller.tenant, event)
 }
 
 /// Puts an event that names neither realm nor organisation into the caller's, and refuses one that
@@ -142,8 +176,8 @@ mod tests {
             ..ServerConfig::new(directory.path())
         };
         let state = AppState::open(&config).unwrap().state;
-        let tenant = limited(&["a"], &[]);
-        let guard = Guard::new(&state, &tenant);
+        let caller = Principal { tenant: limited(&["a"], &[]), ..Principal::nobody() };
+        let guard = Guard::new(&state, &caller);
         for line in [7, 3, 9] {
             let mut event = in_realm("z");
             assert!(guard.admit(&mut event, line).is_err());

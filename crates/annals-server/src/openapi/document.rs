@@ -46,6 +46,11 @@ pub(crate) fn document(face: &Face) -> Value {
                     "type": "apiKey", "in": "header", "name": "Authorization",
                     "description": "The key alone, or as `Token KEY`",
                 },
+                "password": {
+                    "type": "oauth2",
+                    "description": "A token for a user's password, used as a bearer token",
+                    "flows": {"password": {"tokenUrl": "/v1/auth/token", "scopes": {}}},
+                },
                 "basic": {"type": "http", "scheme": "basic", "description": "Any user, the key as the password"},
             },
         },
@@ -77,7 +82,7 @@ fn shown(face: &Face, route: &Route, operation: &Operation, path: &str) -> Value
     if route.access == Access::Open {
         put("security", json!([]));
     } else {
-        put("security", json!([{"key": []}, {"header": []}, {"authorization": []}, {"basic": []}]));
+        put("security", json!([{"key": []}, {"header": []}, {"authorization": []}, {"basic": []}, {"password": []}]));
     }
     Value::Object(shown)
 }

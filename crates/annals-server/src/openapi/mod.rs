@@ -4,6 +4,7 @@
 mod document;
 mod page;
 pub(crate) mod schema;
+mod words;
 
 use serde_json::Value;
 

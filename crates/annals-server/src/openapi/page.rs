@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::document::{parameters, refusals};
+use super::words::words;
 use super::{Operation, Parameter};
 use crate::auth::Access;
 use crate::face::Face;
@@ -17,6 +18,11 @@ code,pre{font-family:ui-monospace,monospace;background:#f4f4f4;padding:.1em .3em
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .6rem;\
 border-bottom:1px solid #ddd}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}\
 code,pre{background:#2a2a2a}td,th,h2{border-color:#444}a{color:#8ab4f8}}";
+
+/// How a request says who sends it, the same on every face.
+const KEYS: &str = "<p>A key goes into a header, in any of these forms: <code>Authorization: Bearer KEY</code>, \
+<code>Authorization: Token KEY</code>, <code>Authorization: KEY</code>, <code>X-API-Key: KEY</code>, or Basic with the key as \
+the password. A token from <code>POST /v1/auth/token</code> is used like a key.</p>";
 
 /// The page that leads to those of the faces.
 pub(crate) fn index_page<'f>(faces: impl Iterator<Item = &'f Face>) -> String {
@@ -41,6 +47,7 @@ pub(crate) fn face_page(face: &Face) -> String {
         "<p><a href=\"/docs\">All APIs</a> &middot; <a href=\"/openapi/{name}.json\">OpenAPI document</a></p><p>{}</p>",
         escaped(face.about)
     );
+    body.push_str(KEYS);
     if face.mounts.iter().any(|mount| !mount.is_empty()) {
         let mounts: Vec<String> = face.mounts.iter().map(|mount| format!("<code>{}/</code>", escaped(mount))).collect();
         let _ = write!(body, "<p>Every path is there below {}.</p>", mounts.join(" and "));
@@ -48,6 +55,7 @@ pub(crate) fn face_page(face: &Face) -> String {
     for route in face.routes {
         operation(&mut body, route, &(route.about)());
     }
+    schemas(&mut body, face);
     page(&format!("Annals: {name}"), &body)
 }
 
@@ -101,13 +109,23 @@ fn parameter(body: &mut String, parameter: &Parameter) {
         "<tr><td><code>{}</code>{need}</td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
         escaped(&parameter.name),
         parameter.place,
-        escaped(&parameter.schema.to_string()),
+        escaped(&words(&parameter.schema, 0)),
         escaped(&parameter.about)
     );
 }
 
 fn pretty(schema: &Value) -> String {
-    escaped(&serde_json::to_string_pretty(schema).unwrap_or_default())
+    escaped(&words(schema, 0))
+}
+
+/// What the names in the answers stand for.
+fn schemas(body: &mut String, face: &Face) {
+    let _ = write!(body, "<h2>What the answers are made of</h2>");
+    if let Value::Object(named) = (face.schemas)() {
+        for (name, schema) in &named {
+            let _ = write!(body, "<h3><code>{}</code></h3><pre>{}</pre>", escaped(name), pretty(schema));
+        }
+    }
 }
 
 fn escaped(text: &str) -> String {

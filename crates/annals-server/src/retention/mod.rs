@@ -56,6 +56,8 @@ pub(crate) struct LastPass {
     /// UTC microseconds.
     pub(crate) at_us: i64,
     pub(crate) deleted: u64,
+    /// Whether it did so because the operator said that it may.
+    pub(crate) confirmed: bool,
 }
 
 /// A pass that waits for a word from the operator.
@@ -102,9 +104,9 @@ impl Retention {
         let mut status = self.status.lock();
         status.failure = None;
         match outcome {
-            Ok(Outcome::Done { deleted }) => {
+            Ok(Outcome::Done { deleted, confirmed }) => {
                 status.waiting = None;
-                status.last = Some(LastPass { at_us: now_us, deleted });
+                status.last = Some(LastPass { at_us: now_us, deleted, confirmed });
                 (deleted > 0).then(|| Deed::of_the_server("retention.applied").count(deleted))
             }
             Ok(Outcome::Waits { would_delete, events }) => {
@@ -166,44 +168,41 @@ pub(crate) fn start(state: &AppState) -> Answer<()> {
 }
 
 /// Replaces every policy and runs a pass. A policy of the same name, realm and event type keeps its
-/// cutoff. `confirmed`: the pass may delete more than half of the events. Blocks.
+/// cutoff. For `may_delete` see [`confirm`]. Blocks.
 ///
 /// # Errors
 /// What the store refuses; what the pass itself fails with is in the status.
-pub(crate) fn replace(state: &AppState, list: Vec<Policy>, confirmed: bool) -> Answer<()> {
+pub(crate) fn replace(state: &AppState, list: Vec<Policy>, may_delete: u64) -> Answer<()> {
     let retention = state.retention();
     {
         let _one_at_a_time = retention.change.lock();
-        let policies = retention.policies().replaced_by(list, confirmed);
-        retention.keep(state.engine(), policies)?;
+        retention.keep(state.engine(), retention.policies().replaced_by(list))?;
         retention.status.lock().waiting = None;
+        run_alone(state, may_delete);
     }
-    run(state);
     // Behind the pass of this call, which is the first: its outcome is what the caller is shown.
     schedule::start(state, First::Later)
 }
 
-/// Lets the pass that waits delete what it would, and runs it. Blocks.
-///
-/// # Errors
-/// As for [`replace`].
-pub(crate) fn confirm(state: &AppState) -> Answer<()> {
-    let retention = state.retention();
-    {
-        let _one_at_a_time = retention.change.lock();
-        let policies = Policies { confirmed: true, ..Policies::clone(&retention.policies()) };
-        retention.keep(state.engine(), policies)?;
-    }
-    run(state);
-    Ok(())
+/// Runs a pass that may delete more than half of the events, if they are no more than `may_delete`. The word
+/// counts for this pass alone, also if it fails: a later one would find other events, and nobody looking.
+/// What becomes of it is in the status. Blocks.
+pub(crate) fn confirm(state: &AppState, may_delete: u64) {
+    let _one_at_a_time = state.retention().change.lock();
+    run_alone(state, may_delete);
 }
 
-/// Runs a pass; what became of it is in the status, and what it did in the internal store. Blocks.
+/// Runs a pass that nobody has confirmed. What became of it is in the status, and what it did in the internal
+/// store. Blocks.
 fn run(state: &AppState) {
-    let retention = state.retention();
-    let _one_at_a_time = retention.change.lock();
-    let outcome = pass::pass(state);
-    if let Some(deed) = retention.note(outcome, state.clock().now_us()) {
+    let _one_at_a_time = state.retention().change.lock();
+    run_alone(state, 0);
+}
+
+/// The same; the caller holds the lock of changes.
+fn run_alone(state: &AppState, may_delete: u64) {
+    let outcome = pass::pass(state, may_delete);
+    if let Some(deed) = state.retention().note(outcome, state.clock().now_us()) {
         state.internal().record(&deed);
     }
 }

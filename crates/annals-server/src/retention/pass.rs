@@ -30,8 +30,15 @@ impl Outlook {
 /// What a pass did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Done { deleted: u64 },
-    Waits { would_delete: u64, events: u64 },
+    /// `confirmed`: it would have waited otherwise.
+    Done {
+        deleted: u64,
+        confirmed: bool,
+    },
+    Waits {
+        would_delete: u64,
+        events: u64,
+    },
 }
 
 /// What these policies would delete from a view.
@@ -56,44 +63,86 @@ pub(crate) fn outlook(snapshot: &Snapshot, policies: &Policies, now_us: i64, exp
     Ok(Outlook { each, would_delete, events: found.total })
 }
 
-/// Raises the cutoffs and deletes what lies below. The caller holds the lock of changes.
+/// Raises the cutoffs and deletes what lies below: more than half of the events only if they are no more than
+/// `may_delete`. The caller holds the lock of changes.
 ///
 /// # Errors
 /// What the store refuses; the next pass goes on.
-pub(super) fn pass(state: &AppState) -> Answer<Outcome> {
+pub(super) fn pass(state: &AppState, may_delete: u64) -> Answer<Outcome> {
     let (engine, retention) = (state.engine(), state.retention());
     let policies = retention.policies();
     if policies.list.is_empty() {
-        return Ok(Outcome::Done { deleted: 0 });
+        return Ok(Outcome::Done { deleted: 0, confirmed: false });
     }
     let now_us = state.clock().now_us();
     let outlook = outlook(&engine.snapshot(), &policies, now_us, &|| false)?;
-    if outlook.needs_confirmation() && !policies.confirmed {
+    let confirmed = outlook.needs_confirmation();
+    if confirmed && outlook.would_delete > may_delete {
         return Ok(Outcome::Waits { would_delete: outlook.would_delete, events: outlook.events });
     }
     let mut raised = Policies::clone(&policies);
     for (policy, (cutoff_us, _)) in raised.list.iter_mut().zip(&outlook.each) {
         policy.cutoff_us = *cutoff_us;
     }
-    // ORDER: the cutoffs first. From then on nothing below them is taken, so the deletes miss nothing.
+    // ORDER: the cutoffs first. From then on nothing below them is taken; what came between the look and them
+    // goes now or with the next pass.
     if raised != *policies {
         retention.keep(engine, raised.clone())?;
     }
     let mut deleted = 0;
-    for policy in &raised.list {
-        let Some(cutoff_us) = policy.cutoff_us else { continue };
+    for what in deletes(&raised, &outlook, now_us) {
+        deleted += engine.delete(&what)?;
+    }
+    Ok(Outcome::Done { deleted, confirmed })
+}
+
+/// The deletes of a pass. A policy that has nothing to delete asks for none: each looks through the store while
+/// every other change waits.
+fn deletes(raised: &Policies, outlook: &Outlook, now_us: i64) -> Vec<Delete> {
+    let due = raised.list.iter().zip(&outlook.each).filter(|(_, (_, count))| *count > 0);
+    due.filter_map(|(policy, (cutoff_us, _))| {
+        let cutoff_us = (*cutoff_us)?;
         // Whole segments go without being read. The engine refuses a cutoff in the future, which is what a
         // cutoff of the past becomes when the clock is set back by years.
-        let what = if policy.is_about_all() && cutoff_us <= now_us {
+        Some(if policy.is_about_all() && cutoff_us <= now_us {
             Delete::CreatedBefore(cutoff_us)
         } else {
             Delete::Matching(policy.doomed(cutoff_us))
+        })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::Policy;
+    use super::*;
+
+    #[test]
+    fn only_policies_with_something_to_delete_delete() {
+        let policy = |name: &str, realm: Option<&str>| Policy {
+            name: name.to_owned(),
+            realm: realm.map(str::to_owned),
+            event_type: None,
+            keep_days: 1,
+            cutoff_us: None,
         };
-        deleted += engine.delete(&what)?;
+        let list = vec![policy("a", Some("r")), policy("b", Some("s")), policy("c", None), policy("d", None)];
+        let policies = Policies { list };
+        let each =
+            |counts: [u64; 4]| counts.into_iter().zip(5_i64..).map(|(count, cutoff_us)| (Some(cutoff_us), count));
+        let asked = |counts: [u64; 4], now_us: i64| {
+            let outlook = Outlook { each: each(counts).collect(), would_delete: 9, events: 99 };
+            let short = |what: &Delete| match what {
+                Delete::CreatedBefore(cutoff_us) => format!("before {cutoff_us}"),
+                Delete::Matching(filter) if *filter == policies.list[1].doomed(6) => "b".to_owned(),
+                Delete::Matching(filter) if *filter == policies.list[3].doomed(8) => "d".to_owned(),
+                other => format!("{other:?}"),
+            };
+            deletes(&policies, &outlook, now_us).iter().map(short).collect::<Vec<_>>()
+        };
+        assert!(asked([0; 4], 100).is_empty());
+        assert_eq!(asked([0, 3, 2, 0], 100), ["b", "before 7"]);
+        assert_eq!(asked([0, 0, 0, 1], 7), ["d"], "the clock is behind the cutoff");
     }
-    // ORDER: the word of the operator counts until its pass is through: one that broke off goes on with it.
-    if raised.confirmed {
-        retention.keep(engine, Policies { confirmed: false, ..raised })?;
-    }
-    Ok(Outcome::Done { deleted })
 }

@@ -38,9 +38,6 @@ pub(crate) struct Policy {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Policies {
     pub(crate) list: Vec<Policy>,
-    /// Whether the next pass may delete more than half of the events.
-    #[serde(default)]
-    pub(crate) confirmed: bool,
 }
 
 impl Policy {
@@ -98,12 +95,12 @@ impl Policies {
     }
 
     /// Other policies in their place; one that is the same but for its days keeps its cutoff.
-    pub(crate) fn replaced_by(&self, mut list: Vec<Policy>, confirmed: bool) -> Self {
+    pub(crate) fn replaced_by(&self, mut list: Vec<Policy>) -> Self {
         for policy in &mut list {
             policy.cutoff_us =
                 self.list.iter().find(|held| held.is_the_same_as(policy)).and_then(|held| held.cutoff_us);
         }
-        Self { list, confirmed }
+        Self { list }
     }
 }
 
@@ -126,9 +123,8 @@ mod tests {
 
     #[test]
     fn an_event_is_refused_by_the_policies_that_would_delete_it() {
-        let refuses = |policy: Policy, event: &IncomingEvent<'_>| {
-            Policies { list: vec![policy], confirmed: false }.refusing(event).is_some()
-        };
+        let refuses =
+            |policy: Policy, event: &IncomingEvent<'_>| Policies { list: vec![policy] }.refusing(event).is_some();
         let old = event(&["r"], Some(9));
         assert!(refuses(policy(None, None, Some(10)), &old));
         assert!(!refuses(policy(None, None, Some(9)), &old), "the cutoff is exclusive");
@@ -158,11 +154,10 @@ mod tests {
 
     #[test]
     fn a_policy_keeps_its_cutoff_when_its_days_change() {
-        let held = Policies { list: vec![policy(Some("r"), None, Some(7))], confirmed: false };
+        let held = Policies { list: vec![policy(Some("r"), None, Some(7))] };
         let mut longer = policy(Some("r"), None, None);
         longer.keep_days = 400;
-        let next = held.replaced_by(vec![longer, policy(None, None, Some(99))], true);
+        let next = held.replaced_by(vec![longer, policy(None, None, Some(99))]);
         assert_eq!(next.list.iter().map(|policy| policy.cutoff_us).collect::<Vec<_>>(), [Some(7), None]);
-        assert!(next.confirmed);
     }
 }

@@ -292,3 +292,31 @@ async fn methods_and_scopes_are_checked_first() {
     let reply = server.call(ADMIN, "PUT", &format!("{LIST}/read-all/"), Some(json!({}))).await.expect(200).json();
     assert_eq!(reply["data"], json!({"count": 1}));
 }
+
+#[tokio::test]
+async fn nobody_opens_an_event_to_everybody_without_the_scope() {
+    let server = Server::start();
+    let writer = server.key_for(&["events:create"], &[]).await;
+    let publisher = server.key_for(&["events:create", "notifications:write"], &[]).await;
+    let open = notice("open", json!({"is_public": true})).to_string();
+    let lines = format!("{}\n{open}\n{}\n", notice("closed", json!({"is_public": false})), notice("plain", json!({})));
+    let sentence = "is_public: true needs the scope notifications:write";
+    let refused = server.ingest_as(&writer, "", &lines).await.expect(403).json();
+    assert_eq!(refused["error"]["message"], format!("line 2: {sentence}"));
+    // Also what is no notification yet.
+    let event = json!({"event_type": "x", "is_public": true});
+    server.call(&writer, "POST", "/annals/v1/events", Some(event)).await.expect(403);
+    assert_eq!(server.total().await, 0);
+    let reply = server.ingest_as(&writer, "?partial=true", &lines).await.expect(200).json();
+    assert_eq!((&reply["accepted"], &reply["errors"]), (&json!(2), &json!([{"line": 2, "error": sentence}])));
+    // What a face does not know of stays in the payload, or is ignored.
+    let (orgs, deltafi) = ("/orgs/o/containers/c/events", "/api/v2/events");
+    let logged = json!({"event_type": "A", "notification": true, "is_public": true});
+    server.call(&writer, "POST", orgs, Some(logged)).await.expect(200);
+    let created = json!({"severity": "info", "summary": "s", "notification": true, "is_public": true});
+    server.call(&writer, "POST", deltafi, Some(created)).await.expect(200);
+    let public = async || server.get(PUBLIC).await.expect(200).json()["data"].as_array().unwrap().len();
+    assert_eq!((server.total().await, public().await), (4, 0));
+    server.ingest_as(&publisher, "", &lines).await.expect(200);
+    assert_eq!(public().await, 1);
+}

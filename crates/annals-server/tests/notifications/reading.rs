@@ -90,7 +90,9 @@ async fn reading_all_means_what_the_list_shows() {
     let server = Server::with(limits);
     let ada = reader(&server, "ada", &[]).await;
     assert_eq!(read_all(&server, &ada).await, 0);
-    server.store(&(0..5).map(|number| notice(&number.to_string(), json!({}))).collect::<Vec<_>>()).await;
+    server
+        .store(&(0..5).map(|number| notice(&number.to_string(), json!({"realm_ids": ["x"]}))).collect::<Vec<_>>())
+        .await;
     server.store(&[notice("gone", json!({"expires_at": "2020-01-01T00:00:00Z"}))]).await;
     assert_eq!(read_all(&server, &ada).await, 3);
     assert!(list(&server, &ada).await.iter().all(|one| one["is_read"] == true));
@@ -128,7 +130,7 @@ async fn only_what_the_caller_is_shown_can_be_read() {
         let reply = mark_read(&server, &ada, id).await.expect(400).json();
         assert_eq!(reply["data"][0]["instancePath"], "/id");
     }
-    let foreign_realm = Request::put(format!("{LIST}/{}/read", ids[5]))
+    let foreign_realm = Request::put(format!("{LIST}/{}/read", ids[4]))
         .header("authorization", &ada)
         .header("host", format!("{REALM}.example"));
     server.send(foreign_realm.body(Body::empty()).unwrap()).await.expect(404);
@@ -136,6 +138,25 @@ async fn only_what_the_caller_is_shown_can_be_read() {
     mark_read(&server, &ada, &ids[4]).await.expect(200);
     mark_read(&server, &ada, &ids[5]).await.expect(200);
     assert_eq!(server.total().await, before + 2);
+}
+
+#[tokio::test]
+async fn of_an_id_that_several_realms_have_the_one_of_the_host_is_read() {
+    let server = Server::start();
+    let other = "507f1f77bcf86cd7994390bb";
+    let of = |title: &str, realm: &str, second: usize| {
+        let at = format!("2025-01-20T10:00:{second:02}Z");
+        notice(title, json!({"id": ID, "realm_ids": [realm], "created_at": at}))
+    };
+    server.store(&[of("here", REALM, 1), of("there", other, 2)]).await;
+    let ada = reader(&server, "ada", &[]).await;
+    let in_realm = Request::put(format!("{LIST}/{ID}/read"))
+        .header("authorization", &ada)
+        .header("host", format!("{REALM}.example"));
+    server.send(in_realm.body(Body::empty()).unwrap()).await.expect(200);
+    let read: Vec<_> =
+        list(&server, &ada).await.iter().map(|one| (one["title"].clone(), one["is_read"].clone())).collect();
+    assert_eq!(read, [(json!("there"), json!(false)), (json!("here"), json!(true))]);
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ mod client;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use annals_engine::{Delete, Filter};
+use annals_engine::{AppendOptions, Batch, Delete, Event, Filter, Repeats};
 use annals_server::{Limits, serve};
 use client::{Tail, ask};
 use serde_json::{Value, json};
@@ -225,18 +226,19 @@ async fn marks_and_deletes_follow_the_events_they_are_about() {
     let mut plain = Tail::open(address, ADMIN, "").await;
     server.store(&[json!({"event_type": "a"}), json!({"event_type": "b"})]).await;
     let (first, second) = (tail.event().await, tail.event().await);
+    assert_eq!([plain.event().await, plain.event().await], [first.clone(), second.clone()]);
     let change = async |method: &str, path: String| server.call(ADMIN, method, &path, None).await.expect(200);
     change("POST", "/annals/v1/events/1/acknowledge".to_owned()).await;
-    assert_eq!(tail.named("mark").await, json!({"id": first["id"], "acknowledged": true}));
+    assert_eq!(tail.named("mark").await, json!({"id": first["id"], "sequence": 1, "acknowledged": true}));
     change("POST", "/annals/v1/events/1/unacknowledge".to_owned()).await;
-    assert_eq!(tail.named("mark").await, json!({"id": first["id"], "acknowledged": false}));
+    assert_eq!(tail.named("mark").await, json!({"id": first["id"], "sequence": 1, "acknowledged": false}));
     change("DELETE", "/annals/v1/events/2".to_owned()).await;
-    assert_eq!(tail.named("delete").await, json!({"id": second["id"]}));
+    assert_eq!(tail.named("delete").await, json!({"id": second["id"], "sequence": 2}));
     change("DELETE", "/annals/v1/events?event_type=a".to_owned()).await;
-    assert_eq!(tail.named("delete").await, json!({"id": first["id"]}));
+    assert_eq!(tail.named("delete").await, json!({"id": first["id"], "sequence": 1}));
     server.ingest(&lines(0, 1_001, "m")).await.expect(200);
     for _ in 0..1_001 {
-        tail.event().await;
+        assert_eq!(tail.event().await, plain.event().await);
     }
     change("DELETE", "/annals/v1/events?from=1970-01-01".to_owned()).await;
     assert!(tail.named("reset").await["reason"].is_string());
@@ -246,12 +248,49 @@ async fn marks_and_deletes_follow_the_events_they_are_about() {
     for tail in [&mut tail, &mut back] {
         assert_eq!(event_type(&tail.event().await), "last");
     }
-    // Without marks=true there is nothing but events.
-    let mut count = 0;
-    while event_type(&plain.event().await) != "last" {
-        count += 1;
+    // Without marks=true there is nothing but events: the next message is one.
+    assert_eq!(event_type(&plain.event().await), "last");
+}
+
+/// A client that drops by sequence keeps what is there, whatever comes first.
+#[tokio::test]
+async fn an_id_that_is_there_again_is_not_dropped() {
+    let Running { server, address, .. } = start(Limits::default()).await;
+    let mut tail = Tail::open(address, ADMIN, "?marks=true").await;
+    let event = json!({"id": "123e4567-e89b-12d3-a456-426614174000", "event_type": "a"});
+    server.store(std::slice::from_ref(&event)).await;
+    assert_eq!(tail.event().await["sequence"], 1);
+    let engine = server.state.engine().clone();
+    tokio::task::spawn_blocking(move || {
+        let again = |repeats| {
+            let mut event = Event::new("a");
+            event.id = Some("123e4567-e89b-12d3-a456-426614174000".parse().unwrap());
+            let mut batch = Batch::new();
+            batch.push(&event).unwrap();
+            engine.append(batch, &AppendOptions { repeats, ..AppendOptions::default() }).unwrap();
+        };
+        engine.delete(&Delete::Sequences(vec![1])).unwrap();
+        again(Repeats::Skip);
+        again(Repeats::Replace);
+    })
+    .await
+    .unwrap();
+    let mut held = BTreeSet::from([1]);
+    let mut dropped = Vec::new();
+    while dropped.len() < 2 || held.is_empty() {
+        let message = tail.next().await.unwrap();
+        assert_eq!(message.data["id"], event["id"]);
+        let sequence = message.data["sequence"].as_u64().unwrap();
+        match message.event.as_str() {
+            "message" => _ = held.insert(sequence),
+            "delete" => {
+                held.remove(&sequence);
+                dropped.push(sequence);
+            }
+            other => panic!("{other}"),
+        }
     }
-    assert!(count <= 1_003, "{count}");
+    assert_eq!((held, dropped), (BTreeSet::from([3]), vec![1, 2]));
 }
 
 #[tokio::test]

@@ -27,11 +27,26 @@ pub(crate) async fn issue(request: Request) -> Answer {
         return Err(Failure::rate_limited(wait_s));
     }
     let form = Form::parse(&request.small_body().await?)?;
-    let answer = state.password(move |state| log_in(state, &form)).await;
+    may_try(&state, &form.username)?;
+    let username = form.username.clone();
+    let answer = state
+        .password(move |state| {
+            // Others may have used the minute up while this one waited for its turn.
+            may_try(state, &form.username)?;
+            log_in(state, &form)
+        })
+        .await;
     if answer.as_ref().is_err_and(|failure| failure.status == StatusCode::UNAUTHORIZED) {
         auth::count_wrong(&state, face, peer);
+        auth::count_wrong_name(&state, face, peer, &username);
     }
     Ok(face::json(StatusCode::OK, answer?.to_string()))
+}
+
+/// Refuses the right password too: otherwise whoever goes on guessing would learn it all the same.
+fn may_try(state: &AppState, username: &str) -> Answer<()> {
+    let wait_s = state.wrong_keys().name_must_wait(username, state.clock().monotonic());
+    wait_s.map_or(Ok(()), |wait_s| Err(Failure::rate_limited(wait_s)))
 }
 
 /// Takes as long for a name that nobody has as for a wrong password.

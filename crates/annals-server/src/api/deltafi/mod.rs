@@ -140,7 +140,7 @@ async fn mark(request: Request, mark: Mark) -> Answer {
 
 /// `POST /api/v2/events`
 pub(crate) async fn create(request: Request) -> Answer {
-    let (state, tenant) = (request.state.clone(), request.caller.tenant.clone());
+    let (state, caller) = (request.state.clone(), request.caller.clone());
     let key = idempotency::key(&request.headers, &request.caller)?;
     let running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let body = request.event_body().await?;
@@ -149,19 +149,21 @@ pub(crate) async fn create(request: Request) -> Answer {
             // Until it is stored, whether the client waits for that or not.
             let _running = running;
             let mut event = create::event(&body)?;
-            append::prepare(state, &tenant, &mut event)?;
+            append::prepare(state, &caller, &mut event)?;
             if let Some(id) = event.id {
-                annals_query::replaceable(&state.engine().snapshot(), &tenant, id)?;
+                // Its time tells no repeat, since it replaces; the store's own would not be known here.
+                event.created_at_us.get_or_insert_with(|| state.clock().now_us());
+                annals_query::replaceable(&state.engine().snapshot(), &caller.tenant, id)?;
             }
             let idempotency = key.map(|key| idempotency::of_call(key, &["deltafi"], &body));
             let how = AppendOptions {
-                scope: tenant.clone(),
+                scope: caller.tenant.clone(),
                 idempotency,
                 repeats: Repeats::Replace,
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            append::stored(state, &tenant, &receipt)
+            append::stored(state, &caller.tenant, &event, &receipt)
         })
         .await?;
     Ok(shown(&event))

@@ -4,7 +4,7 @@ use annals_engine::{EventId, Field, Filter, TextField};
 
 use crate::config::Limits;
 use crate::error::{Answer, Detail, Failure};
-use crate::params::{Params, whole};
+use crate::params::{Params, iso_time, whole};
 
 const SIZE_DEFAULT: u64 = 20;
 const SIZE_MAX: u64 = 10_000;
@@ -88,7 +88,7 @@ fn terms(params: &Params, limits: &Limits, wrong: &mut Vec<Detail>) -> Filter {
 /// Between `start` and `end`, of which neither belongs to it.
 fn period(params: &Params, since_us: Option<i64>, wrong: &mut Vec<Detail>) -> Filter {
     let mut time_us = |name: &str| {
-        let parsed = annals_json::parse_time(params.last(name)?);
+        let parsed = iso_time(params.last(name)?);
         if parsed.is_none() {
             wrong.push(Detail { place: name.to_owned(), message: "must be an RFC 3339 time".to_owned() });
         }

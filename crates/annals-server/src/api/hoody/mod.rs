@@ -9,7 +9,7 @@ mod notifications;
 mod params;
 mod shape;
 
-use annals_engine::{Delete, Field, Filter, TenantScope};
+use annals_engine::{Delete, Field, Filter, StoredEvent, TenantScope};
 use annals_query::{DeleteMode, EventRef, Query, Stats, StatsRequest};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -89,8 +89,8 @@ pub(crate) async fn get(request: Request) -> Answer {
     let data = request
         .state
         .read(move |state| {
-            let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
-            in_realm(&event, &realm)?;
+            let here = |event: &_| in_realm(event, &realm);
+            let event = annals_query::get_among(&state.engine().snapshot(), &tenant, &name, &here)?;
             let mut data = Vec::new();
             shape::event(&mut data, &event);
             Ok(data)
@@ -177,9 +177,8 @@ pub(crate) async fn delete(request: Request) -> Answer {
     let deed = request.deed("event.deleted").on("event", request.id.as_str());
     let (tenant, realm) = (request.caller.tenant, realm_of_host(&request.host));
     let delete = move |state: &AppState| {
-        let event = annals_query::get(&state.engine().snapshot(), &tenant, &name)?;
-        in_realm(&event, &realm)?;
-        Ok(annals_query::delete_event(state.engine(), &tenant, &name)?.1.deleted)
+        let here = |event: &_| in_realm(event, &realm);
+        Ok(annals_query::delete_event_among(state.engine(), &tenant, &name, &here)?.1.deleted)
     };
     request.state.write(move |state| state.audited(deed, delete, counted)).await.map_err(event_not_found)?;
     Ok(envelope("Event deleted successfully", b"null"))
@@ -229,12 +228,22 @@ fn realm_of_host(host: &str) -> Filter {
     }
 }
 
-/// # Errors
-/// 404 if the event is not in the realm that the host names.
-fn in_realm(event: &annals_engine::StoredEvent, realm: &Filter) -> Answer<()> {
+/// The same for notifications: one without realm and organisation is everybody's, whatever the host.
+fn notifications_of_host(host: &str) -> Filter {
+    match realm_of_host(host) {
+        Filter::All => Filter::All,
+        realm => {
+            let without = |field| Filter::Prefix(field, String::new()).not();
+            Filter::Or(vec![realm, without(Field::RealmIds).and(without(Field::OrgId))])
+        }
+    }
+}
+
+/// Whether an event is in the realm that the host names, if it names one.
+fn in_realm(event: &StoredEvent, realm: &Filter) -> bool {
     match realm {
-        Filter::Term(_, realm) if !event.realm_ids().any(|own| own == realm) => Err(Failure::not_found("")),
-        _ => Ok(()),
+        Filter::Term(_, realm) => event.realm_ids().any(|own| own == realm),
+        _ => true,
     }
 }
 

@@ -4,7 +4,7 @@ use annals_engine::{Snapshot, StoredEvent};
 use annals_query::{CursorPosition, Expired, Query, Total};
 use axum::http::StatusCode;
 
-use super::{realm_of_host, shape};
+use super::{notifications_of_host, shape};
 use crate::error::Answer;
 use crate::face;
 use crate::pages;
@@ -35,7 +35,7 @@ pub(crate) async fn list_public(request: Request) -> Answer {
 
 async fn answer(request: Request, query: Query, reader: Option<String>, message: &str) -> Answer {
     let state = request.state;
-    let walk = Walk::new(&state, query.filter(realm_of_host(&request.host)));
+    let walk = Walk::new(&state, query.filter(notifications_of_host(&request.host)));
     let list = List { walk, reader, head: shape::envelope_head(message), is_first: true };
     Ok(face::json(StatusCode::OK, pieces::body(&state, list).await?))
 }

@@ -173,6 +173,12 @@ fn page(summary: &'static str) -> Operation {
     Operation::new(summary).answers_with(Reply { status: 200, about: "A page", content, headers: Vec::new() })
 }
 
+pub(super) fn start() -> Operation {
+    let location = ("Location", "The documentation", text());
+    let reply = Reply { status: 307, about: "It is elsewhere", content: None, headers: vec![location] };
+    Operation::new("Leads to the documentation").answers_with(reply)
+}
+
 pub(super) fn docs() -> Operation {
     page("The documentation of every face, to read")
 }

@@ -30,6 +30,15 @@ pub(crate) async fn openapi(request: Request) -> Answer {
     Ok(json(StatusCode::OK, openapi::document(face).to_string()))
 }
 
+/// `GET /`: leads people to what they can read.
+#[expect(clippy::unused_async, reason = "handlers are async")]
+pub(crate) async fn start(_request: Request) -> Answer {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs"));
+    Ok(response)
+}
+
 /// `GET /docs`
 #[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn index(request: Request) -> Answer {

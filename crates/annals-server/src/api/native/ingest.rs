@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
 use super::query::{flag, only};
-use crate::auth::tenancy;
+use crate::auth::{Principal, tenancy};
 use crate::body::{self, Coding, Pieces};
 use crate::error::{Answer, Failure};
 use crate::face;
@@ -86,7 +86,7 @@ async fn whole(
     key: Option<u128>,
     partial: bool,
 ) -> Answer {
-    let state = request.state;
+    let (state, caller) = (request.state, request.caller);
     let running = match key {
         Some(key) => Some(state.run_once(key).ok_or_else(idempotency::still_running)?),
         None => None,
@@ -104,13 +104,20 @@ async fn whole(
             let plain = body::unpack(packed, coding, size_max)?;
             let mut how = how;
             how.idempotency = key.map(|key| idempotency::of_body(key, &plain));
-            append(state, &plain, form, &how, partial)
+            append(state, &caller, &plain, form, &how, partial)
         })
         .await
 }
 
-fn append(state: &AppState, plain: &[u8], form: Form, how: &AppendOptions, partial: bool) -> Answer {
-    let foreign = tenancy::Guard::new(state, &how.scope);
+fn append(
+    state: &AppState,
+    caller: &Principal,
+    plain: &[u8],
+    form: Form,
+    how: &AppendOptions,
+    partial: bool,
+) -> Answer {
+    let foreign = tenancy::Guard::new(state, caller);
     let latest_us = state.engine().latest_created_at_us();
     let hook = |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| {
         event.check_not_after(latest_us)?;

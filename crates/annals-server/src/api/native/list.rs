@@ -94,6 +94,10 @@ pub(crate) async fn delete(request: Request) -> Answer {
             "a delete needs at least one filter: to delete everything say from=1970-01-01",
         ));
     }
+    // Of a variable that was never set; most events have most fields.
+    if let Some((name, _)) = request.params.iter().find(|(name, value)| value.is_empty() && *name != DRY_RUN) {
+        return Err(Failure::invalid(name, "must not be empty in a delete"));
+    }
     let dry_run = request.params.last(DRY_RUN).map_or(Ok(false), |value| flag(DRY_RUN, value))?;
     let mode = if dry_run { DeleteMode::DryRun } else { DeleteMode::Delete };
     // A count of what would be deleted deletes nothing.

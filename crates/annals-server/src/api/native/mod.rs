@@ -65,6 +65,7 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
     GET    "/healthz"                             Open                          => health::alive, about::alive;
     GET    "/readyz"                              Open                          => health::ready, about::ready;
+    GET    "/"                                    Open                          => document::start, about::start;
     GET    "/openapi/{document}"                  Open                          => document::openapi, about::openapi;
     GET    "/docs"                                Open                          => document::index, about::docs;
     GET    "/docs/{face}"                         Open                          => document::face, about::docs_of_face;

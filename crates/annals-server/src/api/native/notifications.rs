@@ -35,14 +35,14 @@ pub(crate) async fn publish(request: Request) -> Answer {
             let _running = running;
             let mut event = published.event();
             event.set(Field::UserId, caller.user_id.as_str());
-            append::prepare(state, &caller.tenant, &mut event)?;
+            append::prepare(state, &caller, &mut event)?;
             let how = AppendOptions {
                 scope: caller.tenant.clone(),
                 idempotency: key.map(|key| idempotency::of_call(key, &["notifications"], &bytes)),
                 ..AppendOptions::default()
             };
             let receipt = append::store(state, &event, &how)?;
-            append::stored(state, &caller.tenant, &receipt)
+            append::stored(state, &caller.tenant, &event, &receipt)
         })
         .await?;
     Ok(shown(&event))

@@ -32,19 +32,26 @@ pub(crate) async fn put(request: Request) -> Answer {
     let (state, deed) = (request.state.clone(), request.deed("retention.set"));
     let body = request.object().await?;
     known(&body, &[POLICIES, CONFIRM], "")?;
-    let confirmed = match body.get(CONFIRM) {
-        None => false,
-        Some(Value::Bool(confirmed)) => *confirmed,
-        Some(_) => return Err(Failure::invalid(CONFIRM, "must be true or false")),
+    let may_delete = match body.get(CONFIRM) {
+        None | Some(Value::Bool(false)) => None,
+        Some(Value::Bool(true)) => Some(u64::MAX),
+        Some(value) => Some(value.as_u64().ok_or_else(|| {
+            Failure::invalid(CONFIRM, "must be true, false, or the number of events that may be deleted at most")
+        })?),
     };
     let list = policies(&body)?;
-    if list.is_none() && !confirmed {
+    if list.is_none() && may_delete.is_none() {
         return Err(Failure::invalid(POLICIES, "is required: the whole list, [] for no policy"));
     }
-    let deed = deed.detail(CONFIRM, json!(confirmed)).detail(POLICIES, body.get(POLICIES).cloned().unwrap_or_default());
-    let set = move |state: &AppState| match list {
-        Some(list) => retention::replace(state, list, confirmed),
-        None => retention::confirm(state),
+    let confirm = body.get(CONFIRM).cloned().unwrap_or(json!(false));
+    let deed = deed.detail(CONFIRM, confirm).detail(POLICIES, body.get(POLICIES).cloned().unwrap_or_default());
+    let set = move |state: &AppState| {
+        let may_delete = may_delete.unwrap_or(0);
+        if let Some(list) = list {
+            return retention::replace(state, list, may_delete);
+        }
+        retention::confirm(state, may_delete);
+        Ok(())
     };
     state.write(move |state| state.audited(deed, set, |deed: Deed, ()| deed)).await?;
     Ok(shown(&state))
@@ -58,7 +65,7 @@ pub(crate) async fn preview(request: Request) -> Answer {
     known(&body, &[POLICIES], "")?;
     let held = state.retention().policies();
     let asked = match policies(&body)? {
-        Some(list) => held.replaced_by(list, false),
+        Some(list) => held.replaced_by(list),
         None => Policies::clone(&held),
     };
     let body = state
@@ -87,7 +94,9 @@ fn shown(state: &AppState) -> Response {
     let waiting = status.waiting.map(|waiting| {
         json!({"since": shown_time(waiting.since_us), "would_delete": waiting.would_delete, "events": waiting.events})
     });
-    let last_pass = status.last.map(|pass| json!({"at": shown_time(pass.at_us), "deleted": pass.deleted}));
+    let last_pass = status
+        .last
+        .map(|pass| json!({"at": shown_time(pass.at_us), "deleted": pass.deleted, "confirmed": pass.confirmed}));
     let failure = status.failure.map(|failure| json!({"code": failure.code, "message": failure.message}));
     let body = json!({"policies": list, "waiting": waiting, "last_pass": last_pass, "failure": failure});
     face::json(StatusCode::OK, body.to_string())

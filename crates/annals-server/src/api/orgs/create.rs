@@ -30,6 +30,8 @@ pub(super) fn event(body: &[u8], org: &str, container: &str) -> Answer<IncomingE
     if event_type.trim().is_empty() {
         return Err(Failure::invalid(EVENT_TYPE, "must not be blank"));
     }
+    // Upper case can be longer.
+    let event_type = event_type.to_uppercase();
     if event_type.chars().count() > EVENT_TYPE_CHARS_MAX {
         let message = format!("must not have more than {EVENT_TYPE_CHARS_MAX} characters");
         return Err(Failure::invalid(EVENT_TYPE, message));
@@ -38,7 +40,7 @@ pub(super) fn event(body: &[u8], org: &str, container: &str) -> Answer<IncomingE
     event.created_at_us = members.time_us(TIMESTAMP)?;
     let status = members.text(STATUS)?.filter(|status| !status.is_empty());
     event
-        .set(Field::EventType, event_type.to_uppercase())
+        .set(Field::EventType, event_type)
         .set(Field::Status, status.map_or_else(|| STATUS_DEFAULT.to_owned(), Into::into))
         .set(Field::OrgId, org.to_owned())
         .set(Field::ContainerId, container.to_owned())

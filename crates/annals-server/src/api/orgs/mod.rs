@@ -105,7 +105,7 @@ async fn list(request: Request, filter: Filter) -> Answer {
 /// `POST /orgs/{org_id}/containers/{container_id}/events`
 pub(crate) async fn log(request: Request) -> Answer {
     let (org, container) = (org(&request)?, params::path_text(&request, "container_id")?);
-    let (state, tenant) = (request.state.clone(), request.caller.tenant.clone());
+    let (state, caller) = (request.state.clone(), request.caller.clone());
     let key = idempotency::key(&request.headers, &request.caller)?;
     let running = key.map(|key| state.run_once(key).ok_or_else(idempotency::still_running)).transpose()?;
     let body = request.event_body().await?;
@@ -114,15 +114,14 @@ pub(crate) async fn log(request: Request) -> Answer {
             // Until it is stored, whether the client waits for that or not.
             let _running = running;
             let mut event = create::event(&body, &org, &container)?;
-            append::prepare(state, &tenant, &mut event)?;
             // The path names the organisation, and nobody a realm: none of the caller's is asked for.
-            event.realm_ids = vec![org.as_str().into()];
+            append::prepare_in(state, &caller, &mut event, &org)?;
             let idempotency = key.map(|key| idempotency::of_call(key, &["orgs", &org, &container], &body));
-            let how = AppendOptions { scope: tenant.clone(), idempotency, ..AppendOptions::default() };
+            let how = AppendOptions { scope: caller.tenant.clone(), idempotency, ..AppendOptions::default() };
             let receipt = append::store(state, &event, &how)?;
             match receipt.ids.first() {
                 Some(id) => Ok(*id),
-                None => Ok(append::stored(state, &tenant, &receipt)?.id),
+                None => Ok(append::stored(state, &caller.tenant, &event, &receipt)?.id),
             }
         })
         .await?;

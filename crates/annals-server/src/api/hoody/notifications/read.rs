@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::Walk;
-use crate::api::hoody::{envelope, event_ref, in_realm, realm_of_host, shape};
+use crate::api::hoody::{envelope, event_ref, in_realm, notifications_of_host, realm_of_host, shape};
 use crate::error::{Answer, Failure};
 use crate::request::Request;
 use crate::state::AppState;
@@ -23,8 +23,11 @@ pub(crate) async fn mark_read(request: Request) -> Answer {
         .write(move |state| {
             let snapshot = state.engine().snapshot();
             let now_us = state.clock().now_us();
-            let event = annals_query::notification_for(&snapshot, &caller.tenant, &caller.user_id, &name, now_us)?;
-            in_realm(&event, &realm)?;
+            let everybodys =
+                |event: &StoredEvent| event.realm_ids().next().is_none() && event.get(Field::OrgId).is_none();
+            let here = |event: &StoredEvent| everybodys(event) || in_realm(event, &realm);
+            let (tenant, user_id) = (&caller.tenant, &caller.user_id);
+            let event = annals_query::notification_for(&snapshot, tenant, user_id, &name, now_us, &here)?;
             let receipt = match annals_query::read_receipt(&snapshot, &event, &caller.user_id)? {
                 Some(receipt) => receipt,
                 None => read_one(state, &event, &caller.user_id, now_us)?,
@@ -44,7 +47,7 @@ pub(crate) async fn mark_read(request: Request) -> Answer {
 
 /// `PUT /api/v1/notifications/read-all`
 pub(crate) async fn mark_all_read(request: Request) -> Answer {
-    let (caller, realm) = (request.caller, realm_of_host(&request.host));
+    let (caller, realm) = (request.caller, notifications_of_host(&request.host));
     let count = request
         .state
         .write(move |state| {

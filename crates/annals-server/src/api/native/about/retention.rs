@@ -38,7 +38,7 @@ fn or_null(schema: &Value) -> Value {
 
 fn status() -> Value {
     let waiting = object(&[("since", time()), ("would_delete", count()), ("events", count())]);
-    let last = object(&[("at", time()), ("deleted", count())]);
+    let last = object(&[("at", time()), ("deleted", count()), ("confirmed", boolean())]);
     let failure = object(&[("code", text()), ("message", text())]);
     object(&[
         ("policies", shown(&[])),
@@ -56,8 +56,11 @@ pub(in super::super) fn get() -> Operation {
 
 pub(in super::super) fn put() -> Operation {
     Operation::new("Replaces every standing retention policy and runs a pass")
-        .about("A pass that would delete more than half of the events waits until it is confirmed with confirm=true.")
-        .body(object_with(&[("policies", wanted()), ("confirm", boolean())], &[]))
+        .about(
+            "A pass that would delete more than half of the events waits. With confirm this call's own pass does not: \
+             true lets it delete any number, a number at most so many. It counts for no other pass.",
+        )
+        .body(object_with(&[("policies", wanted()), ("confirm", json!({"anyOf": [boolean(), count()]}))], &[]))
         .answers("The policies as they are now", status())
         .refuses(&[400])
 }

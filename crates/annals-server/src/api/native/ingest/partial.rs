@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 
 use super::Tally;
-use crate::auth::tenancy;
+use crate::auth::{Principal, tenancy};
 use crate::body::{Coding, Pieces, damaged, zstd_reader};
 use crate::error::{Answer, Failure};
 use crate::request::Request;
@@ -22,9 +22,10 @@ const PIECES_MAX: usize = 8;
 
 /// Stores the good lines of a body as they come.
 pub(super) async fn ingest(request: Request, coding: Coding, how: AppendOptions) -> Answer {
-    let state = request.state;
+    let (state, caller) = (request.state, request.caller);
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
-    let storing = state.stream(move |state| store(state, Arriving { receiver, piece: Bytes::new() }, coding, &how))?;
+    let arriving = Arriving { receiver, piece: Bytes::new() };
+    let storing = state.stream(move |state| store(state, &caller, arriving, coding, &how))?;
     let mut pieces = Pieces::new(request.body, state.limits().body_pause_max);
     let mut broken = None;
     loop {
@@ -63,13 +64,19 @@ struct Stored {
 }
 
 /// Parses and appends until the stream ends. Blocks.
-fn store(state: &AppState, arriving: Arriving, coding: Coding, how: &AppendOptions) -> Answer<Stored> {
+fn store(
+    state: &AppState,
+    caller: &Principal,
+    arriving: Arriving,
+    coding: Coding,
+    how: &AppendOptions,
+) -> Answer<Stored> {
     let source: Box<dyn Read> = match coding {
         Coding::Plain => Box::new(arriving),
         Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(arriving)),
         Coding::Zstd => Box::new(zstd_reader(arriving)?),
     };
-    let foreign = tenancy::Guard::new(state, &how.scope);
+    let foreign = tenancy::Guard::new(state, caller);
     let hook = |event: &mut IncomingEvent<'_>, line: Line<'_>| {
         event.check_not_after(state.engine().latest_created_at_us())?;
         foreign.admit(event, line.number)

@@ -33,11 +33,13 @@ pub(super) fn gap(out: &mut Vec<u8>, gone: &Range<u64>) {
 
 /// A mark or a delete of an event.
 pub(super) fn change(out: &mut Vec<u8>, change: &Change) {
-    let id = change.id.to_string();
+    let (id, sequence) = (change.id.to_string(), change.sequence);
     match change.kind {
-        ChangeKind::Acknowledged(acknowledged) => named(out, "mark", &json!({"id": id, "acknowledged": acknowledged})),
-        ChangeKind::Amended => named(out, "mark", &json!({"id": id, "amended": true})),
-        ChangeKind::Deleted => named(out, "delete", &json!({"id": id})),
+        ChangeKind::Acknowledged(acknowledged) => {
+            named(out, "mark", &json!({"id": id, "sequence": sequence, "acknowledged": acknowledged}));
+        }
+        ChangeKind::Amended => named(out, "mark", &json!({"id": id, "sequence": sequence, "amended": true})),
+        ChangeKind::Deleted => named(out, "delete", &json!({"id": id, "sequence": sequence})),
         _ => reset(out, "an event changed in a way that is not told one by one"),
     }
 }
