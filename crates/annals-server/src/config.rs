@@ -74,6 +74,8 @@ pub struct Limits {
     pub passwords_waiting_max: usize,
     /// Tails at once; above, 503.
     pub tails_max: usize,
+    /// Tails of one key, or of one user's tokens, at once; above, 503. One of them must not take every place.
+    pub tails_per_key_max: usize,
     /// How long a tail is silent before it says that it is still there, and looks whether its key is.
     pub tail_keep_alive: Duration,
     /// How often standing retention policies delete what they no longer keep.
@@ -115,6 +117,7 @@ impl Default for Limits {
             passwords_max: (processors / 2).max(1),
             passwords_waiting_max: 32,
             tails_max: 128,
+            tails_per_key_max: 32,
             tail_keep_alive: Duration::from_secs(15),
             retention_interval: Duration::from_mins(5),
             wrong_keys_per_minute_max: 60,

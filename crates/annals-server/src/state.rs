@@ -1,5 +1,6 @@
 //! What every request shares.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,7 +41,7 @@ struct Inner {
     /// Another one: a place in the internal store is none among the events.
     internal_cursor_key: CursorKey,
     /// Idempotency keys of requests that are still running.
-    running: Mutex<std::collections::HashSet<u128>>,
+    running: Mutex<HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
@@ -56,6 +57,8 @@ struct Inner {
     /// In KiB.
     ingest_memory: Arc<Semaphore>,
     tails: Arc<Semaphore>,
+    /// Those of each key that has any.
+    tails_by_key: Mutex<HashMap<String, usize>>,
     hub: Hub,
     retention: Retention,
     draining: watch::Sender<bool>,
@@ -123,6 +126,7 @@ impl AppState {
             passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
             ingest_memory: Arc::new(Semaphore::new(limits.ingest_memory_max / KIB)),
             tails: Arc::new(Semaphore::new(limits.tails_max)),
+            tails_by_key: Mutex::default(),
             hub: Hub::default(),
             retention,
             draining: watch::Sender::new(false),
@@ -185,10 +189,17 @@ impl AppState {
         &self.0.hub
     }
 
-    /// A place among the tails, until it is dropped.
-    pub(crate) fn tail_place(&self) -> Answer<OwnedSemaphorePermit> {
+    /// A place among the tails and those of a key, until it is dropped.
+    pub(crate) fn tail_place(&self, key_id: &str) -> Answer<TailPlace> {
         let busy = |_full| Failure::unavailable("busy", "too many tails at once: retry later");
-        Arc::clone(&self.0.tails).try_acquire_owned().map_err(busy)
+        let place = Arc::clone(&self.0.tails).try_acquire_owned().map_err(busy)?;
+        let mut by_key = self.0.tails_by_key.lock();
+        let count = by_key.get(key_id).copied().unwrap_or(0);
+        if count >= self.0.limits.tails_per_key_max {
+            return Err(Failure::unavailable("busy", "too many tails of this key at once: retry later"));
+        }
+        by_key.insert(key_id.to_owned(), count + 1);
+        Ok(TailPlace { state: self.clone(), key_id: key_id.to_owned(), _place: place })
     }
 
     /// Whether new work is welcome: recovered, writable, not draining.
@@ -275,6 +286,23 @@ pub(crate) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.state.0.running.lock().remove(&self.key);
+    }
+}
+
+/// A place among the tails.
+pub(crate) struct TailPlace {
+    state: AppState,
+    key_id: String,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for TailPlace {
+    fn drop(&mut self) {
+        let mut by_key = self.state.0.tails_by_key.lock();
+        match by_key.get_mut(&self.key_id) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => _ = by_key.remove(&self.key_id),
+        }
     }
 }
 

@@ -378,3 +378,23 @@ async fn stopping_ends_tails_at_once() {
     }
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it ends").unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn one_key_has_its_share_of_the_tails() {
+    let Running { server, address, .. } = start(Limits { tails_per_key_max: 1, ..Limits::default() }).await;
+    let (ada, bob) = (server.key_for(&["events:read"], &[]).await, server.key_for(&["events:read"], &[]).await);
+    let first = Tail::open(address, &ada, "").await;
+    let (head, _) = ask(address, "GET", &ada, "", "").await;
+    assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after"), "{head}");
+    let _other = Tail::open(address, &bob, "").await;
+    let _admin = Tail::open(address, ADMIN, "").await;
+    drop(first);
+    // The place is free once the server has seen that the client is gone.
+    loop {
+        let (head, _tail) = ask(address, "GET", &ada, "", "").await;
+        if head.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        server.store(&[json!({"event_type": "a"})]).await;
+    }
+}

@@ -70,12 +70,12 @@ async fn links_lead_from_page_to_page() {
 }
 
 #[tokio::test]
-async fn other_parameters_are_kept_and_what_clients_split_at_is_encoded() {
+async fn other_parameters_that_are_known_are_kept_and_what_clients_split_at_is_encoded() {
     let server = with_25_events().await;
-    let query = "event_type=e1&page_size=1&event_type=e2&message=&x=a,b;c%20d%C3%A9&field=uuid&z";
+    let query = "event_type=e1&page_size=1&event_type=e2&message=&exclude_features=a,b;c%20d%C3%A9&field=uuid&z";
     let reply = get(&server, &format!("/api/events/?{query}")).await.expect(200);
-    let kept = "event_type=e1&event_type=e2&field=uuid&message=";
-    let (rest, x) = ("page_size=1&x=a%2Cb%3Bc+d%C3%A9&z=", format!("{HOST}/api/events/?{kept}"));
+    let kept = "event_type=e1&event_type=e2&exclude_features=a%2Cb%3Bc+d%C3%A9&field=uuid&message=";
+    let (rest, x) = ("page_size=1", format!("{HOST}/api/events/?{kept}"));
     let expected =
         format!("<{x}&{rest}>; rel=\"first\", <{x}&page=2&{rest}>; rel=\"next\", <{x}&page=2&{rest}>; rel=\"last\"");
     assert_eq!(reply.header("link"), expected);
@@ -197,4 +197,26 @@ async fn a_page_of_large_events_is_whole() {
     assert_eq!(page.as_array().unwrap().len(), 40);
     assert_eq!(page[39]["context"]["text"].as_str().unwrap().len(), 900_000);
     assert_eq!(page[39]["created"], "2024-12-31T00:00:00Z");
+}
+
+#[tokio::test]
+async fn links_repeat_what_the_call_knows_and_nothing_else() {
+    let server = Server::start();
+    let document = server.get("/openapi/waldur.json").await.expect(200).json();
+    for (path, extra) in [("/api/events/", "o=x"), ("/api/events-stats/", "")] {
+        let known = document["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+        let names = known.iter().filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap());
+        let mut names: Vec<&str> = names.filter(|name| *name != "page").collect();
+        names.sort_unstable();
+        assert!(names.contains(&"page_size") && names.contains(&"o") != extra.is_empty());
+        // The last value of each is empty, which is no value.
+        let pairs: Vec<String> = names.iter().map(|name| format!("{name}=")).collect();
+        let before = format!("{extra}&message=earlier&page_size=5&unknown={}", "y".repeat(2000));
+        let reply = server.get(&format!("{path}?{before}&{}", pairs.join("&"))).await.expect(200);
+        let url = format!("<http://localhost{path}?{}>", pairs.join("&"));
+        assert_eq!(reply.header("link"), format!("{url}; rel=\"first\", {url}; rel=\"last\""));
+        // Each type that is asked for stays, once.
+        let reply = server.get(&format!("{path}?event_type=b&event_type=a&event_type=b")).await.expect(200);
+        assert!(reply.header("link").starts_with(&format!("<http://localhost{path}?event_type=b&event_type=a>;")));
+    }
 }

@@ -27,14 +27,16 @@ pub(crate) async fn stats(request: Request) -> Answer {
     let interval_us = params.last("interval").map(interval_us).transpose()?;
     let asked = StatsRequest { by, top: usize::try_from(top).ok(), interval_us };
     let query = Query::new(&request.caller.tenant).filter(filter);
-    let found = request
+    let body = request
         .state
         .read(move |state| {
-            let stats = annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry());
-            stats.map_err(|error| refusal(error, interval_us.is_some()))
+            let found = annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry())
+                .map_err(|error| refusal(error, interval_us.is_some()))?;
+            // Here and not in the handler: a large answer takes its time.
+            Ok(shown(&found, &names, interval_us.is_some()).to_string())
         })
         .await?;
-    Ok(face::json(StatusCode::OK, shown(&found, &names, interval_us.is_some()).to_string()))
+    Ok(face::json(StatusCode::OK, body))
 }
 
 /// What a query of bounded filters and a positive interval can be wrong in is the number of buckets.

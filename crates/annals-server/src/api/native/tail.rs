@@ -41,7 +41,7 @@ pub(crate) async fn tail(request: Request) -> Answer {
     };
     let with_marks = params.last(MARKS).map_or(Ok(false), |value| flag(MARKS, value))?;
     let after = after(&request)?;
-    let place = state.tail_place()?;
+    let place = state.tail_place(&request.caller.key_id)?;
     // ORDER: both listen before the store is looked at, so that nothing falls in between.
     let news = state.hub().listen(state.engine()).map_err(|error| Failure::internal(&error))?;
     let changes = with_marks.then(|| state.engine().follow_changes());

@@ -108,8 +108,8 @@ fn not_found(sentence: &str) -> Failure {
 }
 
 /// An answer of JSON that says in a header how many entries there are.
-fn counted(count: u64, body: &Value) -> Response {
-    let mut response = face::json(StatusCode::OK, body.to_string());
+fn counted(count: u64, body: String) -> Response {
+    let mut response = face::json(StatusCode::OK, body);
     response.headers_mut().insert(paging::RESULT_COUNT, HeaderValue::from(count));
     response
 }
@@ -118,7 +118,8 @@ fn counted(count: u64, body: &Value) -> Response {
 pub(crate) async fn list(request: Request) -> Answer {
     let (asked, order) = params::list(&request.params, request.state.limits())?;
     let paging = paging::parse(&request.params)?;
-    let (links, event) = (Links::of(&request), shape::writer(shape::members(&request.params)));
+    let links = Links::of(&request, &["o"], &["field"]);
+    let event = shape::writer(shape::members(&request.params));
     let tenant = &request.caller.tenant;
     let filter = groups::resolve(&request.state, tenant, asked).await?;
     let query = Query::new(tenant).filter(filter).order(order);
@@ -140,7 +141,7 @@ pub(crate) async fn count(request: Request) -> Answer {
         .read(move |state| Ok(annals_query::execute(&state.engine().snapshot(), &query, &*state.expiry())?))
         .await?;
     let total = page.total.unwrap_or(0);
-    Ok(counted(total, &json!({"count": total})))
+    Ok(counted(total, json!({"count": total}).to_string()))
 }
 
 /// `GET /api/events/{id}/`

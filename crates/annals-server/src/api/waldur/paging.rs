@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::params::{SEVERAL, SINGLE};
 use crate::error::{Answer, Failure};
 use crate::pages::Start;
 use crate::params::Params;
@@ -11,6 +12,7 @@ use crate::request::Request;
 const SIZE_DEFAULT: u32 = 10;
 const SIZE_MAX: u32 = 300;
 const PAGE: &str = "page";
+const PAGE_SIZE: &str = "page_size";
 
 /// The header with the number of all entries.
 pub(super) const RESULT_COUNT: HeaderName = HeaderName::from_static("x-result-count");
@@ -30,7 +32,7 @@ pub(super) struct Paging {
 /// # Errors
 /// 404 if the page is no number of at least 1 and not `last`.
 pub(super) fn parse(params: &Params) -> Answer<Paging> {
-    let size = params.last("page_size").and_then(number).filter(|size| *size > 0);
+    let size = params.last(PAGE_SIZE).and_then(number).filter(|size| *size > 0);
     let size = size.map_or(SIZE_DEFAULT, |size| u32::try_from(size).unwrap_or(SIZE_MAX).min(SIZE_MAX));
     let start = match params.last(PAGE).filter(|page| !page.is_empty()) {
         None => Start::Offset(0),
@@ -60,17 +62,29 @@ pub(super) fn invalid_page() -> Failure {
 pub(super) struct Links {
     /// Up to the path.
     base: String,
-    /// All but the page.
+    /// Those that count, but the page.
     params: Vec<(String, String)>,
 }
 
 impl Links {
-    pub(super) fn of(request: &Request) -> Self {
-        let kept = request.params.iter().filter(|(name, _)| *name != PAGE);
-        Self {
-            base: format!("{}{}", request.origin, request.uri.path()),
-            params: kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+    /// Of a call that knows the filters, the pages and these: of `single` the last value counts, of `several`
+    /// each. What it does not know is not repeated: a client could have the answer four times as large as its
+    /// request.
+    pub(super) fn of(request: &Request, single: &[&str], several: &[&str]) -> Self {
+        let params = &request.params;
+        let mut kept: Vec<(String, String)> = Vec::new();
+        for name in SINGLE.iter().chain(&[PAGE_SIZE]).chain(single) {
+            kept.extend(params.last(name).map(|value| ((*name).to_owned(), value.to_owned())));
         }
+        for name in SEVERAL.iter().chain(several) {
+            for value in params.all(name) {
+                let pair = ((*name).to_owned(), value.to_owned());
+                if !kept.contains(&pair) {
+                    kept.push(pair);
+                }
+            }
+        }
+        Self { base: format!("{}{}", request.origin, request.uri.path()), params: kept }
     }
 
     /// The URL of a page; the first one goes without a number. Sorted by name, as the vendor's are.

@@ -19,6 +19,22 @@ pub(super) struct Asked {
     pub(super) excluded: Vec<String>,
 }
 
+/// The filters of which the last value counts.
+pub(super) const SINGLE: &[&str] = &[
+    "created_from",
+    "created_to",
+    "message",
+    "customer_uuid",
+    "project_uuid",
+    "user_uuid",
+    "related_user_uuid",
+    "pat_uuid",
+    "auth_method",
+    "scope",
+];
+/// The filters of which every value counts.
+pub(super) const SEVERAL: &[&str] = &["event_type", "feature", "exclude_features"];
+
 /// Where what is wrong with all parameters together is told.
 const ALL_TOGETHER: &str = "non_field_errors";
 
