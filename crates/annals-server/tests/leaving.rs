@@ -1,5 +1,5 @@
 //! Clients that leave before they are answered: what works for them still counts.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;
