@@ -256,7 +256,9 @@ fn background_work_goes_on_when_there_is_room_and_the_failure_is_forgotten() {
     store.disk.refuse(Io::StorageFull, |call, path| call == Call::Create && is_in(path, "segment"));
     let text = "x".repeat(8000);
     let mut id = 0;
-    while store.engine.stats().maintenance_failure.is_none() {
+    // A new log that finds room says that there is some, until the next attempt to seal finds none again.
+    let full = |figures: &annals_engine::EngineStats| figures.maintenance_failure.is_some() && figures.disk_full;
+    while !full(&store.engine.stats()) {
         id += 1;
         if id < 300 {
             store.append(&[crate::support::with_message(event(id, NOW_US), &text)]).unwrap();
@@ -264,7 +266,6 @@ fn background_work_goes_on_when_there_is_room_and_the_failure_is_forgotten() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
-    assert!(store.engine.stats().disk_full);
     store.disk.heal();
     while store.engine.stats().maintenance_failure.is_some() {
         std::thread::sleep(std::time::Duration::from_millis(5));
