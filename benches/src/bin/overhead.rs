@@ -51,6 +51,15 @@ fn main() -> Outcome<()> {
         let query = Query::new(&TenantScope::Unlimited).filter(filter).limit(100);
         compare(name, rounds, &engine, &query, &mut client, &path)?;
     }
+    let mut alive = Vec::new();
+    for _ in 0..rounds {
+        alive.push(turn(|| Ok(_ = client.get("/healthz")?))?);
+    }
+    let alive = median(&alive);
+    say(&format!(
+        "  GET /healthz, a request without a query: {:.0} us, CPU with the client's {:.0} us",
+        alive.wall_us, alive.cpu_us
+    ))?;
     _ = stop.send(());
     drop(client);
     runtime.block_on(server)??;
@@ -65,9 +74,10 @@ struct Cost {
 }
 
 fn compare(name: &str, rounds: usize, engine: &Engine, query: &Query, client: &mut Client, path: &str) -> Outcome<()> {
-    let (mut inside, mut outside) = (Vec::new(), Vec::new());
+    let (mut alone, mut inside, mut outside) = (Vec::new(), Vec::new(), Vec::new());
     let (mut written, mut received) = (0, 0);
     for _ in 0..rounds {
+        alone.push(turn(|| Ok(_ = execute(&engine.snapshot(), query, &|| false)?))?);
         inside.push(turn(|| {
             let page = execute(&engine.snapshot(), query, &|| false)?;
             let mut body = Vec::new();
@@ -83,10 +93,11 @@ fn compare(name: &str, rounds: usize, engine: &Engine, query: &Query, client: &m
             Ok(())
         })?);
     }
-    let (inside, outside) = (median(&inside), median(&outside));
+    let (alone, inside, outside) = (median(&alone), median(&inside), median(&outside));
     say(&format!(
-        "  {name}: in process {:.0} us, CPU {:.0} us ({written} bytes); over HTTP {:.0} us, CPU with the client's {:.0} us \
+        "  {name}: the query {:.0} us; with its JSON {:.0} us, CPU {:.0} us ({written} bytes); over HTTP {:.0} us, CPU with the client's {:.0} us \
          ({received} bytes); ratio {:.2}, of CPU {:.2}",
+        alone.wall_us,
         inside.wall_us,
         inside.cpu_us,
         outside.wall_us,
