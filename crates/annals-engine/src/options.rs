@@ -110,7 +110,8 @@ impl Options {
             queue_size_bytes: QUEUE_SIZE_BYTES_DEFAULT,
             log_age_ms_max: LOG_AGE_MS_MAX_DEFAULT,
             unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,
-            seal_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SEAL_THREADS_DEFAULT_MAX)),
+            seal_threads: std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().min(SEAL_THREADS_DEFAULT_MAX)),
             future_ms_max: FUTURE_MS_MAX_DEFAULT,
             degraded: false,
             background: true,

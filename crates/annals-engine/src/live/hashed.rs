@@ -33,12 +33,7 @@ impl<'v> Wanted<'v> {
 
 impl LivePart {
     /// The rows of `candidates` whose values of `field` pass, read from their records.
-    fn verified(
-        &self,
-        field: Field,
-        candidates: &RowSet,
-        test: impl Fn(&[RecordValue<'_>]) -> bool,
-    ) -> Result<RowSet> {
+    fn verified(&self, field: Field, candidates: &RowSet, test: impl Fn(&[RecordValue<'_>]) -> bool) -> Result<RowSet> {
         let mut rows = Vec::new();
         for row in candidates.iter() {
             if self.with_record(row, |record| Ok(test(&record.values_of(field)?)))? {

@@ -103,7 +103,9 @@ impl LiveIds {
     /// Takes back the newest row of an id: its batch will not be written.
     pub(crate) fn take_back(&mut self, id: EventId, row: u32) {
         let Some(newest) = self.slot(id).map(|slot| slot.newest) else { return };
-        let Some(noted) = self.noted.get(row_usize(newest)).copied().filter(|noted| noted.row.row == row) else { return };
+        let Some(noted) = self.noted.get(row_usize(newest)).copied().filter(|noted| noted.row.row == row) else {
+            return;
+        };
         match (noted.earlier, self.slot(id)) {
             (Some(earlier), Some(slot)) => slot.newest = earlier,
             _ => self.forget(id),

@@ -103,8 +103,11 @@ impl LiveSegment {
                 for term in terms.by_ref().take(row_usize(record.terms_end - terms_done)) {
                     let field = Field::from_number(term.field)
                         .ok_or_else(|| Error::corrupt(format!("unknown field number {}", term.field)))?;
-                    let code =
-                        if columns.hashed.contains(field) { hash_code(term.hash) } else { intern(&mut dictionaries, rows.frame, term) };
+                    let code = if columns.hashed.contains(field) {
+                        hash_code(term.hash)
+                    } else {
+                        intern(&mut dictionaries, rows.frame, term)
+                    };
                     columns.push_code(field, code);
                 }
                 terms_done = record.terms_end;
