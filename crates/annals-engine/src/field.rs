@@ -125,6 +125,9 @@ keyword_fields! {
 /// One more than the largest field number: the size of a table indexed by [`Field::index`].
 pub(crate) const FIELD_SLOTS: usize = 34;
 
+/// The same, to compare numbers with.
+pub(crate) const FIELD_SLOTS_U8: u8 = 34;
+
 impl Field {
     /// The fields of which an event may hold several values, ascending by number.
     pub const MULTIPLE: &'static [Field] = &[Field::RealmIds, Field::TargetUserIds];
@@ -214,6 +217,7 @@ mod tests {
         // Records hold the values of single-valued fields first.
         assert!(Field::ALL.iter().all(|field| multiple.contains(field) || *field < multiple[0]));
         assert_eq!(FIELD_SLOTS, Field::ALL.len() + 1);
+        assert_eq!(usize::from(FIELD_SLOTS_U8), FIELD_SLOTS);
         const { assert!(FIELD_SLOTS <= 64, "a FieldSet has 64 bits") };
     }
 }

@@ -4,7 +4,7 @@ use crate::batch::{RecordRef, term_hash};
 use crate::codec::{Reader, len_u32, put_bytes, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Event, RecordValues, StoredEvent, tag};
-use crate::field::Field;
+use crate::field::{FIELD_SLOTS_U8, Field};
 use crate::id::EventId;
 use crate::term::{self, Form};
 
@@ -146,7 +146,7 @@ impl<'a> Record<'a> {
 
     /// The tagged values in order. A malformed one ends the walk with an error.
     pub(crate) fn values(&self) -> RecordWalk<'a> {
-        RecordWalk { reader: Reader::new(self.fields), last_tag: 0 }
+        RecordWalk { rest: self.fields, len: self.fields.len(), last_tag: 0 }
     }
 
     /// The first value of a tag that is no keyword field, walking no further than to it.
@@ -233,7 +233,7 @@ pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result
             if !term::is_valid(form, bytes) {
                 return Err(Error::corrupt(format!("a value of field {number} is not in its stored form")));
             }
-            let start = fields_start + walk.reader.position() - bytes.len();
+            let start = fields_start + walk.position() - bytes.len();
             let len = u16::try_from(bytes.len())
                 .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
             let hash = match form {
@@ -264,30 +264,43 @@ pub(crate) struct RecordValue<'a> {
 /// The walk over a record's values.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordWalk<'a> {
-    reader: Reader<'a>,
+    rest: &'a [u8],
+    len: usize,
     last_tag: u8,
 }
 
 impl<'a> RecordWalk<'a> {
     /// Bytes of the values walked over.
     pub(crate) fn position(&self) -> usize {
-        self.reader.position()
+        self.len - self.rest.len()
     }
 
     #[inline]
-    fn step(&mut self) -> Result<RecordValue<'a>> {
-        let stored = self.reader.u8()?;
+    fn step(&mut self, stored: u8, rest: &'a [u8]) -> Result<RecordValue<'a>> {
         let (tag, form) = match stored {
             0..TAG_PACKED => (stored, Form::Text),
             _ if stored & TAG_UUID == 0 => (stored & !TAG_PACKED, Form::Hex),
             _ => (stored & !(TAG_PACKED | TAG_UUID), Form::Uuid),
         };
-        let known = Field::from_number(tag).is_some() || (tag::MESSAGE..tag::END).contains(&tag);
-        if !known || tag < self.last_tag {
-            return Err(Error::corrupt(format!("a record has tag {tag} behind {}", self.last_tag)));
+        // Keyword fields have numbers from 1 on, without a gap.
+        let known = (1..FIELD_SLOTS_U8).contains(&tag) || (tag::MESSAGE..tag::END).contains(&tag);
+        if !known || tag < self.last_tag || (form != Form::Text && tag >= FIELD_SLOTS_U8) {
+            return Err(Error::corrupt(format!("a record has tag {stored} behind {}", self.last_tag)));
         }
         self.last_tag = tag;
-        let bytes = crate::codec::take_bytes(&mut self.reader)?;
+        // Nearly all lengths take one byte.
+        let (len, rest) = match rest.split_first() {
+            Some((len, rest)) if *len < 0x80 => (usize::from(*len), rest),
+            _ => {
+                let mut reader = Reader::new(rest);
+                let len = reader.varint_len()?;
+                (len, rest.get(reader.position()..).unwrap_or_default())
+            }
+        };
+        let (bytes, rest) = rest
+            .split_at_checked(len)
+            .ok_or_else(|| Error::corrupt(format!("a value of {len} bytes exceeds the {} bytes left", rest.len())))?;
+        self.rest = rest;
         Ok(RecordValue { tag, form, bytes })
     }
 }
@@ -296,14 +309,11 @@ impl<'a> Iterator for RecordWalk<'a> {
     type Item = Result<RecordValue<'a>>;
 
     #[inline]
-
     fn next(&mut self) -> Option<Self::Item> {
-        if self.reader.is_empty() {
-            return None;
-        }
-        let step = self.step();
+        let (stored, rest) = self.rest.split_first()?;
+        let step = self.step(*stored, rest);
         if step.is_err() {
-            self.reader = Reader::new(&[]);
+            self.rest = &[];
         }
         Some(step)
     }

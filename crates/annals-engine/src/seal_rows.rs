@@ -28,8 +28,7 @@ pub(crate) fn build(
     let blocks = live.blocks();
     let columns = Columns::of(&blocks);
     let read_from_records = columns.hashed(rows);
-    let (mut texts, terms_read) = read_records(live, &columns, rows, read_from_records)?;
-    let ids = texts.rows.iter().map(|row| row.id).collect();
+    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(live, &columns, rows, read_from_records)?;
     let dictionaries = live.dictionaries.read();
     let mut fields: Vec<(Field, TermTexts, KeywordCodes)> = Vec::new();
     for field in Field::ALL.iter().filter(|field| !read_from_records.contains(**field)) {
@@ -42,15 +41,12 @@ pub(crate) fn build(
     }
     drop(dictionaries);
     fields.extend(terms_read.into_iter().map(FieldTerms::into_input));
-    let keywords = fields
-        .iter_mut()
-        .map(|(field, texts, codes)| {
-            // Taken, not copied: the terms are borrowed from what stays behind.
-            let codes = std::mem::replace(codes, KeywordCodes::Single(Vec::new()));
-            (*field, &*texts, codes)
-        })
-        .map(|(field, texts, codes)| KeywordInput { field, terms: texts.as_slices(), codes })
-        .collect();
+    let (texts_of, codes_of): (Vec<_>, Vec<_>) =
+        fields.into_iter().map(|(field, texts, codes)| ((field, texts), codes)).unzip();
+    let keywords = texts_of.iter().zip(codes_of);
+    let keywords =
+        keywords.map(|((field, texts), codes)| KeywordInput { field: *field, terms: texts.as_slices(), codes });
+    let keywords = keywords.collect();
     let input = SegmentInput {
         created_at_us: rows.iter().map(|(time, _)| *time).collect(),
         sequences: rows.iter().map(|(_, row)| live.sequence_of(*row)).collect(),
@@ -165,7 +161,9 @@ struct FieldTerms {
 
 impl FieldTerms {
     fn new(field: Field, rows: usize) -> Self {
-        Self { field, dictionary: LiveDictionary::default(), codes: Vec::with_capacity(rows), ends: Vec::new() }
+        // Fields that come here have many terms: a table that starts small would be filled again and again.
+        let dictionary = LiveDictionary::with_capacity(rows / 8);
+        Self { field, dictionary, codes: Vec::with_capacity(rows), ends: Vec::new() }
     }
 
     /// Behind the values of a row.
@@ -190,38 +188,54 @@ impl FieldTerms {
 /// The texts of live rows, read from the log.
 struct LiveTexts<'a> {
     live: &'a LiveSegment,
-    /// By segment row.
-    rows: Vec<RowTexts>,
+    /// By segment row, then by stream number - 1.
+    places: Vec<[TextPlace; Stream::ALL.len()]>,
 }
 
-/// Where the texts of one row lie in the log file.
-struct RowTexts {
-    id: Option<EventId>,
-    /// By stream number - 1: offset in the log and length.
-    streams: [Option<(u32, u32)>; Stream::ALL.len()],
+/// Where a text lies in the log file.
+#[derive(Clone, Copy)]
+struct TextPlace {
+    start: u32,
+    /// [`TextPlace::ABSENT`] if there is none.
+    len: u32,
 }
 
-/// Walks every record: where its texts lie, and the terms of the fields that no column has codes of.
+impl TextPlace {
+    /// No text is as long.
+    const ABSENT: u32 = u32::MAX;
+    const NONE: Self = Self { start: 0, len: Self::ABSENT };
+}
+
+/// What one walk over all records gives.
+struct RecordsRead<'a> {
+    /// The given ids.
+    ids: Vec<Option<EventId>>,
+    texts: LiveTexts<'a>,
+    terms: Vec<FieldTerms>,
+}
+
+/// Walks every record: its id, where its texts lie, and the terms of the fields that no column has codes of.
 fn read_records<'a>(
     live: &'a LiveSegment,
     columns: &Columns<'_>,
     rows: &[(i64, u32)],
     fields: FieldSet,
-) -> Result<(LiveTexts<'a>, Vec<FieldTerms>)> {
-    let mut texts = LiveTexts { live, rows: Vec::with_capacity(rows.len()) };
+) -> Result<RecordsRead<'a>> {
+    let mut ids = Vec::with_capacity(rows.len());
+    let mut places = Vec::with_capacity(rows.len());
     let mut terms: Vec<FieldTerms> = fields.iter().map(|field| FieldTerms::new(field, rows.len())).collect();
     for (row, (_, live_row)) in rows.iter().enumerate() {
         let offset = columns.offset(*live_row)?;
         live.with_record(offset, |record| {
-            let streams = read_record(&record, offset, fields, &mut terms)?;
-            texts.rows.push(RowTexts { id: record.id, streams });
+            places.push(read_record(&record, offset, fields, &mut terms)?);
+            ids.push(record.id);
             Ok(())
         })?;
         for field in &mut terms {
             field.end_row(row);
         }
     }
-    Ok((texts, terms))
+    Ok(RecordsRead { ids, texts: LiveTexts { live, places }, terms })
 }
 
 fn read_record(
@@ -229,8 +243,8 @@ fn read_record(
     offset: u32,
     fields: FieldSet,
     terms: &mut [FieldTerms],
-) -> Result<[Option<(u32, u32)>; Stream::ALL.len()]> {
-    let mut streams = [None; Stream::ALL.len()];
+) -> Result<[TextPlace; Stream::ALL.len()]> {
+    let mut streams = [TextPlace::NONE; Stream::ALL.len()];
     let mut walk = record.values();
     loop {
         let before = walk.position();
@@ -256,9 +270,8 @@ fn read_record(
             Stream::Stored => (before, record.fields_len()),
             _ => (walk.position() - value.bytes.len(), walk.position()),
         };
-        let place = (offset + len_u32(record.fields_start() + start), len_u32(end - start));
         if let Some(stream) = streams.get_mut(usize::from(slot.number()) - 1) {
-            *stream = Some(place);
+            *stream = TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) };
         }
         if slot == Stream::Stored {
             return Ok(streams);
@@ -268,9 +281,9 @@ fn read_record(
 
 impl TextSource for LiveTexts<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
-        let texts = self.rows.get(row_usize(row));
-        let texts = texts.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
-        let place = texts.streams.get(usize::from(stream.number()) - 1).copied().flatten();
-        place.map(|(offset, len)| self.live.bytes(u64::from(offset), row_usize(len))).transpose()
+        let places = self.places.get(row_usize(row));
+        let places = places.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
+        let place = places.get(usize::from(stream.number()) - 1).filter(|place| place.len != TextPlace::ABSENT);
+        place.map(|place| self.live.bytes(u64::from(place.start), row_usize(place.len))).transpose()
     }
 }

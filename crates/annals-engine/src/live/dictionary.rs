@@ -34,6 +34,11 @@ struct Slot {
 }
 
 impl LiveDictionary {
+    /// A dictionary that takes so many terms before it grows.
+    pub(crate) fn with_capacity(terms: usize) -> Self {
+        Self { table: HashTable::with_capacity(terms), ..Self::default() }
+    }
+
     /// How many terms; the largest code.
     pub(crate) fn len(&self) -> u32 {
         len_u32(self.places.len())
