@@ -3,11 +3,13 @@
 //! Rows lie in (`created_at`, sequence) order. A writer ([`build_segment`]) gets columns, a reader
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
 
+mod bits;
 mod build;
 mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod hex;
 mod ids;
 mod keyword;
 mod layout;

@@ -17,7 +17,7 @@ pub(crate) const FRAME_ENTRIES_U32: u32 = 128;
 /// The same, for signed arithmetic.
 const FRAME_STEP: i64 = 128;
 /// Zeroes behind packed bits, so that an entry is read as one aligned-free word.
-const PADDING: usize = 16;
+pub(super) const PADDING: usize = 16;
 /// A block of a framed column takes this many bytes per bit of width.
 const FRAME_UNIT: usize = FRAME_ENTRIES / 8;
 /// A block's directory entry: smallest value and end. The end of the block before lies in front of it.
@@ -130,6 +130,42 @@ impl PackedColumn {
         let bit = index * u64::from(self.width);
         let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
         Ok(self.based(unpack(bytes, to_usize(bit % 8), self.width)))
+    }
+
+    /// How many entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.section.count
+    }
+
+    /// Replaces `out` by `len` entries from `first` on.
+    pub(crate) fn read(&self, file: &CheckedFile, first: u64, len: usize, out: &mut Vec<u32>) -> Result<()> {
+        out.clear();
+        if first.checked_add(len_u64(len)).is_none_or(|end| end > self.section.count) {
+            return Err(file.contradicts(&self.section, &format!("has no {len} entries at {first}")));
+        }
+        out.resize(len, 0);
+        self.fill(file, first, out)
+    }
+
+    /// Fills `out` with the entries from `first` on.
+    pub(crate) fn fill(&self, file: &CheckedFile, first: u64, out: &mut [u32]) -> Result<()> {
+        let count = len_u64(out.len());
+        if first.checked_add(count).is_none_or(|end| end > self.section.count) {
+            return Err(file.contradicts(&self.section, &format!("has no {count} entries at {first}")));
+        }
+        if self.width == 0 {
+            out.fill(self.base);
+            return Ok(());
+        }
+        let bit = first * u64::from(self.width);
+        let size = (bit % 8 + count * u64::from(self.width)).div_ceil(8);
+        let bytes = file.bytes(&self.section, bit / 8, to_usize(size) + 8)?;
+        let mut at = to_usize(bit % 8);
+        for slot in out {
+            *slot = self.based(unpack(bytes, at, self.width));
+            at += to_usize(u64::from(self.width));
+        }
+        Ok(())
     }
 
     /// `new` made sure that all packed bits are there and that every sum fits.

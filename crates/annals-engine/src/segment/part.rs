@@ -168,7 +168,8 @@ impl Part for SealedPart {
         self.take_off(column, amended.iter().map(|(row, _)| *row).filter(|row| rows.contains(*row)), &mut counts)?;
         let file = &self.segment.file;
         for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            let term = std::str::from_utf8(column.dictionary.term(file, code)?).map_err(|source| {
+            let term = column.dictionary.term(file, code)?;
+            let term = std::str::from_utf8(&term).map_err(|source| {
                 Error::corrupt(format!("{field} has a term that is no UTF-8")).with_source(source).at_path(file.path())
             })?;
             amended_counts.visit(term, count, visit);

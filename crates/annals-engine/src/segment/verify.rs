@@ -97,12 +97,12 @@ impl SealedSegment {
         for column in &self.fields {
             let dictionary = &column.dictionary;
             let terms = dictionary.terms(&self.file)?;
-            if !terms.is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
+            if !terms.iter().is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
                 return Err(Error::corrupt(format!("the dictionary of {} is out of order", column.field)));
             }
             // Every value is found in its posting, and both have the same number of them: they are the same.
             let mut found = 0_u64;
-            let mut postings = Vec::with_capacity(terms.len());
+            let mut postings = Vec::with_capacity(terms.iter().len());
             for code in 1..=dictionary.len() {
                 let rows = column.stored_posting(&self.file, code)?;
                 found += u64::from(rows.len());
