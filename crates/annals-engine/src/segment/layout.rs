@@ -98,6 +98,12 @@ pub(crate) enum SectionKind {
     BlockDirectory = 32,
     BlockBytes = 33,
     ConstantText = 34,
+    ShapeTable = 40,
+    ShapeBlocks = 41,
+    ShapeBits = 42,
+    ShapeHeap = 43,
+    ShapeTermBytes = 44,
+    ShapeTermBounds = 45,
 }
 
 /// One section: where it lies and how it is packed.

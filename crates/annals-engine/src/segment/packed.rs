@@ -56,7 +56,7 @@ fn pack_bits(values: impl Iterator<Item = u64>, width: u8, out: &mut Vec<u8>) {
 
 /// The `width` bits from `bit` on; `None` if `bytes` ends less than a word behind them.
 #[inline]
-fn unpack(bytes: &[u8], bit: usize, width: u32) -> Option<u64> {
+pub(super) fn unpack(bytes: &[u8], bit: usize, width: u32) -> Option<u64> {
     let start = bit / 8;
     let shift = bit % 8;
     if width == 0 {

@@ -266,7 +266,8 @@ impl Leaves for SealedPart {
             TextField::MessageOrContent => &[Stream::Message, Stream::Content],
         };
         let streams = streams.iter().map(|stream| self.segment.stream(*stream)).filter(|stream| !stream.is_absent());
-        let mut cursors: Vec<_> = streams.map(|stream| stream.cursor(&self.segment.file)).collect();
+        let mut cursors: Vec<_> =
+            streams.map(|stream| stream.cursor(&self.segment.file, &self.segment.fields)).collect();
         let mut rows = Vec::new();
         for row in candidates.iter() {
             for cursor in &mut cursors {

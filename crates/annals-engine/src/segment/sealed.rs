@@ -250,11 +250,11 @@ impl SealedSegment {
         for (stream, tag) in
             [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
         {
-            if let Some(text) = stream.cursor(&self.file).value(row)? {
+            if let Some(text) = stream.cursor(&self.file, &self.fields).value(row)? {
                 values.push(tag, text);
             }
         }
-        if let Some(stored) = self.stored.cursor(&self.file).value(row)? {
+        if let Some(stored) = self.stored.cursor(&self.file, &self.fields).value(row)? {
             push_stored(stored, &mut values).map_err(|error| error.at_path(self.path()))?;
         }
         Ok(StoredEvent { sequence: key.sequence, id, created_at_us: key.created_at_us, marks, values })

@@ -8,17 +8,19 @@ use crate::codec::{Reader, len_u32, len_u64, put_varint, row_usize, to_usize};
 use crate::error::{Error, Result};
 
 use super::checked::CheckedFile;
+use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
+use super::template::{Found, Scratch, TemplateReader};
 use super::writer::SegmentWriter;
 use super::{Stream, TextSource};
 
 /// A block ends at the first row that brings it to this many bytes: larger ones compress a little
 /// better, but a page of scattered rows decodes one per row.
-const BLOCK_SIZE_TARGET: usize = 8 << 10;
+pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
 /// A block has at most this many rows: finding a row in it walks over the lengths before.
 const BLOCK_ROWS_MAX: u32 = 512;
 /// No value is larger: an event has at most 1 MiB.
-const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
+pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row.
@@ -61,7 +63,16 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, sourc
     }
 }
 
-struct BlockWriter {
+/// The bytes that a block takes.
+pub(super) fn compressed_size(block: &[u8]) -> Result<usize> {
+    let compressed = zstd::bulk::compress(block, ZSTD_LEVEL);
+    compressed
+        .map(|bytes| bytes.len())
+        .map_err(|source| Error::invalid_input("a block cannot be compressed").with_source(source))
+}
+
+/// Writes blocks, one behind the other, into the section it began.
+pub(super) struct BlockWriter {
     compressor: zstd::bulk::Compressor<'static>,
     /// Length plus one of each row of the open block, 0 = absent, as varints.
     lengths: Vec<u8>,
@@ -77,7 +88,7 @@ struct BlockWriter {
 }
 
 impl BlockWriter {
-    fn new(writer: &mut SegmentWriter) -> Result<Self> {
+    pub(super) fn new(writer: &mut SegmentWriter) -> Result<Self> {
         let failed = |source| Error::io("prepare compression for", writer.path(), source);
         let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?;
         // The directory knows the size, and the chunk table has a checksum.
@@ -98,7 +109,7 @@ impl BlockWriter {
         })
     }
 
-    fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
+    pub(super) fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
         let len = value.map_or(0, <[u8]>::len);
         // A huge value gets a block of its own, so that its neighbours stay cheap to read.
         if self.rows > 0 && len >= BLOCK_SIZE_TARGET {
@@ -135,7 +146,7 @@ impl BlockWriter {
         Ok(())
     }
 
-    fn finish(mut self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
+    pub(super) fn finish(mut self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         if self.rows > 0 {
             self.close(writer)?;
         }
@@ -198,11 +209,21 @@ pub(crate) struct StreamReader {
     last: Mutex<Option<Arc<DecodedBlock>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Form {
     Absent,
     Constant(Section),
-    Blocks { directory: Section, bytes: Section, blocks: u64 },
+    Blocks(Blocks),
+    /// Shapes, and the rows that have none, numbered among themselves.
+    Shapes(Box<TemplateReader>, Option<Blocks>),
+}
+
+/// Where compressed rows lie.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    directory: Section,
+    bytes: Section,
+    blocks: u64,
 }
 
 /// A block's place.
@@ -221,15 +242,10 @@ impl StreamReader {
                 return Err(Error::corrupt(format!("the text of {stream:?} has {} bytes", section.len)));
             }
             Form::Constant(section)
-        } else if let Some(directory) = footer.find(SectionKind::BlockDirectory, number) {
-            let bytes = footer.require(SectionKind::BlockBytes, number)?;
-            let expected = directory.count.checked_add(1).and_then(|entries| entries.checked_mul(len_u64(ENTRY_SIZE)));
-            if directory.count == 0 || expected != Some(directory.len) {
-                return Err(Error::corrupt(format!("the directory of {stream:?} has {} bytes", directory.len)));
-            }
-            Form::Blocks { directory, bytes, blocks: directory.count }
+        } else if let Some(shapes) = TemplateReader::new(footer, stream)? {
+            Form::Shapes(Box::new(shapes), Blocks::new(footer, stream)?)
         } else {
-            Form::Absent
+            Blocks::new(footer, stream)?.map_or(Form::Absent, Form::Blocks)
         };
         Ok(Self { rows: footer.rows, form, last: Mutex::new(None) })
     }
@@ -239,9 +255,35 @@ impl StreamReader {
         matches!(self.form, Form::Absent)
     }
 
-    /// A walk over rows; ascending ones decode each block once.
-    pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile) -> StreamCursor<'a> {
-        StreamCursor { reader: self, file, current: None }
+    /// A walk over rows; ascending ones decode each block once. `fields` are the segment's: a text may repeat them.
+    pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile, fields: &'a [KeywordColumn]) -> StreamCursor<'a> {
+        StreamCursor { reader: self, file, fields, current: None, scratch: Scratch::default() }
+    }
+
+    /// Keeps a block for the next row, unless it is a large one.
+    fn keep(&self, block: DecodedBlock) -> Arc<DecodedBlock> {
+        let block = Arc::new(block);
+        if block.bytes.len() <= KEPT_SIZE_MAX {
+            *self.last.lock() = Some(Arc::clone(&block));
+        }
+        block
+    }
+
+    /// The shapes of the stream, for verification.
+    pub(crate) fn shapes(&self) -> Option<&TemplateReader> {
+        if let Form::Shapes(shapes, _) = &self.form { Some(shapes) } else { None }
+    }
+}
+
+impl Blocks {
+    fn new(footer: &Footer, stream: Stream) -> Result<Option<Self>> {
+        let Some(directory) = footer.find(SectionKind::BlockDirectory, stream.number()) else { return Ok(None) };
+        let bytes = footer.require(SectionKind::BlockBytes, stream.number())?;
+        let expected = directory.count.checked_add(1).and_then(|entries| entries.checked_mul(len_u64(ENTRY_SIZE)));
+        if directory.count == 0 || expected != Some(directory.len) {
+            return Err(Error::corrupt(format!("the directory of {stream:?} has {} bytes", directory.len)));
+        }
+        Ok(Some(Self { directory, bytes, blocks: directory.count }))
     }
 
     fn entry(file: &CheckedFile, directory: &Section, index: u64) -> Result<Entry> {
@@ -249,10 +291,8 @@ impl StreamReader {
         Ok(Entry { first_row: reader.u32()?, raw_len: reader.u32()?, offset: reader.u64()? })
     }
 
-    fn decode(&self, file: &CheckedFile, row: u32) -> Result<Arc<DecodedBlock>> {
-        let Form::Blocks { directory, bytes, blocks } = &self.form else {
-            return Err(Error::corrupt("a text without blocks was asked for one"));
-        };
+    fn decode(&self, file: &CheckedFile, row: u32) -> Result<DecodedBlock> {
+        let Self { directory, bytes, blocks } = self;
         // The last block that starts at or before the row.
         let (mut low, mut high) = (0, *blocks);
         while high - low > 1 {
@@ -279,11 +319,7 @@ impl StreamReader {
         if raw.len() != raw_len {
             return Err(place(Error::corrupt(format!("a text block has {} bytes, not {raw_len}", raw.len()))));
         }
-        let block = Arc::new(DecodedBlock::parse(entry.first_row, rows, raw).map_err(place)?);
-        if raw_len <= KEPT_SIZE_MAX {
-            *self.last.lock() = Some(Arc::clone(&block));
-        }
-        Ok(block)
+        DecodedBlock::parse(entry.first_row, rows, raw).map_err(place)
     }
 }
 
@@ -308,7 +344,9 @@ fn decompress(stored: &[u8], raw_len: usize) -> Result<Vec<u8>> {
 pub(crate) struct StreamCursor<'a> {
     reader: &'a StreamReader,
     file: &'a CheckedFile,
+    fields: &'a [KeywordColumn],
     current: Option<Arc<DecodedBlock>>,
+    scratch: Scratch,
 }
 
 impl StreamCursor<'_> {
@@ -318,16 +356,27 @@ impl StreamCursor<'_> {
             _ if row >= self.reader.rows => Err(Error::corrupt(format!("the segment has no row {row}"))),
             Form::Absent => Ok(None),
             Form::Constant(section) => self.file.all(section).map(Some),
-            Form::Blocks { .. } => {
-                if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
-                    let kept = self.reader.last.lock().clone().filter(|block| block.holds(row));
-                    self.current = Some(match kept {
-                        Some(block) => block,
-                        None => self.reader.decode(self.file, row)?,
-                    });
-                }
-                Ok(self.current.as_ref().and_then(|block| block.value(row)))
-            }
+            Form::Blocks(blocks) => self.in_blocks(blocks, row),
+            Form::Shapes(shapes, overflow) => match shapes.read(self.file, self.fields, row, &mut self.scratch)? {
+                Found::Absent => Ok(None),
+                Found::Text => Ok(Some(&self.scratch.text)),
+                Found::Overflow(number) => match overflow {
+                    Some(blocks) => self.in_blocks(blocks, number),
+                    None => Err(Error::corrupt("a text has no shape and is nowhere else").at_path(self.file.path())),
+                },
+            },
         }
+    }
+
+    fn in_blocks(&mut self, blocks: &Blocks, row: u32) -> Result<Option<&[u8]>> {
+        if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
+            let kept = self.reader.last.lock().clone().filter(|block| block.holds(row));
+            let block = match kept {
+                Some(block) => block,
+                None => self.reader.keep(blocks.decode(self.file, row)?),
+            };
+            self.current = Some(block);
+        }
+        Ok(self.current.as_ref().and_then(|block| block.value(row)))
     }
 }

@@ -5,6 +5,7 @@
 mod damage;
 mod format;
 mod model;
+mod payload;
 mod sizes;
 
 use std::borrow::Cow;
