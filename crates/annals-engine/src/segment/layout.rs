@@ -96,6 +96,12 @@ pub(crate) enum SectionKind {
     BlockDirectory = 32,
     BlockBytes = 33,
     ConstantText = 34,
+    TokenBytes = 40,
+    TokenStarts = 41,
+    TokenCodes = 42,
+    RowTokens = 43,
+    RareBases = 44,
+    RareTokens = 45,
 }
 
 /// One section: where it lies and how it is packed.

@@ -17,6 +17,7 @@ mod part;
 mod postings;
 mod sealed;
 mod text;
+mod tokens;
 mod verify;
 mod writer;
 

@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::event::Marks;
 use crate::part::OrderKey;
 
-use super::SealedSegment;
 use super::checked::check_chunk;
 use super::layout::{CHUNK_SIZE, HEADER_SIZE};
 use super::sealed::Ends;
+use super::{SealedSegment, Stream};
 
 /// Bytes of one read.
 const READ_SIZE: usize = 16 * CHUNK_SIZE;
@@ -94,6 +94,9 @@ impl SealedSegment {
     }
 
     fn verify_indexes(&self) -> Result<()> {
+        for stream in Stream::ALL {
+            self.stream(stream).verify(&self.file)?;
+        }
         for column in &self.fields {
             let dictionary = &column.dictionary;
             let terms = dictionary.terms(&self.file)?;
