@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent, tag};
 use crate::field::{Field, FieldSet};
 use crate::filter::evaluate::{Leaves, evaluate};
+use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
 use crate::id::EventId;
 use crate::overlay::Overlay;
@@ -224,17 +225,18 @@ impl Leaves for LivePart {
         rows
     }
 
-    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {
+    fn text(&self, field: TextField, candidates: &RowSet, test: &TextTest<'_>) -> Result<RowSet> {
         let tags: &[u8] = match field {
             TextField::Message => &[tag::MESSAGE],
             TextField::Content => &[tag::CONTENT],
             TextField::MessageOrContent => &[tag::MESSAGE, tag::CONTENT],
         };
         let mut rows = Vec::new();
+        let mut scratch = Vec::new();
         for row in candidates.iter() {
             let hit = self.with_record(row, |record| {
                 for tag in tags {
-                    if record.value(*tag)?.is_some_and(&mut *test) {
+                    if record.value(*tag)?.is_some_and(|text| test.passes(text, &mut scratch)) {
                         return Ok(true);
                     }
                 }

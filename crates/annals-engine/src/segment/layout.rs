@@ -104,6 +104,12 @@ pub(crate) enum SectionKind {
     ShapeHeap = 43,
     ShapeTermBytes = 44,
     ShapeTermBounds = 45,
+    TokenBytes = 50,
+    TokenStarts = 51,
+    TokenCodes = 52,
+    RowTokens = 53,
+    RareBases = 54,
+    RareTokens = 55,
 }
 
 /// One section: where it lies and how it is packed.

@@ -21,6 +21,7 @@ mod postings;
 mod sealed;
 mod template;
 mod text;
+mod tokens;
 mod verify;
 mod writer;
 

@@ -334,6 +334,25 @@ impl FrameColumn {
         Ok(self.value(frame.min, delta, index))
     }
 
+    /// The entries at `index` and behind it. O(1), and hardly dearer than one of them.
+    pub(crate) fn get_pair(&self, file: &CheckedFile, index: u64) -> Result<(i64, i64)> {
+        let block = self.block(file, index / len_u64(FRAME_ENTRIES))?;
+        match (block.get(index), block.get(index.saturating_add(1))) {
+            (Some(first), Some(second)) => Ok((first, second)),
+            _ => Ok((self.get(file, index)?, self.get(file, index.saturating_add(1))?)),
+        }
+    }
+
+    /// Block `block`, to read several of its entries.
+    pub(crate) fn block<'a>(&self, file: &'a CheckedFile, block: u64) -> Result<FrameBlock<'a>> {
+        let frame = self.frame(file, block)?;
+        let first = block * len_u64(FRAME_ENTRIES);
+        let size = to_usize(u64::from(frame.width)) * FRAME_UNIT + PADDING;
+        let bytes = file.bytes(&self.section, frame.at, size)?;
+        let entries = self.section.count.saturating_sub(first).min(len_u64(FRAME_ENTRIES));
+        Ok(FrameBlock { column: *self, frame, bytes, first, entries })
+    }
+
     /// The smallest and the largest value block `block` can hold, without decoding it.
     pub(crate) fn block_bounds(&self, file: &CheckedFile, block: u64) -> Result<(i128, i128)> {
         let frame = self.frame(file, block)?;
@@ -379,6 +398,26 @@ impl FrameColumn {
     }
 }
 
+/// A block of a framed column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameBlock<'a> {
+    column: FrameColumn,
+    frame: Frame,
+    bytes: &'a [u8],
+    first: u64,
+    entries: u64,
+}
+
+impl FrameBlock<'_> {
+    /// The entry at `index`, counted from the column's first; `None` if it lies in another block.
+    #[inline]
+    pub(crate) fn get(&self, index: u64) -> Option<i64> {
+        let within = index.checked_sub(self.first).filter(|within| *within < self.entries)?;
+        let delta = unpack(self.bytes, to_usize(within * u64::from(self.frame.width)), self.frame.width)?;
+        Some(self.column.value(self.frame.min, delta, index))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -403,6 +442,8 @@ mod tests {
         assert_eq!(column.decode(&file).unwrap(), values);
         for (index, value) in (0..).zip(values) {
             assert_eq!(column.get(&file, index).unwrap(), *value);
+            let pair = values.get(to_usize(index) + 1).map(|next| (*value, *next));
+            assert_eq!(column.get_pair(&file, index).ok(), pair);
             if values.iter().all(|value| *value >= 0) {
                 let bounds = column.block_bounds(&file, index / len_u64(FRAME_ENTRIES)).unwrap();
                 assert!((bounds.0..=bounds.1).contains(&i128::from(*value)));

@@ -94,8 +94,8 @@ impl SealedSegment {
     }
 
     fn verify_indexes(&self) -> Result<()> {
-        if let Some(shapes) = self.stream(Stream::Payload).shapes() {
-            shapes.verify(&self.file, self.rows())?;
+        for stream in Stream::ALL {
+            self.stream(stream).verify(&self.file)?;
         }
         for column in &self.fields {
             let dictionary = &column.dictionary;
