@@ -8,7 +8,7 @@ use crate::storage::Storage;
 
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
-use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, text};
+use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, payload, text};
 
 /// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
 /// manifest.
@@ -64,11 +64,13 @@ fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>)
     if !keywords.is_sorted_by(|a, b| a.field < b.field) {
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
+    // Before the fields, whose building takes their columns: payloads repeat them.
+    payload::write(&mut writer, rows, texts, &keywords)?;
     let mut fields = Vec::new();
     for keyword in keywords {
         fields.extend(keyword::write(&mut writer, keyword, rows)?);
     }
-    for stream in Stream::ALL {
+    for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;
     }
     let footer = Footer {

@@ -306,6 +306,24 @@ impl KeywordColumn {
         }
     }
 
+    /// How many rows hold the term of `code`.
+    pub(crate) fn cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
+        match self.postings.cardinality(file, code) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => self.posting(file, code).map(|rows| rows.len()),
+            other => other,
+        }
+    }
+
+    /// The rows that hold the term of `code`, only those of these ranks: a page does not decode all of them.
+    pub(crate) fn ranked(&self, file: &CheckedFile, code: u32, ranks: Range<u32>) -> Result<Vec<u32>> {
+        match self.postings.ranked(file, code, ranks.clone()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(self.posting(file, code)?.iter_ranks(ranks).collect())
+            }
+            other => other,
+        }
+    }
+
     /// The posting as it is stored, for verification.
     pub(crate) fn stored_posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
         self.postings.rows(file, code)
@@ -321,7 +339,7 @@ impl KeywordColumn {
         }
         let mut total = 0_u64;
         for code in codes.clone() {
-            total += u64::from(self.cardinalities(file, code..code + 1)?.first().copied().unwrap_or(0));
+            total += u64::from(self.cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {
                 break;
             }
@@ -353,8 +371,8 @@ impl KeywordColumn {
 
     /// How many rows hold the terms of `codes`, one after the other.
     pub(crate) fn cardinalities(&self, file: &CheckedFile, codes: Range<u32>) -> Result<Vec<u32>> {
-        let stored: Result<Vec<u32>> = codes.clone().map(|code| self.postings.cardinality(file, code)).collect();
-        match stored {
+        let mut stored = Vec::new();
+        match self.postings.cardinalities(file, codes.clone(), &mut stored) {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let mut counts = vec![0; codes.len()];
                 self.scan(file, |_, code| {
@@ -365,7 +383,7 @@ impl KeywordColumn {
                 })?;
                 Ok(counts)
             }
-            other => other,
+            other => other.map(|()| stored),
         }
     }
 }

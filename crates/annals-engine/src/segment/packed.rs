@@ -17,7 +17,7 @@ pub(crate) const FRAME_ENTRIES_U32: u32 = 128;
 /// The same, for signed arithmetic.
 const FRAME_STEP: i64 = 128;
 /// Zeroes behind packed bits, so that an entry is read as one aligned-free word.
-const PADDING: usize = 16;
+pub(super) const PADDING: usize = 16;
 /// A block of a framed column takes this many bytes per bit of width.
 const FRAME_UNIT: usize = FRAME_ENTRIES / 8;
 /// A block's directory entry: smallest value and end. The end of the block before lies in front of it.
@@ -56,7 +56,7 @@ fn pack_bits(values: impl Iterator<Item = u64>, width: u8, out: &mut Vec<u8>) {
 
 /// The `width` bits from `bit` on; `None` if `bytes` ends less than a word behind them.
 #[inline]
-fn unpack(bytes: &[u8], bit: usize, width: u32) -> Option<u64> {
+pub(super) fn unpack(bytes: &[u8], bit: usize, width: u32) -> Option<u64> {
     let start = bit / 8;
     let shift = bit % 8;
     if width == 0 {
@@ -130,6 +130,42 @@ impl PackedColumn {
         let bit = index * u64::from(self.width);
         let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
         Ok(self.based(unpack(bytes, to_usize(bit % 8), self.width)))
+    }
+
+    /// How many entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.section.count
+    }
+
+    /// Replaces `out` by `len` entries from `first` on.
+    pub(crate) fn read(&self, file: &CheckedFile, first: u64, len: usize, out: &mut Vec<u32>) -> Result<()> {
+        out.clear();
+        if first.checked_add(len_u64(len)).is_none_or(|end| end > self.section.count) {
+            return Err(file.contradicts(&self.section, &format!("has no {len} entries at {first}")));
+        }
+        out.resize(len, 0);
+        self.fill(file, first, out)
+    }
+
+    /// Fills `out` with the entries from `first` on.
+    pub(crate) fn fill(&self, file: &CheckedFile, first: u64, out: &mut [u32]) -> Result<()> {
+        let count = len_u64(out.len());
+        if first.checked_add(count).is_none_or(|end| end > self.section.count) {
+            return Err(file.contradicts(&self.section, &format!("has no {count} entries at {first}")));
+        }
+        if self.width == 0 {
+            out.fill(self.base);
+            return Ok(());
+        }
+        let bit = first * u64::from(self.width);
+        let size = (bit % 8 + count * u64::from(self.width)).div_ceil(8);
+        let bytes = file.bytes(&self.section, bit / 8, to_usize(size) + 8)?;
+        let mut at = to_usize(bit % 8);
+        for slot in out {
+            *slot = self.based(unpack(bytes, at, self.width));
+            at += to_usize(u64::from(self.width));
+        }
+        Ok(())
     }
 
     /// `new` made sure that all packed bits are there and that every sum fits.
@@ -298,6 +334,25 @@ impl FrameColumn {
         Ok(self.value(frame.min, delta, index))
     }
 
+    /// The entries at `index` and behind it. O(1), and hardly dearer than one of them.
+    pub(crate) fn get_pair(&self, file: &CheckedFile, index: u64) -> Result<(i64, i64)> {
+        let block = self.block(file, index / len_u64(FRAME_ENTRIES))?;
+        match (block.get(index), block.get(index.saturating_add(1))) {
+            (Some(first), Some(second)) => Ok((first, second)),
+            _ => Ok((self.get(file, index)?, self.get(file, index.saturating_add(1))?)),
+        }
+    }
+
+    /// Block `block`, to read several of its entries.
+    pub(crate) fn block<'a>(&self, file: &'a CheckedFile, block: u64) -> Result<FrameBlock<'a>> {
+        let frame = self.frame(file, block)?;
+        let first = block * len_u64(FRAME_ENTRIES);
+        let size = to_usize(u64::from(frame.width)) * FRAME_UNIT + PADDING;
+        let bytes = file.bytes(&self.section, frame.at, size)?;
+        let entries = self.section.count.saturating_sub(first).min(len_u64(FRAME_ENTRIES));
+        Ok(FrameBlock { column: *self, frame, bytes, first, entries })
+    }
+
     /// The smallest and the largest value block `block` can hold, without decoding it.
     pub(crate) fn block_bounds(&self, file: &CheckedFile, block: u64) -> Result<(i128, i128)> {
         let frame = self.frame(file, block)?;
@@ -343,6 +398,26 @@ impl FrameColumn {
     }
 }
 
+/// A block of a framed column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameBlock<'a> {
+    column: FrameColumn,
+    frame: Frame,
+    bytes: &'a [u8],
+    first: u64,
+    entries: u64,
+}
+
+impl FrameBlock<'_> {
+    /// The entry at `index`, counted from the column's first; `None` if it lies in another block.
+    #[inline]
+    pub(crate) fn get(&self, index: u64) -> Option<i64> {
+        let within = index.checked_sub(self.first).filter(|within| *within < self.entries)?;
+        let delta = unpack(self.bytes, to_usize(within * u64::from(self.frame.width)), self.frame.width)?;
+        Some(self.column.value(self.frame.min, delta, index))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -367,6 +442,8 @@ mod tests {
         assert_eq!(column.decode(&file).unwrap(), values);
         for (index, value) in (0..).zip(values) {
             assert_eq!(column.get(&file, index).unwrap(), *value);
+            let pair = values.get(to_usize(index) + 1).map(|next| (*value, *next));
+            assert_eq!(column.get_pair(&file, index).ok(), pair);
             if values.iter().all(|value| *value >= 0) {
                 let bounds = column.block_bounds(&file, index / len_u64(FRAME_ENTRIES)).unwrap();
                 assert!((bounds.0..=bounds.1).contains(&i128::from(*value)));

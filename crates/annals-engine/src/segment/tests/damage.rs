@@ -214,7 +214,7 @@ fn with_damage_inside(built: &Written, kind: layout::SectionKind, field: u8) -> 
 #[test]
 fn a_damaged_posting_is_read_off_the_codes() {
     let built = written(many_small_events(150_000));
-    let segment = with_damage_inside(&built, layout::SectionKind::PostingBytes, Field::ResourceId.number());
+    let segment = with_damage_inside(&built, layout::SectionKind::PostingBits, Field::ResourceId.number());
     let (damaged, sound) =
         (segment.keyword(Field::ResourceId).unwrap(), built.segment.keyword(Field::ResourceId).unwrap());
     let mut rebuilt = 0;

@@ -5,6 +5,7 @@
 mod damage;
 mod format;
 mod model;
+mod payload;
 mod sizes;
 
 use std::borrow::Cow;
@@ -51,6 +52,14 @@ pub(super) fn keyword_value(random: &mut Random, field: Field) -> String {
         _ => 12,
     };
     let number = random.below(pool);
+    match field {
+        // Terms that are packed: hex digits of one length, UUIDs; and nearly such terms.
+        Field::UserId => return format!("{:024x}", u128::from(number) << 60),
+        Field::SessionId => return EventId::from_u128(u128::from(number) << 90).to_string(),
+        Field::TaskId => return format!("{number:02x}"),
+        Field::RequestId => return format!("{:016X}", number << 40),
+        _ => {}
+    }
     match number {
         2 => "é\u{1F600}".to_owned(),
         5 => "v".to_owned(),
