@@ -85,7 +85,7 @@ pub(crate) const EVENT_TYPES: [(&str, u8); 64] = [
 ];
 
 /// How grave an event is, with its share in a thousand.
-pub(crate) const SEVERITIES: [(&str, u32); 4] = [("info", 800), ("warn", 110), ("error", 60), ("success", 30)];
+pub(crate) const SEVERITIES: [(&str, u32); 4] = [("info", 830), ("warn", 110), ("error", 30), ("success", 30)];
 
 /// How it ended, with its share in a thousand.
 pub(crate) const STATUSES: [(&str, u32); 5] =
