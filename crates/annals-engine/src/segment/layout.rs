@@ -96,12 +96,12 @@ pub(crate) enum SectionKind {
     BlockDirectory = 32,
     BlockBytes = 33,
     ConstantText = 34,
-    ShapeTable = 40,
-    ShapeBlocks = 41,
-    ShapeBits = 42,
-    ShapeHeap = 43,
-    ShapeTermBytes = 44,
-    ShapeTermBounds = 45,
+    ShapeTable = 48,
+    ShapeBlocks = 49,
+    ShapeBits = 50,
+    ShapeHeap = 51,
+    ShapeTermBytes = 52,
+    ShapeTermBounds = 53,
 }
 
 /// One section: where it lies and how it is packed.
