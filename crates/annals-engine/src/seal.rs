@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roaring::RoaringBitmap;
 
 use crate::catalog::{LiveEntry, SealedEntry};
-use crate::codec::row_usize;
+use crate::codec::{row_usize, to_usize};
 use crate::error::{Error, Result};
 use crate::fold::{fold_overlays, forget_owed, write_idempotency, write_owed};
 use crate::layout::{FileKind, segment_path};
-use crate::live::LiveSegment;
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
-use crate::seal_rows;
+use crate::seal_rows::{self, FullLog};
 use crate::segment::{SealedSegment, SegmentMeta, SegmentSummary};
 use crate::shared::Shared;
 
@@ -78,6 +77,8 @@ fn write_segments(
     partitions: &[PartitionRows],
     ids: Range<u64>,
 ) -> Result<Vec<Sealed>> {
+    let log = live.segment.bytes(0, to_usize(live.closed_at.unwrap_or(0)))?;
+    let log = FullLog { live: &live.segment, bytes: &log };
     let next = AtomicUsize::new(0);
     let work: Vec<(&PartitionRows, u64)> = partitions.iter().zip(ids).collect();
     let run = || -> Result<Vec<(usize, Sealed)>> {
@@ -85,7 +86,7 @@ fn write_segments(
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((partition, id)) = work.get(index) else { return Ok(done) };
-            done.push((index, write_segment(shared, &live.segment, partition, *id)?));
+            done.push((index, write_segment(shared, log, partition, *id)?));
         }
     };
     let mut sealed = std::thread::scope(|scope| -> Result<Vec<(usize, Sealed)>> {
@@ -143,11 +144,11 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
         .collect()
 }
 
-fn write_segment(shared: &Shared, live: &LiveSegment, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
+fn write_segment(shared: &Shared, log: FullLog<'_>, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: shared.options.clock.now_us() };
     let live_rows: Vec<u32> = partition.rows.iter().map(|(_, row)| *row).collect();
     let path = segment_path(&shared.options.directory, segment_id);
-    let summary = seal_rows::build(&*shared.options.storage, &path, live, &partition.rows, &meta)?;
+    let summary = seal_rows::build(&*shared.options.storage, &path, log, &partition.rows, &meta)?;
     let segment = open_segment(shared, segment_id, &summary)?;
     let entry = segment_entry(shared, segment_id, partition.start_us, &summary);
     Ok(Sealed { entry, segment, live_rows })
