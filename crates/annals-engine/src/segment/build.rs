@@ -8,7 +8,7 @@ use crate::storage::Storage;
 
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
-use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, text};
+use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword_build, packed, text};
 
 /// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
 /// manifest.
@@ -64,10 +64,7 @@ fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>)
     if !keywords.is_sorted_by(|a, b| a.field < b.field) {
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
-    let mut fields = Vec::new();
-    for keyword in keywords {
-        fields.extend(keyword::write(&mut writer, keyword, rows)?);
-    }
+    let fields = keyword_build::write(&mut writer, keywords, rows)?;
     for stream in Stream::ALL {
         text::write(&mut writer, stream, rows, texts)?;
     }
@@ -116,6 +113,6 @@ fn write_ids(
         return Ok(true);
     }
     let all: Vec<EventId> = ids.iter().zip(made()).map(|(id, made)| id.unwrap_or(made)).collect();
-    ids::write(writer, store, &all)?;
+    ids::write(writer, store, created_at_us, &all)?;
     Ok(false)
 }
