@@ -10,14 +10,17 @@ mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hex;
+mod id_times;
 mod ids;
 mod keyword;
+mod keyword_build;
 mod layout;
 mod merge;
 mod packed;
 mod part;
 mod payload;
 mod postings;
+mod row_values;
 mod sealed;
 mod template;
 mod text;

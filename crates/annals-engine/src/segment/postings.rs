@@ -67,7 +67,7 @@ pub(crate) fn write<'a>(
 ) -> Result<()> {
     let mut cardinalities = Vec::with_capacity(by_term.size_hint().0);
     let mut starts = Vec::with_capacity(by_term.size_hint().0 / BLOCK_TERMS + 2);
-    let mut bits = BitWriter::new();
+    let mut bits = BitWriter::with_capacity(row_usize(rows) * 2);
     for (index, term_rows) in by_term.enumerate() {
         if index.is_multiple_of(BLOCK_TERMS) {
             starts.push(bits.position().cast_signed());
@@ -338,34 +338,48 @@ impl Posting<'_> {
         if self.cardinality <= self.rows / BITMAP_DENSITY {
             return self.ranked(0..self.cardinality).map(RowSet::from_sorted);
         }
-        let bitmap = if self.form == Form::Plain {
-            let mut bytes = Vec::with_capacity(row_usize(self.rows / 8) + 8);
-            let mut at = 0;
-            while at < self.size {
-                let width = u32::try_from((self.size - at).min(32)).ok()?;
-                bytes.extend_from_slice(&u32::try_from(self.bits.get(self.start + at, width)).ok()?.to_le_bytes());
-                at += u64::from(width);
-            }
-            RoaringBitmap::from_lsb0_bytes(0, &bytes)
-        } else {
-            let mut bytes = vec![0_u8; row_usize(self.rows / 8) + 1];
-            let mut right = true;
-            let mut next = 0;
-            self.walk(0..self.cardinality, |row| {
-                right &= row >= next;
-                next = row.wrapping_add(1);
-                match bytes.get_mut(row_usize(row / 8)) {
-                    Some(byte) => *byte |= 1 << (row % 8),
-                    None => right = false,
-                }
-            })?;
-            if !right {
-                return None;
-            }
-            RoaringBitmap::from_lsb0_bytes(0, &bytes)
-        };
+        let bytes = if self.form == Form::Plain { self.plain_bytes() } else { self.split_bytes()? };
+        let bitmap = RoaringBitmap::from_lsb0_bytes(0, &bytes);
         let right = bitmap.len() == u64::from(self.cardinality) && bitmap.max().is_none_or(|row| row < self.rows);
         right.then(|| RowSet::from_bitmap(bitmap))
+    }
+
+    /// A bit for each row, of a posting that has just these.
+    fn plain_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(row_usize(self.rows / 8) + 8);
+        let mut at = 0;
+        while at < self.size {
+            let width = u32::try_from((self.size - at).min(32)).unwrap_or(32);
+            let [b0, b1, b2, b3, ..] = self.bits.get(self.start + at, width).to_le_bytes();
+            bytes.extend_from_slice(&[b0, b1, b2, b3]);
+            at += u64::from(width);
+        }
+        bytes
+    }
+
+    /// A bit for each row; `None` if the rows do not ascend.
+    fn split_bytes(&self) -> Option<Vec<u8>> {
+        let words = row_usize(self.rows.div_ceil(u64::BITS));
+        let mut bytes = Vec::with_capacity(words * 8);
+        let mut word = 0_u64;
+        let mut end = u64::BITS;
+        let (mut next, mut right) = (0, true);
+        self.walk(0..self.cardinality, |row| {
+            right &= row >= next && row < self.rows;
+            if !right {
+                return;
+            }
+            next = row + 1;
+            // Rows ascend: a word is done when the first row beyond it comes.
+            while row >= end {
+                bytes.extend_from_slice(&word.to_le_bytes());
+                word = 0;
+                end += u64::BITS;
+            }
+            word |= 1 << (row % u64::BITS);
+        })?;
+        bytes.extend_from_slice(&word.to_le_bytes());
+        right.then_some(bytes)
     }
 
     /// The rows of some ranks, which are below the cardinality; `None` if the bits make no sense.
@@ -420,7 +434,7 @@ mod tests {
 
     fn assert_comes_back(rows: &[u32], row_count: u32) {
         let (form, size) = form(len_u32(rows.len()), row_count);
-        let mut bits = BitWriter::new();
+        let mut bits = BitWriter::with_capacity(0);
         bits.push(5, 3);
         encode(rows, form, row_count, &mut bits);
         assert_eq!(bits.position(), 3 + size, "{form:?}");

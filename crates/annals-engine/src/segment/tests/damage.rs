@@ -233,7 +233,7 @@ fn a_damaged_id_table_is_replaced_by_a_search() {
     let mut searched = 0;
     for (row, event) in (0..).zip(&built.events).step_by(1499) {
         let table = segment.ids.as_ref().unwrap();
-        searched += usize::from(table.find_in_table(&segment.file, event.id).is_err());
+        searched += usize::from(table.find_indexed(&segment.file, event.id).is_err());
         assert_eq!(segment.find_id(event.id).unwrap(), [row]);
     }
     assert!(searched > 0, "some of the buckets lie in the damaged chunk");
