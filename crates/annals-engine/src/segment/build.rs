@@ -8,7 +8,9 @@ use crate::storage::Storage;
 
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
-use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, payload, text};
+use super::{
+    SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword_build, packed, payload, text,
+};
 
 /// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
 /// manifest.
@@ -66,10 +68,7 @@ fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>)
     }
     // Before the fields, whose building takes their columns: payloads repeat them.
     payload::write(&mut writer, rows, texts, &keywords)?;
-    let mut fields = Vec::new();
-    for keyword in keywords {
-        fields.extend(keyword::write(&mut writer, keyword, rows)?);
-    }
+    let fields = keyword_build::write(&mut writer, keywords, rows)?;
     for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;
     }
@@ -118,6 +117,6 @@ fn write_ids(
         return Ok(true);
     }
     let all: Vec<EventId> = ids.iter().zip(made()).map(|(id, made)| id.unwrap_or(made)).collect();
-    ids::write(writer, store, &all)?;
+    ids::write(writer, store, created_at_us, &all)?;
     Ok(false)
 }

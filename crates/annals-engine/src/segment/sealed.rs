@@ -244,7 +244,7 @@ impl SealedSegment {
         for column in &self.fields {
             column.codes_of(&self.file, row, &mut codes)?;
             for code in &codes {
-                values.push(column.field.number(), column.dictionary.term(&self.file, *code)?);
+                values.push(column.field.number(), &column.dictionary.term(&self.file, *code)?);
             }
         }
         for (stream, tag) in

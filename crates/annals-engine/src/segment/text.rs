@@ -1,4 +1,5 @@
-//! Texts: per stream, blocks of consecutive rows, compressed one by one, so that a row costs one block.
+//! Texts: per stream, tokens where they are words, else blocks of consecutive rows, compressed one by one, so that a
+//! row costs one block.
 
 use std::sync::Arc;
 
@@ -6,11 +7,15 @@ use parking_lot::Mutex;
 
 use crate::codec::{Reader, len_u32, len_u64, put_varint, row_usize, to_usize};
 use crate::error::{Error, Result};
+use crate::filter::text::TextTest;
+use crate::rows::RowSet;
 
 use super::checked::CheckedFile;
 use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
+use super::sealed::compact_rows;
 use super::template::{Found, Scratch, TemplateReader};
+use super::tokens::{RowBuffer, TokenCoder, TokenColumn};
 use super::writer::SegmentWriter;
 use super::{Stream, TextSource};
 
@@ -18,21 +23,21 @@ use super::{Stream, TextSource};
 /// better, but a page of scattered rows decodes one per row.
 pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
 /// A block has at most this many rows: finding a row in it walks over the lengths before.
-const BLOCK_ROWS_MAX: u32 = 512;
+pub(super) const BLOCK_ROWS_MAX: u32 = 512;
 /// No value is larger: an event has at most 1 MiB.
 pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row.
 const KEPT_SIZE_MAX: usize = 64 << 10;
-const ZSTD_LEVEL: i32 = 1;
+pub(super) const ZSTD_LEVEL: i32 = 1;
 const ENTRY_SIZE: usize = 4 + 4 + 8;
 /// Marks a block that did not shrink and is stored as it is.
 const STORED_AS_IS: u32 = 1 << 31;
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
-    let mut blocks: Option<BlockWriter> = None;
+    let mut started: Option<Builder> = None;
     // As long as every row is like the first one, nothing is written.
     let mut first: Option<Vec<u8>> = None;
     for row in 0..rows {
@@ -40,27 +45,77 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, sourc
         if value.as_ref().is_some_and(|value| value.len() > VALUE_SIZE_MAX) {
             return Err(Error::invalid_input(format!("a text of row {row} exceeds {VALUE_SIZE_MAX} bytes")));
         }
-        match &mut blocks {
-            Some(blocks) => blocks.push(writer, value.as_deref())?,
+        match &mut started {
+            Some(builder) => builder.push(writer, value.as_deref())?,
             None if row == 0 => first = value.map(std::borrow::Cow::into_owned),
             None if value.as_deref() == first.as_deref() => {}
             None => {
-                let mut started = BlockWriter::new(writer)?;
+                let builder = started.insert(Builder::new(writer, stream)?);
                 for _ in 0..row {
-                    started.push(writer, first.as_deref())?;
+                    builder.push(writer, first.as_deref())?;
                 }
-                started.push(writer, value.as_deref())?;
-                blocks = Some(started);
+                builder.push(writer, value.as_deref())?;
             }
         }
     }
-    match (blocks, first) {
-        (Some(blocks), _) => blocks.finish(writer, stream),
+    match (started, first) {
+        (Some(builder), _) => builder.finish(writer, stream),
         (None, Some(value)) => {
             writer.section(Section::new(SectionKind::ConstantText, stream.number(), u64::from(rows)), &value)
         }
         (None, None) => Ok(()),
     }
+}
+
+/// A stream in the form that suits it.
+enum Builder {
+    Tokens(TokenCoder),
+    Blocks(BlockWriter),
+}
+
+impl Builder {
+    fn new(writer: &mut SegmentWriter, stream: Stream) -> Result<Self> {
+        Ok(match stream {
+            Stream::Message | Stream::Content => Builder::Tokens(TokenCoder::new()),
+            Stream::Payload | Stream::Stored => Builder::Blocks(BlockWriter::new(writer)?),
+        })
+    }
+
+    fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
+        match self {
+            Builder::Tokens(coder) => {
+                coder.push(value);
+                if coder.gives_up(writer.path())? {
+                    *self = Builder::Blocks(rewritten(coder, writer)?);
+                }
+                Ok(())
+            }
+            Builder::Blocks(blocks) => blocks.push(writer, value),
+        }
+    }
+
+    fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
+        match self {
+            Builder::Tokens(mut coder) => {
+                if coder.pays(writer.path())? {
+                    return coder.write(writer, stream);
+                }
+                rewritten(&coder, writer)?.finish(writer, stream)
+            }
+            Builder::Blocks(blocks) => blocks.finish(writer, stream),
+        }
+    }
+}
+
+/// The rows of `coder` in blocks.
+fn rewritten(coder: &TokenCoder, writer: &mut SegmentWriter) -> Result<BlockWriter> {
+    let mut blocks = BlockWriter::new(writer)?;
+    let mut text = Vec::new();
+    for row in 0..coder.rows() {
+        let present = coder.text(row, &mut text);
+        blocks.push(writer, present.then_some(text.as_slice()))?;
+    }
+    Ok(blocks)
 }
 
 /// The bytes that a block takes.
@@ -216,6 +271,7 @@ enum Form {
     Blocks(Blocks),
     /// Shapes, and the rows that have none, numbered among themselves.
     Shapes(Box<TemplateReader>, Option<Blocks>),
+    Tokens(TokenColumn),
 }
 
 /// Where compressed rows lie.
@@ -245,7 +301,10 @@ impl StreamReader {
         } else if let Some(shapes) = TemplateReader::new(footer, stream)? {
             Form::Shapes(Box::new(shapes), Blocks::new(footer, stream)?)
         } else {
-            Blocks::new(footer, stream)?.map_or(Form::Absent, Form::Blocks)
+            match TokenColumn::new(footer, stream)? {
+                Some(tokens) => Form::Tokens(tokens),
+                None => Blocks::new(footer, stream)?.map_or(Form::Absent, Form::Blocks),
+            }
         };
         Ok(Self { rows: footer.rows, form, last: Mutex::new(None) })
     }
@@ -257,7 +316,14 @@ impl StreamReader {
 
     /// A walk over rows; ascending ones decode each block once. `fields` are the segment's: a text may repeat them.
     pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile, fields: &'a [KeywordColumn]) -> StreamCursor<'a> {
-        StreamCursor { reader: self, file, fields, current: None, scratch: Scratch::default() }
+        StreamCursor {
+            reader: self,
+            file,
+            fields,
+            current: None,
+            scratch: Scratch::default(),
+            buffer: RowBuffer::default(),
+        }
     }
 
     /// Keeps a block for the next row, unless it is a large one.
@@ -269,9 +335,36 @@ impl StreamReader {
         block
     }
 
-    /// The shapes of the stream, for verification.
-    pub(crate) fn shapes(&self) -> Option<&TemplateReader> {
-        if let Form::Shapes(shapes, _) = &self.form { Some(shapes) } else { None }
+    /// The rows of `candidates` whose text passes `test`.
+    pub(crate) fn search(
+        &self,
+        file: &CheckedFile,
+        fields: &[KeywordColumn],
+        candidates: &RowSet,
+        test: &TextTest<'_>,
+    ) -> Result<RowSet> {
+        if let Form::Tokens(column) = &self.form {
+            return column.search(file, candidates, test);
+        }
+        let mut rows = Vec::new();
+        if !self.is_absent() {
+            let (mut cursor, mut scratch) = (self.cursor(file, fields), Vec::new());
+            for row in candidates.iter() {
+                if cursor.value(row)?.is_some_and(|text| test.passes(text, &mut scratch)) {
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(compact_rows(rows, self.rows))
+    }
+
+    /// Checks what reading every row does not.
+    pub(crate) fn verify(&self, file: &CheckedFile) -> Result<()> {
+        match &self.form {
+            Form::Tokens(column) => column.verify(file),
+            Form::Shapes(shapes, _) => shapes.verify(file, self.rows),
+            Form::Absent | Form::Constant(_) | Form::Blocks(_) => Ok(()),
+        }
     }
 }
 
@@ -347,6 +440,7 @@ pub(crate) struct StreamCursor<'a> {
     fields: &'a [KeywordColumn],
     current: Option<Arc<DecodedBlock>>,
     scratch: Scratch,
+    buffer: RowBuffer,
 }
 
 impl StreamCursor<'_> {
@@ -365,6 +459,7 @@ impl StreamCursor<'_> {
                     None => Err(Error::corrupt("a text has no shape and is nowhere else").at_path(self.file.path())),
                 },
             },
+            Form::Tokens(column) => column.text(self.file, row, &mut self.buffer),
         }
     }
 

@@ -286,7 +286,7 @@ impl RowReader<'_> {
                 let column = column.ok_or_else(missing)?;
                 column.codes_of(self.file, self.row, &mut scratch.codes)?;
                 let code = scratch.codes.first().ok_or_else(missing)?;
-                scratch.text.extend_from_slice(column.dictionary.term(self.file, *code)?);
+                scratch.text.extend_from_slice(&column.dictionary.term(self.file, *code)?);
             }
             Part::Number { notation, base, width } => {
                 notation.write(base.wrapping_add(bits.take(*width).cast_signed()), &mut scratch.text);
