@@ -21,7 +21,7 @@ fn constant_rows_cost_next_to_nothing() {
         .map(|number| {
             event.created_at_us = Some(1_700_000_000_000_000 + number * 250_000);
             let mut bytes = Vec::new();
-            record::encode(&event, &mut bytes, |_, _| {});
+            record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
             Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(number.cast_unsigned() + 1).unwrap()
         })
         .collect();
