@@ -18,17 +18,12 @@ use crate::layout::{FileKind, segment_path};
 use crate::live::{ABSENT, BLOCK_ROWS, LiveBlock, LiveSegment};
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
+use crate::partition::{PartitionSpan, Slice, cut};
 use crate::segment::{
     KeywordCodes, KeywordInput, SealedSegment, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource,
     build_segment,
 };
 use crate::shared::Shared;
-
-/// Live rows of one partition in (`created_at`, sequence) order.
-struct PartitionRows {
-    start_us: i64,
-    rows: Vec<(i64, u32)>,
-}
 
 /// A segment that is written and not yet named by the manifest.
 struct Sealed {
@@ -57,6 +52,7 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     }
     published?;
     shared.counters.seals.fetch_add(1, Ordering::Relaxed);
+    shared.compaction_due.store(true, Ordering::Relaxed);
     shared.remove_dropped()?;
     Ok(true)
 }
@@ -73,12 +69,7 @@ fn check_log(live: &LiveEntry) -> Result<()> {
 }
 
 /// Writes one segment per partition, without the rows deleted by now.
-fn write_segments(
-    shared: &Shared,
-    live: &LiveEntry,
-    partitions: &[PartitionRows],
-    ids: Range<u64>,
-) -> Result<Vec<Sealed>> {
+fn write_segments(shared: &Shared, live: &LiveEntry, partitions: &[Slice], ids: Range<u64>) -> Result<Vec<Sealed>> {
     let mut sealed = Vec::with_capacity(partitions.len());
     for (partition, id) in partitions.iter().zip(ids) {
         sealed.push(write_segment(shared, &live.segment, partition, id)?);
@@ -89,7 +80,7 @@ fn write_segments(
     Ok(sealed)
 }
 
-fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
+fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<Slice> {
     let mut rows = Vec::with_capacity(row_usize(live.segment.row_count()));
     for block in live.segment.blocks() {
         let columns = block.columns.read();
@@ -99,18 +90,15 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
     if !rows.is_sorted() {
         rows.sort_unstable();
     }
-    let span = shared.options.partition;
-    rows.chunk_by(|(a, _), (b, _)| span.start_us(*a) == span.start_us(*b))
-        .filter_map(|run| Some(PartitionRows { start_us: span.start_us(run.first()?.0), rows: run.to_vec() }))
-        .collect()
+    cut(&rows, shared.options.partition)
 }
 
-fn write_segment(shared: &Shared, live: &LiveSegment, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
+fn write_segment(shared: &Shared, live: &LiveSegment, partition: &Slice, segment_id: u64) -> Result<Sealed> {
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: shared.options.clock.now_us() };
     let live_rows: Vec<u32> = partition.rows.iter().map(|(_, row)| *row).collect();
     let summary = build(shared, live, partition, &live_rows, &meta)?;
     let segment = open_segment(shared, segment_id, &summary)?;
-    let entry = segment_entry(shared, segment_id, partition.start_us, &summary);
+    let entry = segment_entry(segment_id, partition.span, partition.start_us, &summary);
     Ok(Sealed { entry, segment, live_rows })
 }
 
@@ -123,15 +111,15 @@ pub(crate) fn open_segment(shared: &Shared, segment_id: u64, summary: &SegmentSu
 
 /// What the manifest says of a segment just written.
 pub(crate) fn segment_entry(
-    shared: &Shared,
     id: u64,
+    partition_span: PartitionSpan,
     partition_start_us: i64,
     summary: &SegmentSummary,
 ) -> SegmentEntry {
     SegmentEntry {
         id,
         partition_start_us,
-        partition_span: shared.options.partition as u8,
+        partition_span: partition_span as u8,
         rows: summary.rows,
         size_bytes: summary.size_bytes,
         min_created_at_us: summary.time_bounds_us.0,
@@ -148,7 +136,7 @@ pub(crate) fn segment_entry(
 fn build(
     shared: &Shared,
     live: &LiveSegment,
-    partition: &PartitionRows,
+    partition: &Slice,
     live_rows: &[u32],
     meta: &SegmentMeta,
 ) -> Result<SegmentSummary> {
