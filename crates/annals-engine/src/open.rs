@@ -165,6 +165,8 @@ fn share(
         maintenance_failure: Mutex::default(),
         read_only,
         wake: crate::shared::Wake::default(),
+        compaction_due: AtomicBool::new(false),
+        cut: Mutex::default(),
         counters: crate::shared::Counters::default(),
         lock: Mutex::new(Some(lock)),
         options,
