@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use annals_benches::{END_US, append_all, batch_of, generate};
-use annals_engine::{AppendOptions, Delete, Durability, Engine, Options, StoredEvent};
+use annals_engine::{AppendOptions, Delete, Durability, Engine, Options};
+use annals_generate::Prepared;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ struct Store {
     _directory: TempDir,
 }
 
-fn store(durability: Durability, events: &[StoredEvent]) -> Store {
+fn store(durability: Durability, events: &Prepared) -> Store {
     let directory = tempfile::tempdir().expect("a folder for the benchmark");
     let mut options = Options::new(directory.path());
     options.durability = durability;
@@ -28,17 +29,16 @@ fn store(durability: Durability, events: &[StoredEvent]) -> Store {
 }
 
 fn append(criterion: &mut Criterion) {
-    let events = generate(APPEND_EVENTS).expect("generated events are within the limits");
+    let events = generate(APPEND_EVENTS);
     let mut group = criterion.benchmark_group("append");
     group.sample_size(20);
     for durability in [Durability::Buffered, Durability::Interval, Durability::Sync] {
         for len in [1_usize, 100, 10_000] {
-            let store = store(durability, &[]);
-            let chunk = events.get(..len).expect("as many events as the longest batch");
+            let store = store(durability, &generate(0));
             group.throughput(Throughput::Elements(u64::try_from(len).expect("a small number")));
             group.bench_function(BenchmarkId::new(durability.to_string(), len), |bencher| {
                 bencher.iter(|| {
-                    let batch = batch_of(chunk).expect("generated events are within the limits");
+                    let batch = batch_of(&events, 0..len).expect("generated events are within the limits");
                     black_box(store.engine.append(batch, &AppendOptions::default()).expect("there is room"));
                 });
             });
@@ -49,7 +49,7 @@ fn append(criterion: &mut Criterion) {
 }
 
 fn seal_and_reopen(criterion: &mut Criterion) {
-    let events = generate(STORE_EVENTS).expect("generated events are within the limits");
+    let events = generate(STORE_EVENTS);
     let mut group = criterion.benchmark_group("store");
     group.sample_size(10);
     group.throughput(Throughput::Elements(STORE_EVENTS));
@@ -79,7 +79,7 @@ fn seal_and_reopen(criterion: &mut Criterion) {
 
 fn drop_by_time(criterion: &mut Criterion) {
     const DAY_US: i64 = 86_400_000_000;
-    let events = generate(STORE_EVENTS).expect("generated events are within the limits");
+    let events = generate(STORE_EVENTS);
     let mut group = criterion.benchmark_group("drop");
     group.sample_size(10);
     group.bench_function("the oldest third, a day's bound", |bencher| {

@@ -15,10 +15,11 @@ fn queries(criterion: &mut Criterion) {
     options.durability = Durability::Buffered;
     options.background = false;
     let engine = Engine::open(options).expect("an empty folder opens");
-    let events = generate(STORE_EVENTS).expect("generated events are within the limits");
+    let events = generate(STORE_EVENTS);
     append_all(&engine, &events, 10_000, 1).expect("there is room");
-    let sample = events.get(events.len() / 2).expect("there are events");
-    let of = |field: Field| Filter::term(field, sample.values(field).next().unwrap_or_default());
+    let mut realms = [""; 3];
+    let sample = events.event(events.len() / 2, &mut realms).expect("there are events");
+    let of = |field: Field| Filter::term(field, sample.get(field).unwrap_or_default());
     let all = || Query::new(&TenantScope::Unlimited).limit(100);
     let pages = [
         ("newest 100 and total", all()),

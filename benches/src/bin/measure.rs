@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use annals_benches::{END_US, Stopwatch, append_all, generate};
-use annals_engine::{Engine, Field, Filter, Options, StoredEvent, TenantScope};
+use annals_engine::{Engine, Field, Filter, Options, TenantScope};
+use annals_generate::Prepared;
 use annals_query::{Order, Query, StatsRequest, execute, stats};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -23,7 +24,7 @@ fn main() -> Outcome<()> {
     let count: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let scratch = tempfile::tempdir()?;
     let directory = arguments.next().map_or_else(|| scratch.path().to_owned(), PathBuf::from);
-    let events = generate(count)?;
+    let events = generate(count);
     say(&format!("{count} events generated, newest at {END_US} us"))?;
     let engine = Engine::open(Options::new(directory))?;
     ingest(&engine, &events)?;
@@ -45,7 +46,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn ingest(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
+fn ingest(engine: &Engine, events: &Prepared) -> Outcome<()> {
     let stopwatch = Stopwatch::start();
     append_all(engine, events, BATCH_LEN, THREADS)?;
     let (appended_s, appended_cpu_s) = (stopwatch.wall_s(), stopwatch.cpu_s());
@@ -67,11 +68,14 @@ fn ingest(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
     Ok(())
 }
 
-fn queries(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
-    let middle = events.get(events.len() / 2).ok_or("no events")?;
+fn queries(engine: &Engine, events: &Prepared) -> Outcome<()> {
+    let mut realms = [""; 3];
+    let middle = events.event(events.len() / 2, &mut realms).ok_or("no events")?;
+    let middle_us = middle.created_at_us.unwrap_or(END_US);
     let all = || Query::new(&TenantScope::Unlimited).limit(100);
-    let of = |field: Field| Filter::term(field, middle.values(field).next().unwrap_or_default());
-    let day_start = middle.created_at_us.div_euclid(DAY_US) * DAY_US;
+    let of = |field: Field| Filter::term(field, middle.get(field).unwrap_or_default());
+    let realm = || Filter::term(Field::RealmIds, middle.realm_ids.get(0).unwrap_or_default());
+    let day_start = middle_us.div_euclid(DAY_US) * DAY_US;
     let day = Filter::created_between(day_start, day_start + DAY_US);
     let week = Filter::created_between(day_start, day_start + 7 * DAY_US);
     let pages = [
@@ -80,7 +84,7 @@ fn queries(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
         ("one resource_id + total", all().filter(of(Field::ResourceId))),
         (
             "realm + type + one day, oldest first",
-            all().filter(of(Field::RealmIds).and(of(Field::EventType)).and(day)).order(Order::CreatedAtAsc),
+            all().filter(realm().and(of(Field::EventType)).and(day)).order(Order::CreatedAtAsc),
         ),
         ("offset 200,000", all().offset(200_000)),
         ("order by event_type", all().order(Order::EventTypeAsc)),
@@ -95,11 +99,11 @@ fn queries(engine: &Engine, events: &[StoredEvent]) -> Outcome<()> {
         say(&format!("    {found}"))?;
     }
     let request = StatsRequest { by: vec![Field::EventType, Field::ResourceType], top: None, interval_us: None };
-    let realm_week = Query::new(&TenantScope::Unlimited).filter(of(Field::RealmIds).and(week));
+    let realm_week = Query::new(&TenantScope::Unlimited).filter(realm().and(week));
     for (name, query) in [("statistics of all", all()), ("statistics of one realm, one week", realm_week)] {
         time(name, || Ok(_ = stats(&engine.snapshot(), &query, &request, &|| false)?))?;
     }
-    let needle = Filter::Contains(annals_engine::TextField::Message, "failed".to_owned());
+    let needle = Filter::Contains(annals_engine::TextField::Message, "gateway".to_owned());
     let text = all().filter(needle);
     time("substring of message, newest 100 + total", || Ok(_ = execute(&engine.snapshot(), &text, &|| false)?))?;
     let id = engine.snapshot().get_sequence(1 + u64::try_from(events.len())? / 2)?.ok_or("no such sequence")?.id;

@@ -25,11 +25,12 @@ fn main() -> Outcome<()> {
     let rounds: usize = arguments.next().map_or(Ok(41), |text| text.parse())?;
     let scratch = tempfile::tempdir()?;
     let engine = Engine::open(Options::new(scratch.path()))?;
-    let events = generate(count)?;
+    let events = generate(count);
     append_all(&engine, &events, 1_000, 2)?;
     engine.seal_now()?;
-    let middle = events.get(events.len() / 2).ok_or("no events")?;
-    let event_type = middle.event_type().to_owned();
+    let mut realms = [""; 3];
+    let middle = events.event(events.len() / 2, &mut realms).ok_or("no events")?;
+    let event_type = middle.get(Field::EventType).unwrap_or_default().to_owned();
 
     let config = ServerConfig { admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(scratch.path()) };
     let state = AppState::with_engine(engine.clone(), &config)?.state;

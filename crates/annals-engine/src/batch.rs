@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::codec::{Reader, len_u32};
 use crate::error::{Error, Result};
 use crate::event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, StoredEvent};
-use crate::field::{Field, VALUES_MAX, Values};
+use crate::field::{Field, VALUES_MAX};
 use crate::frame::{FRAME_EVENTS_MAX, FRAME_HEADER_SIZE, FRAME_PAYLOAD_MAX};
 use crate::id::EventId;
 use crate::record::{self, TermRef};
@@ -177,7 +177,7 @@ impl Batch {
         record::Record::take(&mut reader).and_then(|record| record.to_stored(sequence)).ok()
     }
 
-    /// The bytes of a term of this batch.
+    /// The stored form of a term of this batch.
     #[cfg(test)]
     pub(crate) fn term_bytes(&self, term: &TermRef) -> &[u8] {
         let start = crate::codec::row_usize(term.offset);
@@ -214,23 +214,17 @@ fn check(event: &Event<'_>) -> Result<()> {
         return Err(Error::invalid_input("event_type is required and must not be empty"));
     }
     let mut size = 0;
-    for field in Field::ALL {
-        match field.values() {
-            Values::Single => {
-                if let Some(value) = event.get(*field) {
-                    size += check_size(field.name(), value, field.value_size_max())?;
-                }
-            }
-            Values::Multiple => {
-                let values = event.values(*field);
-                if values.len() > VALUES_MAX {
-                    let message = format!("{field} has {} values, the limit is {VALUES_MAX}", values.len());
-                    return Err(Error::invalid_input(message));
-                }
-                for value in values.iter() {
-                    size += check_size(field.name(), value, field.value_size_max())?;
-                }
-            }
+    for (field, value) in event.singles() {
+        size += check_size(field.name(), value, field.value_size_max())?;
+    }
+    for field in Field::MULTIPLE {
+        let values = event.values(*field);
+        if values.len() > VALUES_MAX {
+            let message = format!("{field} has {} values, the limit is {VALUES_MAX}", values.len());
+            return Err(Error::invalid_input(message));
+        }
+        for value in values.iter() {
+            size += check_size(field.name(), value, field.value_size_max())?;
         }
     }
     size += check_size("message", event.message.unwrap_or_default(), MESSAGE_SIZE_MAX)?;

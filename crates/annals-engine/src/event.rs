@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::field::{FIELD_SLOTS, Field, FieldSet};
+use crate::field::{FIELD_SLOTS, Field, FieldSet, Values};
 use crate::id::EventId;
 
 /// The earliest `created_at`, inclusive: 1970-01-01.
@@ -93,7 +93,9 @@ pub struct Event<'a> {
     pub id: Option<EventId>,
     /// UTC microseconds, [`CREATED_AT_US_MIN`] to [`CREATED_AT_US_MAX`]; absent means now.
     pub created_at_us: Option<i64>,
-    keywords: [Option<&'a str>; FIELD_SLOTS],
+    keywords: [&'a str; FIELD_SLOTS],
+    /// Which of `keywords` are set: an event has a dozen of them.
+    set: FieldSet,
     /// The scopes it belongs to, up to [`crate::VALUES_MAX`].
     pub realm_ids: Texts<'a>,
     /// The users a notification is for, up to [`crate::VALUES_MAX`].
@@ -131,15 +133,25 @@ impl<'a> Event<'a> {
     /// Sets a single-valued keyword field; an empty text unsets it. `realm_ids` and
     /// `target_user_ids` are set by their own members and ignored here.
     pub fn set(&mut self, field: Field, value: &'a str) -> &mut Self {
-        if let Some(slot) = self.keywords.get_mut(field.index()) {
-            *slot = (!value.is_empty()).then_some(value);
+        if let (Values::Single, Some(slot)) = (field.values(), self.keywords.get_mut(field.index())) {
+            *slot = value;
+            if value.is_empty() {
+                self.set.remove(field);
+            } else {
+                self.set.insert(field);
+            }
         }
         self
     }
 
+    /// The single-valued fields that are set, ascending by number, with their values.
+    pub(crate) fn singles(&self) -> impl Iterator<Item = (Field, &'a str)> {
+        self.set.iter().filter_map(|field| Some((field, *self.keywords.get(field.index())?)))
+    }
+
     /// The value of a single-valued keyword field.
     pub fn get(&self, field: Field) -> Option<&'a str> {
-        self.keywords.get(field.index()).copied().flatten()
+        self.keywords.get(field.index()).copied().filter(|value| !value.is_empty())
     }
 
     /// The values of a multiple-valued keyword field.
@@ -158,7 +170,8 @@ impl Default for Event<'_> {
         Self {
             id: None,
             created_at_us: None,
-            keywords: [None; FIELD_SLOTS],
+            keywords: [""; FIELD_SLOTS],
+            set: FieldSet::default(),
             realm_ids: Texts::default(),
             target_user_ids: Texts::default(),
             message: None,

@@ -125,7 +125,13 @@ keyword_fields! {
 /// One more than the largest field number: the size of a table indexed by [`Field::index`].
 pub(crate) const FIELD_SLOTS: usize = 34;
 
+/// The same, to compare numbers with.
+pub(crate) const FIELD_SLOTS_U8: u8 = 34;
+
 impl Field {
+    /// The fields of which an event may hold several values, ascending by number.
+    pub const MULTIPLE: &'static [Field] = &[Field::RealmIds, Field::TargetUserIds];
+
     /// The number stored on disk.
     pub fn number(self) -> u8 {
         self as u8
@@ -173,6 +179,21 @@ impl FieldSet {
         self.0 &= !(1 << field.number());
     }
 
+    /// The fields in it, ascending by number. Unknown bits are passed over.
+    pub fn iter(self) -> impl Iterator<Item = Field> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            while left != 0 {
+                let number = u8::try_from(left.trailing_zeros()).unwrap_or(u8::MAX);
+                left &= left - 1;
+                if let Some(field) = Field::from_number(number) {
+                    return Some(field);
+                }
+            }
+            None
+        })
+    }
+
     /// Whether a field is in it.
     pub fn contains(self, field: Field) -> bool {
         self.0 & (1 << field.number()) != 0
@@ -190,7 +211,13 @@ mod tests {
             assert_eq!(Field::from_number(field.number()), Some(*field));
             assert_eq!(Field::from_name(field.name()), Some(*field));
         }
+        let multiple: Vec<Field> =
+            Field::ALL.iter().copied().filter(|field| field.values() == Values::Multiple).collect();
+        assert_eq!(Field::MULTIPLE, multiple);
+        // Records hold the values of single-valued fields first.
+        assert!(Field::ALL.iter().all(|field| multiple.contains(field) || *field < multiple[0]));
         assert_eq!(FIELD_SLOTS, Field::ALL.len() + 1);
+        assert_eq!(usize::from(FIELD_SLOTS_U8), FIELD_SLOTS);
         const { assert!(FIELD_SLOTS <= 64, "a FieldSet has 64 bits") };
     }
 }

@@ -48,6 +48,8 @@ pub(crate) const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
 pub(crate) const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
 /// Full log files waiting to be sealed before appends wait.
 pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
+/// More threads than this are used for sealing only if asked for: they would compete with the callers'.
+const SEAL_THREADS_DEFAULT_MAX: usize = 4;
 /// How long a log file is written to: deleted events leave the disk within this and a compaction.
 pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How far in the future `created_at` may lie.
@@ -79,6 +81,8 @@ pub struct Options {
     pub log_age_ms_max: u64,
     /// Full log files that may wait to be sealed, 1 to 64; beyond, `append` waits.
     pub unsealed_logs_max: usize,
+    /// Threads that seal one log together, 1 to 64.
+    pub seal_threads: usize,
     /// How far in the future an event's `created_at` may lie, in milliseconds.
     pub future_ms_max: u64,
     /// Whether a store whose last writer left damage behind is opened read-only all the same.
@@ -106,6 +110,8 @@ impl Options {
             queue_size_bytes: QUEUE_SIZE_BYTES_DEFAULT,
             log_age_ms_max: LOG_AGE_MS_MAX_DEFAULT,
             unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,
+            seal_threads: std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().min(SEAL_THREADS_DEFAULT_MAX)),
             future_ms_max: FUTURE_MS_MAX_DEFAULT,
             degraded: false,
             background: true,
@@ -125,6 +131,7 @@ impl Options {
         check("sync_marker_idle_ms", self.sync_marker_idle_ms, 1, 60_000)?;
         check("queue_size_bytes", crate::codec::len_u64(self.queue_size_bytes), 1 << 20, 4 << 30)?;
         check("log_age_ms_max", self.log_age_ms_max, 1_000, 30 * 24 * 3600 * 1000)?;
+        check("seal_threads", crate::codec::len_u64(self.seal_threads), 1, 64)?;
         check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)
     }
 }

@@ -1,11 +1,12 @@
 //! Event <-> record bytes. `docs/format.md`, "Record".
 
 use crate::batch::{RecordRef, term_hash};
-use crate::codec::{Reader, len_u32, len_u64, put_bytes, put_varint, row_usize};
+use crate::codec::{Reader, len_u32, put_bytes, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Event, RecordValues, StoredEvent, tag};
-use crate::field::{Field, Values};
+use crate::field::{FIELD_SLOTS_U8, Field};
 use crate::id::EventId;
+use crate::term::{self, Form};
 
 /// Bytes before a record's own fields: its size.
 pub(crate) const SIZE_PREFIX: usize = 4;
@@ -19,16 +20,24 @@ const FIXED_SIZE: usize = 1 + 8;
 /// A record's largest size: an event of 1 MiB and its tags.
 pub(crate) const RECORD_SIZE_MAX: usize = (1 << 20) + 64 * 1024;
 
+/// Set in a tag whose value is in a packed form: the tags themselves stay below.
+const TAG_PACKED: u8 = 0x80;
+/// Set besides if that form is [`Form::Uuid`].
+const TAG_UUID: u8 = 0x40;
+
 /// Where one keyword value lies in the buffer it was encoded into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TermRef {
+    /// Of the text.
     pub(crate) hash: u64,
+    /// Where the stored form starts, and its length.
     pub(crate) offset: u32,
     pub(crate) len: u16,
     pub(crate) field: u8,
+    pub(crate) form: Form,
 }
 
-/// Appends the record of an event whose limits were checked, and tells of each keyword value.
+/// Appends the record of an event whose limits were checked, and tells of each keyword value and its text.
 pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(TermRef, &[u8])) {
     let start = out.len();
     out.extend_from_slice(&[0; SIZE_PREFIX]);
@@ -39,29 +48,15 @@ pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(
     if let Some(id) = event.id {
         out.extend_from_slice(&id.as_u128().to_le_bytes());
     }
-    let mut keyword = |out: &mut Vec<u8>, field: Field, value: &str| {
-        out.push(field.number());
-        put_varint(out, len_u64(value.len()));
-        let offset = len_u32(out.len());
-        out.extend_from_slice(value.as_bytes());
-        let len = u16::try_from(value.len()).expect("keyword values are at most 1,024 bytes");
-        term(TermRef { hash: 0, offset, len, field: field.number() }, value.as_bytes());
-    };
-    for field in Field::ALL {
-        match field.values() {
-            Values::Single => {
-                if let Some(value) = event.get(*field) {
-                    keyword(out, *field, value);
-                }
-            }
-            Values::Multiple => {
-                let values = event.values(*field);
-                for (index, value) in values.iter().enumerate() {
-                    // A set: repeats and empty texts are left out. At most 16 values, so a scan is cheapest.
-                    if !value.is_empty() && !values.iter().take(index).any(|earlier| earlier == value) {
-                        keyword(out, *field, value);
-                    }
-                }
+    for (field, value) in event.singles() {
+        term(put_keyword(out, field, value), value.as_bytes());
+    }
+    for field in Field::MULTIPLE {
+        let values = event.values(*field);
+        for (index, value) in values.iter().enumerate() {
+            // A set: repeats and empty texts are left out. At most 16 values, so a scan is cheapest.
+            if !value.is_empty() && !values.iter().take(index).any(|earlier| earlier == value) {
+                term(put_keyword(out, *field, value), value.as_bytes());
             }
         }
     }
@@ -70,6 +65,25 @@ pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(
     if let Some(prefix) = out.get_mut(start..start + SIZE_PREFIX) {
         prefix.copy_from_slice(&size.to_le_bytes());
     }
+}
+
+#[inline]
+fn put_keyword(out: &mut Vec<u8>, field: Field, value: &str) -> TermRef {
+    let number = field.number();
+    let (form, len) = match term::pack(value.as_bytes()) {
+        None => {
+            out.push(number);
+            put_bytes(out, value.as_bytes());
+            (Form::Text, value.len())
+        }
+        Some((form, stored)) => {
+            out.push(number | TAG_PACKED | if form == Form::Uuid { TAG_UUID } else { 0 });
+            put_bytes(out, stored.as_slice());
+            (form, stored.as_slice().len())
+        }
+    };
+    let len = u16::try_from(len).expect("keyword values are at most 1,024 bytes");
+    TermRef { hash: 0, offset: len_u32(out.len() - usize::from(len)), len, field: number, form }
 }
 
 fn encode_others(event: &Event<'_>, out: &mut Vec<u8>) {
@@ -132,50 +146,45 @@ impl<'a> Record<'a> {
 
     /// The tagged values in order. A malformed one ends the walk with an error.
     pub(crate) fn values(&self) -> RecordWalk<'a> {
-        RecordWalk { reader: Reader::new(self.fields), last_tag: 0 }
+        RecordWalk { rest: self.fields, len: self.fields.len(), last_tag: 0 }
     }
 
-    /// The first value of a tag, walking no further than to it.
+    /// The first value of a tag that is no keyword field, walking no further than to it.
     pub(crate) fn value(&self, tag: u8) -> Result<Option<&'a [u8]>> {
         for value in self.values() {
-            let (found, bytes) = value?;
-            if found == tag {
-                return Ok(Some(bytes));
+            let found = value?;
+            if found.tag == tag && found.form == Form::Text {
+                return Ok(Some(found.bytes));
             }
-            if found > tag {
+            if found.tag > tag {
                 break;
             }
         }
         Ok(None)
     }
 
-    /// Where message, content, payload and the rest of the values lie: offset from the record's start
-    /// and length each. One walk.
-    pub(crate) fn locate_texts(&self) -> Result<[Option<(u64, u32)>; 4]> {
-        let id_size = if self.id.is_some() { 16 } else { 0 };
-        let fields_start = SIZE_PREFIX + FIXED_SIZE + id_size;
-        let mut found = [None; 4];
-        let mut walk = self.values();
-        loop {
-            let before = walk.reader.position();
-            let Some(value) = walk.next() else { return Ok(found) };
-            let (number, bytes) = value?;
-            let slot = match number {
-                tag::MESSAGE => 0,
-                tag::CONTENT => 1,
-                tag::PAYLOAD => 2,
-                tag::ERROR_MESSAGE.. => {
-                    // The rest is taken as it is; a malformed end shows when it is read.
-                    found[3] = Some((len_u64(fields_start + before), len_u32(self.fields.len() - before)));
-                    return Ok(found);
-                }
-                _ => continue,
-            };
-            let start = fields_start + walk.reader.position() - bytes.len();
-            if let Some(place) = found.get_mut(slot) {
-                *place = Some((len_u64(start), len_u32(bytes.len())));
+    /// The values of a keyword field.
+    pub(crate) fn values_of(&self, field: Field) -> Result<Vec<RecordValue<'a>>> {
+        let mut found = Vec::new();
+        for value in self.values() {
+            let value = value?;
+            if value.tag == field.number() {
+                found.push(value);
+            } else if value.tag > field.number() {
+                break;
             }
         }
+        Ok(found)
+    }
+
+    /// Where the values start, from the record's start, in bytes.
+    pub(crate) fn fields_start(&self) -> usize {
+        SIZE_PREFIX + FIXED_SIZE + if self.id.is_some() { 16 } else { 0 }
+    }
+
+    /// Bytes of the values with their tags and lengths.
+    pub(crate) fn fields_len(&self) -> usize {
+        self.fields.len()
     }
 
     /// The identity this record has as the event of that sequence.
@@ -187,8 +196,11 @@ impl<'a> Record<'a> {
     pub(crate) fn to_stored(self, sequence: u64) -> Result<StoredEvent> {
         let mut values = RecordValues { bytes: Vec::with_capacity(self.fields.len()), spans: Vec::with_capacity(16) };
         for value in self.values() {
-            let (tag, bytes) = value?;
-            values.push(tag, bytes);
+            let value = value?;
+            match value.form {
+                Form::Text => values.push(value.tag, value.bytes),
+                form => values.push(value.tag, term::unpack(form, value.bytes).as_slice()),
+            }
         }
         Ok(StoredEvent {
             sequence,
@@ -214,14 +226,21 @@ pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result
         }
         let mut walk = record.values();
         while let Some(value) = walk.next() {
-            let (number, bytes) = value?;
+            let RecordValue { tag: number, form, bytes } = value?;
             if Field::from_number(number).is_none() {
                 break;
             }
-            let start = fields_start + walk.reader.position() - bytes.len();
+            if !term::is_valid(form, bytes) {
+                return Err(Error::corrupt(format!("a value of field {number} is not in its stored form")));
+            }
+            let start = fields_start + walk.position() - bytes.len();
             let len = u16::try_from(bytes.len())
                 .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
-            terms.push(TermRef { hash: term_hash(bytes), offset: len_u32(start), len, field: number });
+            let hash = match form {
+                Form::Text => term_hash(bytes),
+                form => term_hash(term::unpack(form, bytes).as_slice()),
+            };
+            terms.push(TermRef { hash, offset: len_u32(start), len, field: number, form });
         }
         records.push(RecordRef {
             id: record.id,
@@ -233,36 +252,68 @@ pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result
     Ok((records, terms))
 }
 
+/// One value of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordValue<'a> {
+    pub(crate) tag: u8,
+    /// Of a keyword value; of others [`Form::Text`].
+    pub(crate) form: Form,
+    pub(crate) bytes: &'a [u8],
+}
+
 /// The walk over a record's values.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordWalk<'a> {
-    reader: Reader<'a>,
+    rest: &'a [u8],
+    len: usize,
     last_tag: u8,
 }
 
 impl<'a> RecordWalk<'a> {
-    fn step(&mut self) -> Result<(u8, &'a [u8])> {
-        let tag = self.reader.u8()?;
-        let known = Field::from_number(tag).is_some() || (tag::MESSAGE..tag::END).contains(&tag);
-        if !known || tag < self.last_tag {
-            return Err(Error::corrupt(format!("a record has tag {tag} behind {}", self.last_tag)));
+    /// Bytes of the values walked over.
+    pub(crate) fn position(&self) -> usize {
+        self.len - self.rest.len()
+    }
+
+    #[inline]
+    fn step(&mut self, stored: u8, rest: &'a [u8]) -> Result<RecordValue<'a>> {
+        let (tag, form) = match stored {
+            0..TAG_PACKED => (stored, Form::Text),
+            _ if stored & TAG_UUID == 0 => (stored & !TAG_PACKED, Form::Hex),
+            _ => (stored & !(TAG_PACKED | TAG_UUID), Form::Uuid),
+        };
+        // Keyword fields have numbers from 1 on, without a gap.
+        let known = (1..FIELD_SLOTS_U8).contains(&tag) || (tag::MESSAGE..tag::END).contains(&tag);
+        if !known || tag < self.last_tag || (form != Form::Text && tag >= FIELD_SLOTS_U8) {
+            return Err(Error::corrupt(format!("a record has tag {stored} behind {}", self.last_tag)));
         }
         self.last_tag = tag;
-        let bytes = crate::codec::take_bytes(&mut self.reader)?;
-        Ok((tag, bytes))
+        // Nearly all lengths take one byte.
+        let (len, rest) = match rest.split_first() {
+            Some((len, rest)) if *len < 0x80 => (usize::from(*len), rest),
+            _ => {
+                let mut reader = Reader::new(rest);
+                let len = reader.varint_len()?;
+                (len, rest.get(reader.position()..).unwrap_or_default())
+            }
+        };
+        let (bytes, rest) = rest
+            .split_at_checked(len)
+            .ok_or_else(|| Error::corrupt(format!("a value of {len} bytes exceeds the {} bytes left", rest.len())))?;
+        self.rest = rest;
+        Ok(RecordValue { tag, form, bytes })
     }
 }
 
 impl<'a> Iterator for RecordWalk<'a> {
-    type Item = Result<(u8, &'a [u8])>;
+    type Item = Result<RecordValue<'a>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.reader.is_empty() {
-            return None;
-        }
-        let step = self.step();
+        let (stored, rest) = self.rest.split_first()?;
+        let step = self.step(*stored, rest);
         if step.is_err() {
-            self.reader = Reader::new(&[]);
+            self.rest = &[];
         }
         Some(step)
     }

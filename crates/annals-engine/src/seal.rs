@@ -1,28 +1,26 @@
 //! Sealing: the rows of a full log become sealed segments, one per partition; the log goes.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roaring::RoaringBitmap;
 
 use crate::catalog::{LiveEntry, SealedEntry};
-use crate::codec::{len_u32, row_usize};
+use crate::codec::{row_usize, to_usize};
 use crate::error::{Error, Result};
-use crate::field::{Field, Values};
 use crate::fold::{fold_overlays, forget_owed, write_idempotency, write_owed};
-use crate::id::EventId;
 use crate::layout::{FileKind, segment_path};
-use crate::live::{ABSENT, BLOCK_ROWS, LiveBlock, LiveSegment};
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
-use crate::segment::{
-    KeywordCodes, KeywordInput, SealedSegment, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource,
-    build_segment,
-};
+use crate::seal_rows::{self, FullLog};
+use crate::segment::{SealedSegment, SegmentMeta, SegmentSummary};
 use crate::shared::Shared;
+
+/// Rows that a thread of sealing gets at least when a partition is divided: smaller segments pay more for
+/// their dictionaries than the time is worth.
+const SHARE_ROWS_MIN: usize = 200_000;
 
 /// Live rows of one partition in (`created_at`, sequence) order.
 struct PartitionRows {
@@ -48,7 +46,7 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let Some(oldest) = oldest else { return Ok(false) };
     shared.check_writable()?;
     check_log(&oldest)?;
-    let partitions = partitions(shared, &oldest);
+    let partitions = share_out(partitions(shared, &oldest), shared.options.seal_threads);
     let ids = shared.announce(FileKind::Segment, partitions.len())?;
     let sealed = write_segments(shared, &oldest, &partitions, ids.clone());
     let published = sealed.and_then(|sealed| publish(shared, &oldest, sealed));
@@ -72,21 +70,62 @@ fn check_log(live: &LiveEntry) -> Result<()> {
     Ok(())
 }
 
-/// Writes one segment per partition, without the rows deleted by now.
+/// Writes one segment per partition, without the rows deleted by now; several at a time.
 fn write_segments(
     shared: &Shared,
     live: &LiveEntry,
     partitions: &[PartitionRows],
     ids: Range<u64>,
 ) -> Result<Vec<Sealed>> {
-    let mut sealed = Vec::with_capacity(partitions.len());
-    for (partition, id) in partitions.iter().zip(ids) {
-        sealed.push(write_segment(shared, &live.segment, partition, id)?);
-    }
+    let log = live.segment.bytes(0, to_usize(live.closed_at.unwrap_or(0)))?;
+    let log = FullLog { live: &live.segment, bytes: &log };
+    let next = AtomicUsize::new(0);
+    let work: Vec<(&PartitionRows, u64)> = partitions.iter().zip(ids).collect();
+    let run = || -> Result<Vec<(usize, Sealed)>> {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((partition, id)) = work.get(index) else { return Ok(done) };
+            done.push((index, write_segment(shared, log, partition, *id)?));
+        }
+    };
+    let mut sealed = std::thread::scope(|scope| -> Result<Vec<(usize, Sealed)>> {
+        let threads = shared.options.seal_threads.min(work.len());
+        let mut helpers = Vec::new();
+        for _ in 1..threads {
+            let helper = std::thread::Builder::new().name("annals-seal".to_owned());
+            // Without another thread the work is done all the same.
+            helpers.extend(helper.spawn_scoped(scope, run).ok());
+        }
+        let mut sealed = run();
+        for helper in helpers {
+            let more = helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            sealed = sealed.and_then(|mut sealed| {
+                sealed.extend(more?);
+                Ok(sealed)
+            });
+        }
+        sealed
+    })?;
+    sealed.sort_unstable_by_key(|(index, _)| *index);
     let directory = shared.options.directory.join(FileKind::Segment.folder());
     let synced = shared.options.storage.sync_dir(&directory);
     synced.map_err(|source| Error::io("sync the folder", &directory, source))?;
-    Ok(sealed)
+    Ok(sealed.into_iter().map(|(_, sealed)| sealed).collect())
+}
+
+/// Halves the largest partitions until every thread has one to seal, as long as the halves are large
+/// enough to be good segments. Both halves lie in the same partition.
+fn share_out(mut partitions: Vec<PartitionRows>, threads: usize) -> Vec<PartitionRows> {
+    while partitions.len() < threads {
+        let largest = partitions.iter_mut().max_by_key(|partition| partition.rows.len());
+        let Some(largest) = largest.filter(|partition| partition.rows.len() >= 2 * SHARE_ROWS_MIN) else { break };
+        let rows = largest.rows.split_off(largest.rows.len() / 2);
+        let half = PartitionRows { start_us: largest.start_us, rows };
+        partitions.push(half);
+        partitions.sort_by_key(|partition| partition.rows.first().copied());
+    }
+    partitions
 }
 
 fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
@@ -105,10 +144,11 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
         .collect()
 }
 
-fn write_segment(shared: &Shared, live: &LiveSegment, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
+fn write_segment(shared: &Shared, log: FullLog<'_>, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: shared.options.clock.now_us() };
     let live_rows: Vec<u32> = partition.rows.iter().map(|(_, row)| *row).collect();
-    let summary = build(shared, live, partition, &live_rows, &meta)?;
+    let path = segment_path(&shared.options.directory, segment_id);
+    let summary = seal_rows::build(&*shared.options.storage, &path, log, &partition.rows, &meta)?;
     let segment = open_segment(shared, segment_id, &summary)?;
     let entry = segment_entry(shared, segment_id, partition.start_us, &summary);
     Ok(Sealed { entry, segment, live_rows })
@@ -142,132 +182,6 @@ pub(crate) fn segment_entry(
         overlay_id: None,
         overlay_crc: 0,
         applied_control: 0,
-    }
-}
-
-fn build(
-    shared: &Shared,
-    live: &LiveSegment,
-    partition: &PartitionRows,
-    live_rows: &[u32],
-    meta: &SegmentMeta,
-) -> Result<SegmentSummary> {
-    let blocks = live.blocks();
-    let mut texts = LiveTexts::new(live, &offsets(&blocks, live_rows))?;
-    let ids = texts.rows.iter().map(|row| row.id).collect();
-    let dictionaries = live.dictionaries.read();
-    let mut keywords = Vec::new();
-    for field in Field::ALL {
-        let Some(dictionary) = dictionaries.get(field.index()).filter(|dictionary| dictionary.len() > 0) else {
-            continue;
-        };
-        let mut local = LocalCodes::new(dictionary.len());
-        let codes = field_codes(&blocks, *field, live_rows, &mut local);
-        let terms = local.used.iter().map(|code| dictionary.term(*code)).collect();
-        keywords.push(KeywordInput { field: *field, terms, codes });
-    }
-    let input = SegmentInput {
-        created_at_us: partition.rows.iter().map(|(time, _)| *time).collect(),
-        sequences: live_rows.iter().map(|row| live.sequence_of(*row)).collect(),
-        ids,
-        keywords,
-        texts: &mut texts,
-    };
-    let storage = &*shared.options.storage;
-    let path = segment_path(&shared.options.directory, meta.segment_id);
-    build_segment(storage, &path, meta, input)
-}
-
-fn offsets(blocks: &[Arc<LiveBlock>], live_rows: &[u32]) -> Vec<u32> {
-    let guards: Vec<_> = blocks.iter().map(|block| block.columns.read()).collect();
-    let offset = |row: &u32| {
-        let columns = guards.get(row_usize(row / BLOCK_ROWS))?;
-        columns.offsets.get(row_usize(row % BLOCK_ROWS)).copied()
-    };
-    live_rows.iter().map(|row| offset(row).unwrap_or(0)).collect()
-}
-
-/// Codes of one segment, given in the order they are met: few of a log's terms are in each partition.
-struct LocalCodes {
-    local: Vec<u32>,
-    used: Vec<u32>,
-}
-
-impl LocalCodes {
-    fn new(dictionary_len: u32) -> Self {
-        Self { local: vec![ABSENT; row_usize(dictionary_len) + 1], used: Vec::new() }
-    }
-
-    fn of(&mut self, code: u32) -> u32 {
-        if code == ABSENT {
-            return ABSENT;
-        }
-        let Some(slot) = self.local.get_mut(row_usize(code)) else { return ABSENT };
-        if *slot == ABSENT {
-            self.used.push(code);
-            *slot = len_u32(self.used.len());
-        }
-        *slot
-    }
-}
-
-fn field_codes(blocks: &[Arc<LiveBlock>], field: Field, live_rows: &[u32], local: &mut LocalCodes) -> KeywordCodes {
-    let guards: Vec<_> = blocks.iter().map(|block| block.columns.read()).collect();
-    let codes_of = |row: u32| {
-        let columns = guards.get(row_usize(row / BLOCK_ROWS));
-        columns.map(|columns| columns.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default()
-    };
-    match field.values() {
-        Values::Single => {
-            let first = |row: &u32| codes_of(*row).first().copied().unwrap_or(ABSENT);
-            KeywordCodes::Single(live_rows.iter().map(|row| local.of(first(row))).collect())
-        }
-        Values::Multiple => {
-            let mut ends = Vec::with_capacity(live_rows.len());
-            let mut codes = Vec::new();
-            for row in live_rows {
-                codes.extend(codes_of(*row).iter().map(|code| local.of(*code)));
-                ends.push(len_u32(codes.len()));
-            }
-            KeywordCodes::Multiple { ends, codes }
-        }
-    }
-}
-
-/// The texts of live rows, read from the log: each record is walked once.
-struct LiveTexts<'a> {
-    live: &'a LiveSegment,
-    /// By segment row.
-    rows: Vec<RowTexts>,
-}
-
-/// Where the texts of one row lie in the log file.
-struct RowTexts {
-    id: Option<EventId>,
-    /// By stream number - 1: offset in the log and length.
-    streams: [Option<(u64, u32)>; Stream::ALL.len()],
-}
-
-impl<'a> LiveTexts<'a> {
-    fn new(live: &'a LiveSegment, offsets: &[u32]) -> Result<Self> {
-        let mut rows = Vec::with_capacity(offsets.len());
-        for offset in offsets {
-            rows.push(live.with_record(*offset, |record| {
-                let found = record.locate_texts()?;
-                let streams = found.map(|place| place.map(|(start, len)| (u64::from(*offset) + start, len)));
-                Ok(RowTexts { id: record.id, streams })
-            })?);
-        }
-        Ok(Self { live, rows })
-    }
-}
-
-impl TextSource for LiveTexts<'_> {
-    fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
-        let texts = self.rows.get(row_usize(row));
-        let texts = texts.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
-        let place = texts.streams.get(usize::from(stream.number()) - 1).copied().flatten();
-        place.map(|(offset, len)| self.live.bytes(offset, row_usize(len))).transpose()
     }
 }
 

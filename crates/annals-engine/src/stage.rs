@@ -1,9 +1,10 @@
 //! A batch on its way into a frame: times filled in, repeats left out.
 
 use crate::batch::{Batch, RecordRef};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, LiveEntry, SealedEntry};
 use crate::codec::{len_u32, row_usize};
 use crate::error::Result;
+use crate::event::StoredEvent;
 use crate::field::Field;
 use crate::filter::TenantScope;
 use crate::frame::FRAME_HEADER_SIZE;
@@ -36,55 +37,70 @@ pub(crate) struct StageContext<'a> {
 /// Fills in times, finds repeats, notes the given ids of the rest in the active segment.
 pub(crate) fn stage(job: &mut AppendJob, context: &StageContext<'_>) -> Result<Staged> {
     let mut batch = std::mem::take(&mut job.batch);
+    let bounds_us = bounds(&batch, context.now_us);
     let mut noted = Vec::new();
-    let duplicates = match find_repeats(job, &batch, context, &mut noted) {
+    let duplicates = match find_repeats(job, &batch, bounds_us, context, &mut noted) {
         Ok(duplicates) => duplicates,
         Err(error) => {
             take_back(context, &noted);
             return Err(error);
         }
     };
+    let (mut min_created_at_us, mut max_created_at_us) = bounds_us;
     if !duplicates.is_empty() {
         batch = without(&batch, &duplicates);
+        (min_created_at_us, max_created_at_us) = bounds(&batch, context.now_us);
     }
-    let (mut min_created_at_us, mut max_created_at_us) = (i64::MAX, i64::MIN);
-    for record in &mut batch.records {
-        let created_at_us = record.created_at_us.unwrap_or(context.now_us);
-        if record.created_at_us.is_none() {
-            record.created_at_us = Some(created_at_us);
-            let start = row_usize(record.offset) + CREATED_AT_OFFSET;
-            if let Some(place) = batch.bytes.get_mut(start..start + 8) {
-                place.copy_from_slice(&created_at_us.to_le_bytes());
-            }
+    for record in batch.records.iter_mut().filter(|record| record.created_at_us.is_none()) {
+        record.created_at_us = Some(context.now_us);
+        let start = row_usize(record.offset) + CREATED_AT_OFFSET;
+        if let Some(place) = batch.bytes.get_mut(start..start + 8) {
+            place.copy_from_slice(&context.now_us.to_le_bytes());
         }
-        min_created_at_us = min_created_at_us.min(created_at_us);
-        max_created_at_us = max_created_at_us.max(created_at_us);
     }
     Ok(Staged { batch, duplicates, min_created_at_us, max_created_at_us })
+}
+
+/// The smallest and the largest time of a batch, once those without one have `now_us`.
+fn bounds(batch: &Batch, now_us: i64) -> (i64, i64) {
+    let times = batch.records.iter().map(|record| record.created_at_us.unwrap_or(now_us));
+    times.fold((i64::MAX, i64::MIN), |(min, max), time| (min.min(time), max.max(time)))
 }
 
 /// The positions of events that are there already; the ids of the others are noted.
 fn find_repeats(
     job: &AppendJob,
     batch: &Batch,
+    bounds_us: (i64, i64),
     context: &StageContext<'_>,
     noted: &mut Vec<(EventId, u32)>,
 ) -> Result<Vec<u32>> {
     let mut duplicates = Vec::new();
-    let Some(active) = context.catalog.live.last() else { return Ok(duplicates) };
+    let Some((active, closed)) = context.catalog.live.split_last() else { return Ok(duplicates) };
+    if batch.records.iter().all(|record| record.id.is_none()) {
+        return Ok(duplicates);
+    }
+    let skips = job.how.repeats == Repeats::Skip;
+    // An event without a time is a repeat whatever the time of the other one.
+    let timeless = batch.records.iter().any(|record| record.id.is_some() && record.created_at_us.is_none());
+    let elsewhere = Elsewhere::new(context.catalog, closed, if timeless { (i64::MIN, i64::MAX) } else { bounds_us });
+    let mut ids = active.segment.ids.write();
     let mut row = context.first_row;
     for (index, record) in (0_u32..).zip(&batch.records) {
         if let Some(id) = record.id {
-            let repeats = match job.how.repeats {
-                Repeats::Skip => is_repeat(context, id, record.created_at_us, &job.how.scope)?,
-                Repeats::Replace => false,
-            };
-            if repeats {
+            let id_row = IdRow { row, created_at_us: record.created_at_us.unwrap_or(context.now_us) };
+            let wanted = Wanted { id, created_at_us: record.created_at_us, scope: &job.how.scope };
+            if skips && (elsewhere.has(&wanted)? || is_made_repeat(active, &wanted)?) {
                 duplicates.push(index);
                 continue;
             }
-            let created_at_us = record.created_at_us.unwrap_or(context.now_us);
-            active.segment.ids.write().insert(id, IdRow { row, created_at_us });
+            if !ids.insert_new(id, id_row) {
+                if skips && is_active_repeat(active, ids.rows(id), &wanted, context.indexed_rows)? {
+                    duplicates.push(index);
+                    continue;
+                }
+                ids.insert(id, id_row);
+            }
             noted.push((id, row));
         }
         row += 1;
@@ -102,51 +118,119 @@ fn take_back(context: &StageContext<'_>, noted: &[(EventId, u32)]) {
     }
 }
 
-/// Whether the store holds this event already, as far as the caller can see.
-fn is_repeat(context: &StageContext<'_>, id: EventId, created_at_us: Option<i64>, scope: &TenantScope) -> Result<bool> {
-    let same_time = |time: i64| created_at_us.is_none_or(|wanted| wanted == time);
-    let active_log = context.catalog.live.last().map(|entry| entry.segment.log_id);
-    for entry in context.catalog.live.iter().rev() {
-        let is_active = Some(entry.segment.log_id) == active_log;
-        for known in entry.segment.rows_with_id(id) {
-            if !same_time(known.created_at_us) || entry.overlay.tombstones.contains(known.row) {
-                continue;
-            }
-            if is_active && known.row >= context.indexed_rows {
+/// The identity of an event on its way in, and who may know of a repeat.
+struct Wanted<'a> {
+    id: EventId,
+    /// Absent: whatever the time.
+    created_at_us: Option<i64>,
+    scope: &'a TenantScope,
+}
+
+impl Wanted<'_> {
+    fn is_at(&self, created_at_us: i64) -> bool {
+        self.created_at_us.is_none_or(|wanted| wanted == created_at_us)
+    }
+
+    fn sees(&self, event: &StoredEvent) -> bool {
+        self.scope.sees(event.realm_ids(), event.get(Field::OrgId))
+    }
+}
+
+/// Where besides the active log a repeat may be: chosen once for a batch, by its times.
+struct Elsewhere<'c> {
+    live: Vec<&'c LiveEntry>,
+    sealed: Vec<&'c SealedEntry>,
+}
+
+impl<'c> Elsewhere<'c> {
+    fn new(catalog: &'c Catalog, closed: &'c [LiveEntry], (from_us, to_us): (i64, i64)) -> Self {
+        let overlaps = |entry: &&SealedEntry| {
+            let (min_us, max_us) = entry.part.time_bounds_us();
+            from_us <= max_us && to_us >= min_us
+        };
+        Self {
+            // An id made by the store is in no table: its log is asked whatever the times.
+            live: closed.iter().rev().collect(),
+            sealed: catalog.sealed.iter().filter(overlaps).collect(),
+        }
+    }
+
+    fn has(&self, wanted: &Wanted<'_>) -> Result<bool> {
+        for entry in &self.live {
+            if is_made_repeat(entry, wanted)? {
                 return Ok(true);
             }
-            if *scope == TenantScope::Unlimited {
+            let ids = entry.segment.ids.read();
+            let may_hold = wanted.created_at_us.is_none_or(|time| ids.may_hold(time, time));
+            if may_hold && is_live_repeat(entry, ids.rows(wanted.id), wanted)? {
                 return Ok(true);
             }
-            if let Some((offset, _)) = entry.segment.locate(known.row) {
-                let sequence = entry.segment.sequence_of(known.row);
-                let event = entry.segment.with_record(offset, |record| record.to_stored(sequence))?;
-                if scope.sees(event.realm_ids(), event.get(Field::OrgId)) {
-                    return Ok(true);
-                }
+        }
+        for entry in &self.sealed {
+            if is_sealed_repeat(entry, wanted)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether one of these rows of the active log is the same event, as far as the caller can see.
+fn is_active_repeat(
+    active: &LiveEntry,
+    rows: impl Iterator<Item = IdRow>,
+    wanted: &Wanted<'_>,
+    indexed_rows: u32,
+) -> Result<bool> {
+    for known in rows {
+        // A row not yet indexed is of this very batch.
+        if known.row >= indexed_rows && wanted.is_at(known.created_at_us) {
+            return Ok(true);
+        }
+        if known.row < indexed_rows && is_live_repeat(active, std::iter::once(known), wanted)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the store made this id for an event of that log.
+fn is_made_repeat(entry: &LiveEntry, wanted: &Wanted<'_>) -> Result<bool> {
+    match wanted.id.made_parts() {
+        None => Ok(false),
+        Some(_) => is_live_repeat(entry, entry.segment.made_row(wanted.id).into_iter(), wanted),
+    }
+}
+
+fn is_live_repeat(entry: &LiveEntry, rows: impl Iterator<Item = IdRow>, wanted: &Wanted<'_>) -> Result<bool> {
+    for known in rows {
+        if !wanted.is_at(known.created_at_us) || entry.overlay.tombstones.contains(known.row) {
+            continue;
+        }
+        if *wanted.scope == TenantScope::Unlimited {
+            return Ok(true);
+        }
+        if let Some((offset, _)) = entry.segment.locate(known.row) {
+            let sequence = entry.segment.sequence_of(known.row);
+            if wanted.sees(&entry.segment.with_record(offset, |record| record.to_stored(sequence))?) {
+                return Ok(true);
             }
         }
     }
-    is_sealed_repeat(context.catalog, id, created_at_us, scope)
+    Ok(false)
 }
 
-fn is_sealed_repeat(catalog: &Catalog, id: EventId, created_at_us: Option<i64>, scope: &TenantScope) -> Result<bool> {
-    for entry in &catalog.sealed {
-        let (min, max) = entry.part.time_bounds_us();
-        if created_at_us.is_some_and(|wanted| wanted < min || wanted > max) {
+fn is_sealed_repeat(entry: &SealedEntry, wanted: &Wanted<'_>) -> Result<bool> {
+    let (min_us, max_us) = entry.part.time_bounds_us();
+    if wanted.created_at_us.is_some_and(|time| time < min_us || time > max_us) {
+        return Ok(false);
+    }
+    for row in entry.part.find_id(wanted.id)? {
+        if entry.part.key(row).is_ok_and(|key| !wanted.is_at(key.created_at_us)) {
             continue;
         }
-        for row in entry.part.find_id(id)? {
-            if created_at_us.is_some_and(|wanted| entry.part.key(row).is_ok_and(|key| key.created_at_us != wanted)) {
-                continue;
-            }
-            if *scope == TenantScope::Unlimited {
-                return Ok(true);
-            }
-            let event = entry.part.event(row)?;
-            if scope.sees(event.realm_ids(), event.get(Field::OrgId)) {
-                return Ok(true);
-            }
+        if *wanted.scope == TenantScope::Unlimited || wanted.sees(&entry.part.event(row)?) {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -1,8 +1,9 @@
 //! Plausible events from a seed: the same seed, count and end always give the same events.
 //!
 //! A made-up hosting company: 64 event types (Zipf 1.1), 12 resource types, 200,000 resources (Zipf
-//! 1.05), 100,000 users, 1 to 3 of 1,000 realms, 10,000 projects, over 90 days, slightly out of order,
-//! about 560 bytes each as NDJSON. Generated events flatter a store; real ones decide.
+//! 1.05), 100,000 users, 1 to 3 of 1,000 realms, 10,000 projects, over 90 days, slightly out of order, a
+//! message of 5 to 12 words and numbers, a payload of one of 12 shapes, and an id of 24 hex digits; about
+//! 560 bytes each as NDJSON. Generated events flatter a store; real ones decide.
 //!
 //! ```
 //! let mut generator = annals_generate::Generator::new(1, 1000, 1_700_000_000_000_000);
@@ -12,18 +13,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod line;
+mod prepared;
 mod random;
+mod row;
+mod tables;
+mod text;
+mod vocabulary;
 mod words;
-
-use std::fmt::Write as _;
 
 use annals_engine::{Event, Field};
 
-use crate::random::{Random, Zipf, mix};
-use crate::words::{EVENT_TYPES, IMAGES, REGIONS, RESOURCE_TYPES, USER_AGENTS, WORDS};
+use crate::line::{Line, push_line};
+pub use crate::prepared::Prepared;
+use crate::random::{Random, mix};
+use crate::row::Row;
+use crate::tables::{ID_LEN, Tables, push_resource_id};
+use crate::text::{push_message, push_payload};
 
-/// Different resources.
+/// Different resources, unless told otherwise.
 pub const RESOURCES: u32 = 200_000;
+/// More resources than these are not drawn by Zipf's law but come in turn: with as many events as
+/// resources, each event has one of its own.
+pub const RESOURCES_RANKED_MAX: u32 = 4_000_000;
 /// Different users.
 pub const USERS: u32 = 100_000;
 /// Different realms.
@@ -39,52 +51,37 @@ const LATE_ONE_IN: u32 = 200;
 const LATE_PLACES_MAX: u32 = 500;
 const JITTER_PLACES_MAX: u32 = 4;
 const US_PER_MS: i64 = 1000;
-/// What tells the ids of one kind of thing from those of another.
-const RESOURCE_SALT: u64 = 0x7265_736f;
-const USER_SALT: u64 = 0x7573_6572;
-const PROJECT_SALT: u64 = 0x7072_6f6a;
-const REALM_SALT: u64 = 0x7265_616c;
 
 /// Makes events one after the other.
 #[derive(Clone, Debug)]
 pub struct Generator {
     random: Random,
-    event_types: Zipf,
-    resources: Zipf,
+    tables: Tables,
     count: u64,
     made: u64,
     end_us: i64,
-    current: Current,
-}
-
-/// The texts of the event made last, in buffers that are used again.
-#[derive(Clone, Debug, Default)]
-struct Current {
-    created_at_us: i64,
-    event_type: &'static str,
-    resource_type: &'static str,
-    severity: &'static str,
-    status: &'static str,
-    resource_id: String,
-    user_id: String,
-    project_id: String,
-    realm_ids: Vec<String>,
-    message: String,
-    payload: String,
+    first_counter: u64,
+    current: Row,
+    text: String,
 }
 
 impl Generator {
     /// `count` events whose times end about `end_us` (UTC microseconds).
     pub fn new(seed: u64, count: u64, end_us: i64) -> Self {
-        let event_type_count = u32::try_from(EVENT_TYPES.len()).unwrap_or(1);
+        Self::with_resources(seed, count, end_us, RESOURCES)
+    }
+
+    /// The same with `resources` different resources; see [`RESOURCES_RANKED_MAX`].
+    pub fn with_resources(seed: u64, count: u64, end_us: i64, resources: u32) -> Self {
         Self {
             random: Random::new(seed),
-            event_types: Zipf::new(event_type_count, 1.1),
-            resources: Zipf::new(RESOURCES, 1.05),
+            tables: Tables::new(resources),
             count,
             made: 0,
             end_us,
-            current: Current::default(),
+            first_counter: mix(!seed),
+            current: Row::default(),
+            text: String::new(),
         }
     }
 
@@ -94,25 +91,11 @@ impl Generator {
     }
 
     /// The next event, borrowed until the one after it is made; `None` behind the last.
-    pub fn next_event<'e>(&'e mut self, realms: &'e mut Vec<&'e str>) -> Option<Event<'e>> {
+    pub fn next_event<'e>(&'e mut self, realms: &'e mut [&'e str; 3]) -> Option<Event<'e>> {
         if !self.advance() {
             return None;
         }
-        let current = &self.current;
-        realms.extend(current.realm_ids.iter().map(String::as_str));
-        let mut event = Event::new(current.event_type);
-        event.created_at_us = Some(current.created_at_us);
-        event
-            .set(Field::ResourceType, current.resource_type)
-            .set(Field::ResourceId, &current.resource_id)
-            .set(Field::UserId, &current.user_id)
-            .set(Field::ProjectId, &current.project_id)
-            .set(Field::Severity, current.severity)
-            .set(Field::Status, current.status);
-        event.realm_ids = realms.as_slice().into();
-        event.message = Some(&current.message);
-        event.payload = Some(&current.payload);
-        Some(event)
+        Some(event_of(&self.tables, &self.current, texts_of(&self.tables, &self.current, &self.text), realms))
     }
 
     /// Appends the next event as a line of JSON with its end; `false` behind the last.
@@ -120,59 +103,68 @@ impl Generator {
         if !self.advance() {
             return false;
         }
-        let current = &self.current;
-        // Every text here is made of plain ASCII: nothing needs an escape.
-        let mut line = String::with_capacity(640);
-        put(&mut line, format_args!("{{\"created_at\":{}", current.created_at_us / US_PER_MS));
-        for (name, value) in [
-            ("event_type", current.event_type),
-            ("resource_type", current.resource_type),
-            ("resource_id", &current.resource_id),
-            ("user_id", &current.user_id),
-            ("project_id", &current.project_id),
-            ("severity", current.severity),
-            ("status", current.status),
-            ("message", &current.message),
-        ] {
-            put(&mut line, format_args!(",\"{name}\":\"{value}\""));
-        }
-        put(&mut line, format_args!(",\"realm_ids\":[\"{}\"]", current.realm_ids.join("\",\"")));
-        put(&mut line, format_args!(",\"payload\":{}}}\n", current.payload));
-        out.extend_from_slice(line.as_bytes());
+        let (row, tables) = (&self.current, &self.tables);
+        let texts = texts_of(tables, row, &self.text);
+        let mut realm_ids = [""; 3];
+        _ = fill_realms(tables, row, &mut realm_ids);
+        let container_id = if row.is_container() { texts.resource_id } else { "" };
+        let line = Line {
+            id_bits: row.id_bits(),
+            created_at_us: row.created_at_us,
+            texts: [
+                ("event_type", row.event_type()),
+                ("resource_type", row.resource_type()),
+                ("resource_id", texts.resource_id),
+                ("user_id", tables.users.get(row.user)),
+                ("project_id", tables.projects.get(u32::from(row.project))),
+                ("container_id", container_id),
+                ("severity", row.severity()),
+                ("status", row.status()),
+                ("source", row.source()),
+                ("message", texts.message),
+            ],
+            realm_ids,
+            payload: texts.payload,
+        };
+        let mut text = String::with_capacity(640);
+        push_line(&mut text, &line);
+        out.extend_from_slice(text.as_bytes());
         true
     }
 
+    /// All events still to come, in a form that holds many in little room.
+    pub fn prepare(self) -> Prepared {
+        Prepared::new(self)
+    }
+
     fn advance(&mut self) -> bool {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let row = self.next_row(&mut text);
+        self.text = text;
+        row.map(|row| self.current = row).is_some()
+    }
+
+    /// Draws the next event and appends its texts.
+    fn next_row(&mut self, text: &mut String) -> Option<Row> {
         if self.made >= self.count {
-            return false;
+            return None;
         }
-        self.current.created_at_us = self.next_time_us();
-        let random = &mut self.random;
-        let event_type = usize::try_from(self.event_types.next(random)).unwrap_or(0);
-        let (event_type, kind) = EVENT_TYPES.get(event_type).copied().unwrap_or(("system.started", 0));
-        // A resource keeps its kind: of each twelve neighbours one is of the kind that is wanted.
-        let kinds = u32::try_from(RESOURCE_TYPES.len()).unwrap_or(1);
-        let rank = self.resources.next(random);
-        let resource = (rank - rank % kinds + kind).min(RESOURCES - 1);
-        let user = random.below(USERS);
-        let project = resource % PROJECTS;
-        let current = &mut self.current;
-        current.event_type = event_type;
-        current.resource_type = RESOURCE_TYPES.get(usize::try_from(kind).unwrap_or(0)).copied().unwrap_or("system");
-        (current.severity, current.status) = match random.below(100) {
-            0..3 => ("error", "failure"),
-            3..9 => ("warn", "success"),
-            9..14 => ("success", "success"),
-            _ => ("info", "success"),
-        };
-        write_id(&mut current.resource_id, RESOURCE_SALT, resource);
-        write_id(&mut current.user_id, USER_SALT, user);
-        write_id(&mut current.project_id, PROJECT_SALT, project);
-        fill_realms(&mut current.realm_ids, project, random);
-        fill_message(&mut current.message, random);
-        fill_payload(current, random);
+        let created_at_us = self.next_time_us();
+        let (place, random) = (self.made, &mut self.random);
+        let counter = self.first_counter.wrapping_add(place);
+        let mut row = Row::draw(&self.tables, place, counter, created_at_us, random);
+        row.text_start = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let mut own_id = String::new();
+        if self.tables.resources.id(row.resource).is_none() {
+            push_resource_id(&mut own_id, row.resource);
+            text.push_str(&own_id);
+        }
+        let resource_id = self.tables.resources.id(row.resource).unwrap_or(&own_id);
+        row.message_len = grown(text, |text| push_message(text, random));
+        row.payload_len = grown(text, |text| push_payload(text, &row, resource_id, random));
         self.made += 1;
-        true
+        Some(row)
     }
 
     /// Whole milliseconds, as most senders have.
@@ -186,48 +178,60 @@ impl Generator {
     }
 }
 
-/// 24 hex digits that are always the same for the same thing.
-fn write_id(out: &mut String, salt: u64, number: u32) {
-    let high = mix(salt ^ (u64::from(number) << 32));
-    let low = mix(high ^ salt);
-    out.clear();
-    put(out, format_args!("{high:016x}{:08x}", low >> 32));
+/// By how much a text grows.
+fn grown(text: &mut String, push: impl FnOnce(&mut String)) -> u16 {
+    let before = text.len();
+    push(text);
+    u16::try_from(text.len() - before).expect("a message and a payload have a few hundred bytes")
 }
 
-/// The realm of the project, and up to two more.
-fn fill_realms(realm_ids: &mut Vec<String>, project: u32, random: &mut Random) {
-    let count = usize::try_from(1 + random.below(3)).unwrap_or(1);
-    realm_ids.resize_with(count, String::new);
-    for (position, realm) in realm_ids.iter_mut().enumerate() {
-        let number = if position == 0 { project % REALMS } else { random.below(REALMS) };
-        write_id(realm, REALM_SALT, number);
+/// The texts of a row.
+struct RowTexts<'t> {
+    resource_id: &'t str,
+    message: &'t str,
+    payload: &'t str,
+}
+
+fn texts_of<'t>(tables: &'t Tables, row: &Row, text: &'t str) -> RowTexts<'t> {
+    let mut start = usize::try_from(row.text_start).unwrap_or(usize::MAX);
+    let mut next = |len: usize| {
+        let part = text.get(start..start.saturating_add(len)).unwrap_or_default();
+        start = start.saturating_add(len);
+        part
+    };
+    let resource_id = tables.resources.id(row.resource).unwrap_or_else(|| next(ID_LEN));
+    let message = next(usize::from(row.message_len));
+    RowTexts { resource_id, message, payload: next(usize::from(row.payload_len)) }
+}
+
+/// Fills the list in and returns how many there are.
+fn fill_realms<'t>(tables: &'t Tables, row: &Row, realms: &mut [&'t str; 3]) -> usize {
+    for (slot, realm) in realms.iter_mut().zip(row.realms()) {
+        *slot = tables.realms.get(u32::from(*realm));
     }
+    row.realms().len()
 }
 
-fn fill_message(message: &mut String, random: &mut Random) {
-    message.clear();
-    for _ in 0..5 + random.below(8) {
-        if !message.is_empty() {
-            message.push(' ');
-        }
-        message.push_str(random.pick(&WORDS));
+fn event_of<'e>(tables: &'e Tables, row: &'e Row, texts: RowTexts<'e>, realms: &'e mut [&'e str; 3]) -> Event<'e> {
+    let mut event = Event::new(row.event_type());
+    event.id = Some(row.id());
+    event.created_at_us = Some(row.created_at_us);
+    event
+        .set(Field::ResourceType, row.resource_type())
+        .set(Field::ResourceId, texts.resource_id)
+        .set(Field::UserId, tables.users.get(row.user))
+        .set(Field::ProjectId, tables.projects.get(u32::from(row.project)))
+        .set(Field::Severity, row.severity())
+        .set(Field::Status, row.status())
+        .set(Field::Source, row.source());
+    if row.is_container() {
+        event.set(Field::ContainerId, texts.resource_id);
     }
-}
-
-fn fill_payload(current: &mut Current, random: &mut Random) {
-    let Current { payload, event_type, .. } = current;
-    payload.clear();
-    let action = event_type.rsplit('.').next().unwrap_or_default();
-    put(payload, format_args!("{{\"action\":\"{action}\",\"target\":{{"));
-    put(payload, format_args!("\"region\":\"{}\",\"image\":\"{}\"}},", random.pick(&REGIONS), random.pick(&IMAGES)));
-    let [a, b, c] = [random.below(256), random.below(256), random.below(256)];
-    put(payload, format_args!("\"request\":{{\"ip\":\"10.{a}.{b}.{c}\",\"agent\":\"{}\",", random.pick(&USER_AGENTS)));
-    put(payload, format_args!("\"duration_ms\":{},\"retries\":{}}},", random.below(4000), random.below(4)));
-    put(payload, format_args!("\"bytes\":{}}}", random.below(10_000_000)));
-}
-
-fn put(out: &mut String, arguments: std::fmt::Arguments<'_>) {
-    out.write_fmt(arguments).expect("memory takes any text");
+    let count = fill_realms(tables, row, realms);
+    event.realm_ids = realms.get(..count).unwrap_or_default().into();
+    event.message = Some(texts.message);
+    event.payload = Some(texts.payload);
+    event
 }
 
 #[cfg(test)]

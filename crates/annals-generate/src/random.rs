@@ -35,6 +35,18 @@ impl Random {
         f64::from(bits) / 4_294_967_296.0
     }
 
+    /// A position in a table of shares in a thousand.
+    pub(crate) fn share(&mut self, shares: &[(&str, u32)]) -> u8 {
+        let mut drawn = self.below(1000);
+        for ((_, share), position) in shares.iter().zip(0..) {
+            match drawn.checked_sub(*share) {
+                None => return position,
+                Some(rest) => drawn = rest,
+            }
+        }
+        0
+    }
+
     pub(crate) fn pick<'t>(&mut self, table: &[&'t str]) -> &'t str {
         let bound = u32::try_from(table.len()).unwrap_or(u32::MAX);
         let position = usize::try_from(self.below(bound)).unwrap_or(0);
@@ -42,17 +54,35 @@ impl Random {
     }
 }
 
-/// Ranks from 0 whose frequency falls as `1 / (rank + 1)^exponent`, drawn in constant time (Vose's
+/// Ranks from 0 whose frequency falls as `1 / (rank + 1)^exponent`.
+#[derive(Clone, Debug)]
+pub(crate) struct Zipf(Shares);
+
+impl Zipf {
+    pub(crate) fn new(count: u32, exponent: f64) -> Self {
+        Self(Shares::new(&Self::weights(count, exponent)))
+    }
+
+    pub(crate) fn weights(count: u32, exponent: f64) -> Vec<f64> {
+        (1..=count).map(|rank| f64::from(rank).powf(-exponent)).collect()
+    }
+
+    pub(crate) fn next(&self, random: &mut Random) -> u32 {
+        self.0.next(random)
+    }
+}
+
+/// Positions of a table of weights, each as often as its weight says, drawn in constant time (Vose's
 /// alias method).
 #[derive(Clone, Debug)]
-pub(crate) struct Zipf {
+pub(crate) struct Shares {
     /// For each column: how much of it is its own, and whose the rest is.
     columns: Vec<(f64, u32)>,
 }
 
-impl Zipf {
-    pub(crate) fn new(count: u32, exponent: f64) -> Self {
-        let weights: Vec<f64> = (1..=count).map(|rank| f64::from(rank).powf(-exponent)).collect();
+impl Shares {
+    pub(crate) fn new(weights: &[f64]) -> Self {
+        let count = u32::try_from(weights.len()).unwrap_or(u32::MAX);
         let scale = f64::from(count) / weights.iter().sum::<f64>();
         let mut columns: Vec<(f64, u32)> =
             weights.iter().zip(0..).map(|(weight, rank)| (weight * scale, rank)).collect();
@@ -74,9 +104,9 @@ impl Zipf {
 
     pub(crate) fn next(&self, random: &mut Random) -> u32 {
         let count = u32::try_from(self.columns.len()).unwrap_or(u32::MAX);
-        let rank = random.below(count);
-        let (own, other) = column(&self.columns, rank);
-        if random.fraction() < own { rank } else { other }
+        let position = random.below(count);
+        let (own, other) = column(&self.columns, position);
+        if random.fraction() < own { position } else { other }
     }
 }
 

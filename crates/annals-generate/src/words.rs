@@ -17,7 +17,7 @@ pub(crate) const RESOURCE_TYPES: [&str; 12] = [
 ];
 
 /// Event types, the most frequent first, each with the position of its resource type.
-pub(crate) const EVENT_TYPES: [(&str, u32); 64] = [
+pub(crate) const EVENT_TYPES: [(&str, u8); 64] = [
     ("container.started", 0),
     ("server.rebooted", 1),
     ("user.login", 2),
@@ -84,73 +84,23 @@ pub(crate) const EVENT_TYPES: [(&str, u32); 64] = [
     ("container.renamed", 0),
 ];
 
-/// Words of messages.
-pub(crate) const WORDS: [&str; 65] = [
-    "the",
-    "request",
-    "was",
-    "accepted",
-    "after",
-    "a",
-    "short",
-    "delay",
-    "while",
-    "disk",
-    "quota",
-    "of",
-    "node",
-    "reached",
-    "its",
-    "limit",
-    "and",
-    "service",
-    "restarted",
-    "by",
-    "operator",
-    "during",
-    "planned",
-    "maintenance",
-    "network",
-    "latency",
-    "rose",
-    "above",
-    "normal",
-    "level",
-    "new",
-    "image",
-    "pulled",
-    "from",
-    "registry",
-    "health",
-    "check",
-    "passed",
-    "for",
-    "all",
-    "replicas",
-    "certificate",
-    "will",
-    "expire",
-    "soon",
-    "user",
-    "session",
-    "closed",
-    "backup",
-    "finished",
-    "without",
-    "errors",
-    "connection",
-    "refused",
-    "upstream",
-    "host",
-    "volume",
-    "attached",
-    "to",
-    "instance",
-    "memory",
-    "usage",
-    "dropped",
-    "following",
-    "cleanup",
+/// How grave an event is, with its share in a thousand.
+pub(crate) const SEVERITIES: [(&str, u32); 4] = [("info", 830), ("warn", 110), ("error", 30), ("success", 30)];
+
+/// How it ended, with its share in a thousand.
+pub(crate) const STATUSES: [(&str, u32); 5] =
+    [("success", 740), ("failure", 110), ("pending", 90), ("cancelled", 40), ("timeout", 20)];
+
+/// What reported it, with its share in a thousand.
+pub(crate) const SOURCES: [(&str, u32); 8] = [
+    ("control-plane", 340),
+    ("node-agent", 260),
+    ("scheduler", 140),
+    ("api", 110),
+    ("billing", 60),
+    ("auth", 50),
+    ("backup", 25),
+    ("console", 15),
 ];
 
 /// Where things run.
@@ -162,11 +112,5 @@ pub(crate) const IMAGES: [&str; 5] =
     ["web/frontend:4.12.1", "core/api:2.31.0", "batch/worker:0.9.7", "data/loader:1.4.22", "edge/proxy:7.0.3"];
 
 /// Who asks.
-pub(crate) const USER_AGENTS: [&str; 6] = [
-    "console/5.2 (web)",
-    "cli/1.18.4 (linux)",
-    "terraform/1.9.5",
-    "sdk-python/3.3.0",
-    "sdk-go/0.44.1",
-    "scheduler/2.0",
-];
+pub(crate) const USER_AGENTS: [&str; 6] =
+    ["console/5.2 (web)", "cli/1.18.4 (linux)", "iac/1.9.5", "sdk-python/3.3.0", "sdk-go/0.44.1", "cron/2.0"];

@@ -28,6 +28,9 @@ pub(crate) struct Generate {
     /// When the 90 days of the events end [default: now]
     #[arg(long, value_name = "TIME")]
     end: Option<String>,
+    /// How many different resources; beyond 4,000,000 they come in turn
+    #[arg(long, value_name = "N", default_value_t = annals_generate::RESOURCES, value_parser = clap::value_parser!(u32).range(1..))]
+    resources: u32,
 }
 
 pub(crate) fn run(command: &Generate) -> Result<ExitCode> {
@@ -36,7 +39,7 @@ pub(crate) fn run(command: &Generate) -> Result<ExitCode> {
         Some(end) => annals_json::parse_time(end)
             .ok_or_else(|| Failure::new(format_args!("--end {end:?} is no time: write 2026-01-31T12:00:00Z")))?,
     };
-    let mut generator = Generator::new(command.seed, command.count, end_us);
+    let mut generator = Generator::with_resources(command.seed, command.count, end_us, command.resources);
     let mut out = out();
     let mut piece = Vec::with_capacity(PIECE_SIZE_BYTES + 1024);
     while generator.write_line(&mut piece) {

@@ -1,6 +1,7 @@
 //! A filter over one part: leaves come from the part's index, the tree is walked here once for all.
 
-use super::{Filter, TextField, text::Needle};
+use super::text::{Needle, TextTest};
+use super::{Filter, TextField};
 use crate::error::Result;
 use crate::field::Field;
 use crate::rows::RowSet;
@@ -17,8 +18,8 @@ pub(crate) trait Leaves {
     /// The rows whose values of `field` were amended, ascending, and what they are now: the index of
     /// keywords knows the old ones. Costs nothing if no row was.
     fn amended(&self, field: Field) -> Vec<(u32, &[String])>;
-    /// The candidates whose text passes `test`; an absent text is passed as no call at all.
-    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet>;
+    /// The candidates whose text passes `test`; an absent text passes none.
+    fn text(&self, field: TextField, candidates: &RowSet, test: &TextTest<'_>) -> Result<RowSet>;
 }
 
 /// The rows that match, tombstones included.
@@ -58,12 +59,10 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
         Filter::Acknowledged(true) => leaves.acknowledged()?,
         Filter::Acknowledged(false) => return Ok(candidates.minus(&leaves.acknowledged()?)),
         Filter::Contains(field, needle) => {
-            let needle = Needle::new(needle);
-            let mut scratch = Vec::new();
-            return leaves.text(*field, candidates, &mut |text| needle.is_in(text, &mut scratch));
+            return leaves.text(*field, candidates, &TextTest::Contains(Needle::new(needle)));
         }
         Filter::TextEquals(field, value) => {
-            return leaves.text(*field, candidates, &mut |text| text == value.as_bytes());
+            return leaves.text(*field, candidates, &TextTest::Equals(value.as_bytes()));
         }
         Filter::And(parts) => return all_of(parts, leaves, candidates),
         Filter::Or(parts) => {

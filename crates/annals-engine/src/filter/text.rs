@@ -1,4 +1,4 @@
-//! Substring search that takes upper and lower case as the same.
+//! Tests of a text; substring search takes upper and lower case as the same.
 
 use memchr::memmem::Finder;
 
@@ -30,6 +30,33 @@ impl Needle {
             scratch.extend_from_slice(text.to_lowercase().as_bytes());
         }
         self.finder.find(scratch).is_some()
+    }
+}
+
+/// What a text is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum TextTest<'a> {
+    /// Does it hold this?
+    Contains(Needle),
+    /// Is it this?
+    Equals(&'a [u8]),
+}
+
+impl TextTest<'_> {
+    /// What is looked for, folded if case does not count.
+    pub(crate) fn wanted(&self) -> &[u8] {
+        match self {
+            TextTest::Contains(needle) => needle.folded.as_bytes(),
+            TextTest::Equals(wanted) => wanted,
+        }
+    }
+
+    /// Whether a text passes. `scratch` is reused from call to call.
+    pub(crate) fn passes(&self, text: &[u8], scratch: &mut Vec<u8>) -> bool {
+        match self {
+            TextTest::Contains(needle) => needle.is_in(text, scratch),
+            TextTest::Equals(wanted) => text == *wanted,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::order::RowOrder;
 use crate::codec::{len_u32, row_usize};
-use crate::field::{FIELD_SLOTS, Field, Values};
+use crate::field::{FIELD_SLOTS, Field, FieldSet, Values};
 use crate::rows::RowSet;
 
 /// Rows of a block: small enough that sorting one takes well under a millisecond and scanning one a
@@ -31,6 +31,9 @@ pub(crate) struct BlockColumns {
     pub(crate) created_at_us: Vec<i64>,
     /// Where each record starts in the log file, in bytes.
     pub(crate) offsets: Vec<u32>,
+    /// The fields whose columns hold hashes of values instead of codes: they have too many values to be
+    /// interned on the way in. Decided when the block is begun.
+    pub(crate) hashed: FieldSet,
     /// By field number. Shorter than the block where the last rows have no value.
     single: Vec<Vec<u32>>,
     /// By field number.
@@ -73,10 +76,11 @@ impl MultipleColumn {
 }
 
 impl LiveBlock {
-    pub(crate) fn new(first_row: u32) -> Self {
+    pub(crate) fn new(first_row: u32, hashed: FieldSet) -> Self {
         let columns = BlockColumns {
             created_at_us: Vec::with_capacity(row_usize(BLOCK_ROWS)),
             offsets: Vec::with_capacity(row_usize(BLOCK_ROWS)),
+            hashed,
             single: (0..FIELD_SLOTS).map(|_| Vec::new()).collect(),
             multiple: (0..FIELD_SLOTS).map(|_| MultipleColumn::default()).collect(),
             min_created_at_us: i64::MAX,
@@ -101,7 +105,8 @@ impl BlockColumns {
         self.offsets.push(offset);
     }
 
-    /// Adds a value to the row started last. Values of one field come together.
+    /// Adds a value to the row started last, as its code or its hash. Values of one field come together.
+    #[inline]
     pub(crate) fn push_code(&mut self, field: Field, code: u32) {
         let Some(position) = self.row_count().checked_sub(1) else { return };
         match field.values() {
@@ -110,7 +115,9 @@ impl BlockColumns {
                     if column.capacity() == 0 {
                         column.reserve_exact(row_usize(BLOCK_ROWS));
                     }
-                    column.resize(row_usize(position), super::dictionary::ABSENT);
+                    if column.len() < row_usize(position) {
+                        column.resize(row_usize(position), super::dictionary::ABSENT);
+                    }
                     column.push(code);
                 }
             }
@@ -215,7 +222,7 @@ mod tests {
 
     #[test]
     fn columns_hold_gaps_and_lists() {
-        let block = LiveBlock::new(0);
+        let block = LiveBlock::new(0, FieldSet::default());
         let mut columns = block.columns.write();
         for (time, codes) in [(3, vec![1, 2]), (1, vec![]), (2, vec![2])] {
             columns.push_row(time, 0);

@@ -2,13 +2,14 @@
 
 mod block;
 mod dictionary;
+mod hashed;
 mod ids;
 mod order;
 mod part;
 mod segment;
 
-pub(crate) use block::{BLOCK_ROWS, LiveBlock};
-pub(crate) use dictionary::ABSENT;
+pub(crate) use block::{BLOCK_ROWS, BlockColumns, LiveBlock};
+pub(crate) use dictionary::{ABSENT, LiveDictionary};
 pub(crate) use ids::IdRow;
 pub(crate) use part::LivePart;
 pub(crate) use segment::{LiveSegment, RowsToIndex};

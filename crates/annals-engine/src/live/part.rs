@@ -6,16 +6,17 @@ use super::block::{BLOCK_ROWS, LiveBlock, Positions};
 use super::order::RowOrder;
 use super::segment::LiveSegment;
 use crate::amended::AmendedCounts;
-use crate::batch::term_hash;
 use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent, tag};
-use crate::field::Field;
+use crate::field::{Field, FieldSet};
 use crate::filter::evaluate::{Leaves, evaluate};
+use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
 use crate::id::EventId;
 use crate::overlay::Overlay;
 use crate::part::{OrderKey, Part};
+use crate::record::Record;
 use crate::rows::RowSet;
 
 /// The first rows of a block, as of one snapshot.
@@ -27,6 +28,7 @@ pub(crate) struct LivePart {
     row_count: u32,
     time_bounds_us: (i64, i64),
     in_order: bool,
+    hashed: FieldSet,
     own_order: OnceLock<RowOrder>,
 }
 
@@ -50,6 +52,7 @@ impl LivePart {
             row_count,
             time_bounds_us: (columns.min_created_at_us, columns.max_created_at_us),
             in_order: columns.in_order,
+            hashed: columns.hashed,
             own_order: OnceLock::new(),
         })
     }
@@ -92,9 +95,32 @@ impl LivePart {
         self.overlay.tombstones.contains(self.live_row(row))
     }
 
-    fn scan(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
+    /// The rows with a code that passes.
+    pub(super) fn scan(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
         let positions = self.block.columns.read().scan(field, self.row_count, pass);
         positions.into_rows(self.order())
+    }
+
+    /// The rows that have codes, all of which pass.
+    pub(super) fn scan_within(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
+        let columns = self.block.columns.read();
+        let mut positions = Positions::new(self.row_count);
+        positions.fill((0..self.row_count).map(|position| {
+            let codes = columns.codes_of(field, position);
+            !codes.is_empty() && codes.iter().all(|code| pass(*code))
+        }));
+        drop(columns);
+        positions.into_rows(self.order())
+    }
+
+    /// Calls `read` with the record of a row.
+    pub(super) fn with_record<T>(&self, row: u32, read: impl FnOnce(Record<'_>) -> Result<T>) -> Result<T> {
+        self.segment.with_record(self.offset(row)?, read)
+    }
+
+    /// Whether the column of a field holds hashes.
+    fn is_hashed(&self, field: Field) -> bool {
+        self.hashed.contains(field)
     }
 
     fn position(&self, row: u32) -> Result<usize> {
@@ -132,10 +158,12 @@ impl Leaves for LivePart {
     }
 
     fn term(&self, field: Field, value: &str) -> Result<RowSet> {
-        let hash = term_hash(value.as_bytes());
+        if self.is_hashed(field) {
+            return self.hashed_term(field, value);
+        }
         let code = {
             let dictionaries = self.segment.dictionaries.read();
-            dictionaries.get(field.index()).and_then(|dictionary| dictionary.find(hash, value.as_bytes()))
+            dictionaries.get(field.index()).and_then(|dictionary| dictionary.find_text(value.as_bytes()))
         };
         Ok(code.map_or_else(RowSet::empty, |wanted| self.scan(field, |code| code == wanted)))
     }
@@ -144,24 +172,23 @@ impl Leaves for LivePart {
         if prefix.is_empty() {
             return Ok(self.scan(field, |code| code != super::dictionary::ABSENT));
         }
+        if self.is_hashed(field) {
+            return self.hashed_prefix(field, prefix);
+        }
         let codes = self.segment.codes_with_prefix(field, prefix);
         Ok(self.scan(field, |code| codes.contains(code)))
     }
 
     fn within(&self, field: Field, values: &[String]) -> Result<RowSet> {
+        if self.is_hashed(field) {
+            return self.hashed_within(field, values);
+        }
         let allowed: Vec<u32> = {
             let dictionaries = self.segment.dictionaries.read();
             let Some(dictionary) = dictionaries.get(field.index()) else { return Ok(RowSet::empty()) };
-            values.iter().filter_map(|value| dictionary.find(term_hash(value.as_bytes()), value.as_bytes())).collect()
+            values.iter().filter_map(|value| dictionary.find_text(value.as_bytes())).collect()
         };
-        let columns = self.block.columns.read();
-        let mut positions = Positions::new(self.row_count);
-        positions.fill((0..self.row_count).map(|position| {
-            let codes = columns.codes_of(field, position);
-            !codes.is_empty() && codes.iter().all(|code| allowed.contains(code))
-        }));
-        drop(columns);
-        Ok(positions.into_rows(self.order()))
+        Ok(self.scan_within(field, |code| allowed.contains(&code)))
     }
 
     fn created_between(&self, from_us: i64, to_us: i64) -> Result<RowSet> {
@@ -198,17 +225,18 @@ impl Leaves for LivePart {
         rows
     }
 
-    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {
+    fn text(&self, field: TextField, candidates: &RowSet, test: &TextTest<'_>) -> Result<RowSet> {
         let tags: &[u8] = match field {
             TextField::Message => &[tag::MESSAGE],
             TextField::Content => &[tag::CONTENT],
             TextField::MessageOrContent => &[tag::MESSAGE, tag::CONTENT],
         };
         let mut rows = Vec::new();
+        let mut scratch = Vec::new();
         for row in candidates.iter() {
-            let hit = self.segment.with_record(self.offset(row)?, |record| {
+            let hit = self.with_record(row, |record| {
                 for tag in tags {
-                    if record.value(*tag)?.is_some_and(&mut *test) {
+                    if record.value(*tag)?.is_some_and(|text| test.passes(text, &mut scratch)) {
                         return Ok(true);
                     }
                 }
@@ -266,17 +294,21 @@ impl Part for LivePart {
     fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
         let amended = self.amended(field);
         let mut amended_counts = AmendedCounts::new(&amended, rows);
-        let counts = if amended.is_empty() {
-            self.code_counts(field, rows)
+        let changed = RowSet::from_sorted(amended.iter().map(|(row, _)| *row).collect());
+        let unchanged = rows.minus(&changed);
+        let mut terms: Vec<(Vec<u8>, u32)> = if self.is_hashed(field) {
+            self.hashed_counts(field, &unchanged)?.into_iter().collect()
         } else {
-            let changed = RowSet::from_sorted(amended.iter().map(|(row, _)| *row).collect());
-            self.code_counts(field, &rows.minus(&changed))
-        };
-        let mut terms: Vec<(Vec<u8>, u32)> = {
+            let counts = self.code_counts(field, &unchanged);
             let dictionaries = self.segment.dictionaries.read();
             let dictionary = dictionaries.get(field.index());
             let dictionary = dictionary.ok_or_else(|| Error::corrupt(format!("{field} has no dictionary")))?;
-            counts.into_iter().map(|(code, count)| (dictionary.term(code).to_vec(), count)).collect()
+            let text = |code| {
+                let mut text = Vec::new();
+                dictionary.text_into(code, &mut text);
+                text
+            };
+            counts.into_iter().map(|(code, count)| (text(code), count)).collect()
         };
         terms.sort_unstable();
         for (term, count) in terms {

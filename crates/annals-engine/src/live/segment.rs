@@ -7,15 +7,19 @@ use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use roaring::RoaringBitmap;
 
 use super::block::{BLOCK_ROWS, LiveBlock};
-use super::dictionary::LiveDictionary;
+use super::dictionary::{ABSENT, LiveDictionary};
 use super::ids::{IdRow, LiveIds};
 use crate::batch::RecordRef;
 use crate::codec::{Reader, len_u32, row_usize};
 use crate::error::{Error, Result};
-use crate::field::{FIELD_SLOTS, Field};
+use crate::field::{FIELD_SLOTS, Field, FieldSet};
 use crate::id::EventId;
 use crate::record::{RECORD_SIZE_MAX, Record, TermRef};
 use crate::storage::GrowingMap;
+
+/// A field with more terms than this in the live rows is hashed in the blocks to come: its dictionary would
+/// outgrow the cache, and every value cost the writer more than the rest of its event.
+const CODED_TERMS_MAX: u32 = 4_096;
 
 /// Rows of one log, in arrival order: row = sequence - first sequence.
 ///
@@ -83,12 +87,12 @@ impl LiveSegment {
 
     /// Indexes rows. Called by one thread at a time, in sequence order.
     pub(crate) fn index(&self, rows: &RowsToIndex<'_>) -> Result<()> {
-        let codes = self.intern(rows);
-        let mut terms = rows.terms.iter().zip(codes);
+        let mut terms = rows.terms.iter();
         let mut terms_done = 0_u32;
         let mut records = rows.records.iter().peekable();
         while records.peek().is_some() {
             let block = self.open_block();
+            let mut dictionaries = self.dictionaries.upgradable_read();
             let mut columns = block.columns.write();
             let room = row_usize(BLOCK_ROWS - columns.row_count());
             for record in records.by_ref().take(room) {
@@ -96,9 +100,14 @@ impl LiveSegment {
                 let offset = u32::try_from(offset)
                     .map_err(|source| Error::corrupt("a log offset exceeds 32 bits").with_source(source))?;
                 columns.push_row(record.created_at_us.unwrap_or(0), offset);
-                for (term, code) in terms.by_ref().take(row_usize(record.terms_end - terms_done)) {
+                for term in terms.by_ref().take(row_usize(record.terms_end - terms_done)) {
                     let field = Field::from_number(term.field)
                         .ok_or_else(|| Error::corrupt(format!("unknown field number {}", term.field)))?;
+                    let code = if columns.hashed.contains(field) {
+                        hash_code(term.hash)
+                    } else {
+                        intern(&mut dictionaries, rows.frame, term)
+                    };
                     columns.push_code(field, code);
                 }
                 terms_done = record.terms_end;
@@ -107,36 +116,30 @@ impl LiveSegment {
         Ok(())
     }
 
-    /// The codes of all terms, in order. Known terms are found under a read lock.
-    fn intern(&self, rows: &RowsToIndex<'_>) -> Vec<u32> {
-        let mut dictionaries = self.dictionaries.upgradable_read();
-        let mut codes = Vec::with_capacity(rows.terms.len());
-        for term in rows.terms {
-            let start = row_usize(term.offset);
-            let bytes = rows.frame.get(start..start + usize::from(term.len)).unwrap_or_default();
-            let slot = usize::from(term.field);
-            let known = dictionaries.get(slot).and_then(|dictionary| dictionary.find(term.hash, bytes));
-            let code = known.unwrap_or_else(|| {
-                RwLockUpgradableReadGuard::with_upgraded(&mut dictionaries, |dictionaries| {
-                    dictionaries.get_mut(slot).map_or(0, |dictionary| dictionary.intern(term.hash, bytes))
-                })
-            });
-            codes.push(code);
-        }
-        codes
-    }
-
     fn open_block(&self) -> Arc<LiveBlock> {
         if let Some(last) = self.blocks.read().last()
             && last.columns.read().row_count() < BLOCK_ROWS
         {
             return Arc::clone(last);
         }
+        let hashed = self.fields_to_hash();
         let mut blocks = self.blocks.write();
         let first_row = len_u32(blocks.len()) * BLOCK_ROWS;
-        let block = Arc::new(LiveBlock::new(first_row));
+        let block = Arc::new(LiveBlock::new(first_row, hashed));
         blocks.push(Arc::clone(&block));
         block
+    }
+
+    /// The fields that have shown too many values for their dictionaries to be worth it.
+    fn fields_to_hash(&self) -> FieldSet {
+        let dictionaries = self.dictionaries.read();
+        let mut hashed = FieldSet::default();
+        for field in Field::ALL {
+            if dictionaries.get(field.index()).is_some_and(|dictionary| dictionary.len() > CODED_TERMS_MAX) {
+                hashed.insert(*field);
+            }
+        }
+        hashed
     }
 
     /// Calls `read` with the record at an offset of the log file.
@@ -171,18 +174,23 @@ impl LiveSegment {
     /// The rows with a given id, the newest first, published or not.
     pub(crate) fn rows_with_id(&self, id: EventId) -> Vec<IdRow> {
         let mut rows: Vec<IdRow> = self.ids.read().rows(id).collect();
-        // An id the store made is not in the table: it says itself where its event is.
-        if let Some((created_at_us, sequence)) = id.made_parts()
-            && let Some(row) = self.row_of(sequence)
-            && !rows.iter().any(|known| known.row == row)
-            && let Some((offset, time)) = self.locate(row)
-            && time == created_at_us
-            && self.with_record(offset, |record| Ok(record.id.is_none())).unwrap_or(false)
+        if let Some(made) = self.made_row(id)
+            && !rows.iter().any(|known| known.row == made.row)
         {
-            rows.push(IdRow { row, created_at_us });
+            rows.push(made);
             rows.sort_unstable_by_key(|known| std::cmp::Reverse(known.row));
         }
         rows
+    }
+
+    /// The row whose event was given this id by the store: it is not in the table, the id itself says where
+    /// its event is.
+    pub(crate) fn made_row(&self, id: EventId) -> Option<IdRow> {
+        let (created_at_us, sequence) = id.made_parts()?;
+        let row = self.row_of(sequence)?;
+        let (offset, time) = self.locate(row)?;
+        let made = time == created_at_us && self.with_record(offset, |record| Ok(record.id.is_none())).unwrap_or(false);
+        made.then_some(IdRow { row, created_at_us })
     }
 
     /// The codes of a field whose terms start with a prefix.
@@ -201,4 +209,24 @@ impl LiveSegment {
         *cached = Some(entry);
         codes
     }
+}
+
+/// The code of a value, new or old. Known terms are found under the read lock.
+#[inline]
+fn intern(dictionaries: &mut RwLockUpgradableReadGuard<'_, Vec<LiveDictionary>>, frame: &[u8], term: &TermRef) -> u32 {
+    let start = row_usize(term.offset);
+    let stored = frame.get(start..start + usize::from(term.len)).unwrap_or_default();
+    let slot = usize::from(term.field);
+    let known = dictionaries.get(slot).and_then(|dictionary| dictionary.find(term.hash, term.form, stored));
+    known.unwrap_or_else(|| {
+        RwLockUpgradableReadGuard::with_upgraded(dictionaries, |dictionaries| {
+            dictionaries.get_mut(slot).map_or(0, |dictionary| dictionary.intern(term.hash, term.form, stored))
+        })
+    })
+}
+
+/// What a hashed column holds of a value: half of its hash, and never the code of an absent one.
+pub(crate) fn hash_code(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]).max(ABSENT + 1)
 }

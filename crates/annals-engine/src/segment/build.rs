@@ -8,7 +8,9 @@ use crate::storage::Storage;
 
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
-use super::{SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword, packed, text};
+use super::{
+    SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword_build, packed, payload, text,
+};
 
 /// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
 /// manifest.
@@ -64,11 +66,10 @@ fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>)
     if !keywords.is_sorted_by(|a, b| a.field < b.field) {
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
-    let mut fields = Vec::new();
-    for keyword in keywords {
-        fields.extend(keyword::write(&mut writer, keyword, rows)?);
-    }
-    for stream in Stream::ALL {
+    // Before the fields, whose building takes their columns: payloads repeat them.
+    payload::write(&mut writer, rows, texts, &keywords)?;
+    let fields = keyword_build::write(&mut writer, keywords, rows)?;
+    for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;
     }
     let footer = Footer {
@@ -116,6 +117,6 @@ fn write_ids(
         return Ok(true);
     }
     let all: Vec<EventId> = ids.iter().zip(made()).map(|(id, made)| id.unwrap_or(made)).collect();
-    ids::write(writer, store, &all)?;
+    ids::write(writer, store, created_at_us, &all)?;
     Ok(false)
 }

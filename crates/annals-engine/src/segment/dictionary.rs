@@ -1,48 +1,252 @@
 //! The terms of one keyword field in byte order: term <-> code, ranges of codes by prefix.
+//!
+//! Terms that are all hex digits of one length, or all UUIDs, are kept as the bytes they stand for: their order
+//! is that of their texts.
 
-use std::ops::Range;
+use std::borrow::Cow;
+use std::ops::{Deref, Range};
 
-use crate::codec::{len_u64, to_usize};
-use crate::error::Result;
+use crate::codec::{len_u64, row_usize, to_usize};
+use crate::error::{Error, Result};
+use crate::field::Field;
 
 use super::checked::CheckedFile;
+use super::hex;
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn};
 use super::writer::SegmentWriter;
 
 /// No term is longer, in bytes: the limit of the longest keyword field.
 pub(crate) const TERM_SIZE_MAX: usize = 1024;
+/// The bytes of the longest term that is packed.
+const PACKED_SIZE_MAX: usize = 16;
 
-/// Writes the dictionary of a field whose terms ascend.
-pub(crate) fn write(writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
-    let mut ends = Vec::with_capacity(terms.len() + 1);
-    let mut end = 0_i64;
-    ends.push(end);
-    let offset = writer.begin();
-    for term in terms {
-        writer.write(term)?;
-        end += i64::try_from(term.len()).unwrap_or_default();
-        ends.push(end);
+/// How the terms are kept. The number is the `width` of the section, the size of a packed term its `slope`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    /// As they are, with offsets.
+    Text = 0,
+    /// Pairs of lower-case hex digits.
+    Hex = 1,
+    /// Lower-case UUIDs with hyphens.
+    Uuid = 2,
+}
+
+impl Form {
+    /// Fills `out` with the bytes that stand for `term`; false if it has not this form.
+    #[inline]
+    fn pack(self, term: &[u8], out: &mut [u8]) -> bool {
+        match self {
+            Form::Text => false,
+            Form::Hex => hex::pack(term, out),
+            Form::Uuid => hex::pack_uuid(term, out),
+        }
     }
-    writer.end(offset, Section::new(SectionKind::TermBytes, field, len_u64(terms.len())));
-    let mut section = Section::new(SectionKind::TermOffsets, field, 0);
-    let bytes = packed::frame(&mut section, &ends);
-    writer.section(section, &bytes)
+}
+
+/// The terms of a field in byte order.
+pub(crate) struct SortedTerms {
+    /// The codes in use, by the byte order of their terms.
+    pub(crate) codes: Vec<u32>,
+    form: Form,
+    /// Bytes of a packed term.
+    size: usize,
+    /// The packed terms, in the order of `codes`.
+    packed: Vec<u8>,
+}
+
+/// Why terms are no dictionary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WrongTerms {
+    TooLong,
+    Twice,
+}
+
+impl WrongTerms {
+    /// The same as an error about `field`.
+    pub(crate) fn of_field(self, field: Field) -> Error {
+        Error::invalid_input(match self {
+            WrongTerms::TooLong => format!("{field} has a term of more than {TERM_SIZE_MAX} bytes"),
+            WrongTerms::Twice => format!("{field} has a term twice"),
+        })
+    }
+}
+
+impl SortedTerms {
+    /// Sorts those of `terms` that occur: `counts` tells for code `i + 1` how often `terms[i]` does.
+    pub(crate) fn new(terms: &[&[u8]], counts: &[u32]) -> std::result::Result<Self, WrongTerms> {
+        let in_use = || (1_u32..).zip(terms).zip(counts.iter().skip(1)).filter(|(_, count)| **count > 0);
+        let in_use = || in_use().map(|((code, term), _)| (code, *term));
+        let first_len = in_use().next().map_or(0, |(_, term)| term.len());
+        for (form, size) in [(Form::Uuid, PACKED_SIZE_MAX), (Form::Hex, first_len / 2)] {
+            let suits = first_len == if form == Form::Uuid { hex::UUID_LEN } else { size * 2 };
+            if suits
+                && (1..=PACKED_SIZE_MAX).contains(&size)
+                && let Some(keys) = packed_keys(in_use(), form, size, terms.len())
+            {
+                return Self::of_packed(keys, form, size);
+            }
+        }
+        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(terms.len());
+        keys.extend(in_use().map(|(code, term)| (prefix_key(term), code)));
+        let term = |code: u32| terms.get(row_usize(code - 1)).copied().unwrap_or_default();
+        // Most terms differ in their first bytes, compared as one number.
+        keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| term(a.1).cmp(term(b.1))));
+        let codes: Vec<u32> = keys.into_iter().map(|(_, code)| code).collect();
+        if codes.iter().any(|code| term(*code).len() > TERM_SIZE_MAX) {
+            return Err(WrongTerms::TooLong);
+        }
+        if !codes.is_sorted_by(|a, b| term(*a) < term(*b)) {
+            return Err(WrongTerms::Twice);
+        }
+        Ok(Self { codes, form: Form::Text, size: 0, packed: Vec::new() })
+    }
+
+    fn of_packed(mut keys: Vec<(u128, u32)>, form: Form, size: usize) -> std::result::Result<Self, WrongTerms> {
+        if !keys.is_sorted() {
+            keys.sort_unstable();
+        }
+        if !keys.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(WrongTerms::Twice);
+        }
+        let mut packed = Vec::with_capacity(keys.len() * size);
+        for (key, _) in &keys {
+            // Lowest byte first is the term from its end: turned around, the term comes first.
+            packed.extend_from_slice(key.swap_bytes().to_le_bytes().get(..size).unwrap_or_default());
+        }
+        Ok(Self { codes: keys.into_iter().map(|(_, code)| code).collect(), form, size, packed })
+    }
+
+    /// Writes the dictionary of a field.
+    pub(crate) fn write(&self, writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
+        let mut section = Section::new(SectionKind::TermBytes, field, len_u64(self.codes.len()));
+        if self.form != Form::Text {
+            section.width = self.form as u8;
+            section.slope = i64::try_from(self.size).unwrap_or_default();
+            return writer.section(section, &self.packed);
+        }
+        let mut ends = Vec::with_capacity(self.codes.len() + 1);
+        let mut end = 0_i64;
+        ends.push(end);
+        let offset = writer.begin();
+        for code in &self.codes {
+            let term = terms.get(row_usize(code - 1)).copied().unwrap_or_default();
+            writer.write(term)?;
+            end += i64::try_from(term.len()).unwrap_or_default();
+            ends.push(end);
+        }
+        writer.end(offset, section);
+        let mut section = Section::new(SectionKind::TermOffsets, field, 0);
+        let bytes = packed::frame(&mut section, &ends);
+        writer.section(section, &bytes)
+    }
+}
+
+/// The first eight bytes as a number that is in the order of the bytes.
+#[inline]
+fn prefix_key(term: &[u8]) -> u64 {
+    let word = match term.first_chunk::<8>() {
+        Some(word) => *word,
+        None => {
+            let mut word = [0; 8];
+            for (slot, byte) in word.iter_mut().zip(term) {
+                *slot = *byte;
+            }
+            word
+        }
+    };
+    u64::from_le_bytes(word).swap_bytes()
+}
+
+/// The packed terms as numbers in the order of their bytes; `None` if one of them has not this form.
+fn packed_keys<'a>(
+    terms: impl Iterator<Item = (u32, &'a [u8])>,
+    form: Form,
+    size: usize,
+    capacity: usize,
+) -> Option<Vec<(u128, u32)>> {
+    let mut keys = Vec::with_capacity(capacity);
+    let mut bytes = [0; PACKED_SIZE_MAX];
+    for (code, term) in terms {
+        if !form.pack(term, bytes.get_mut(..size)?) {
+            return None;
+        }
+        keys.push((u128::from_le_bytes(bytes).swap_bytes(), code));
+    }
+    Some(keys)
+}
+
+/// A term, borrowed from the file or rendered on the spot.
+#[derive(Clone, Debug)]
+pub(crate) enum Term<'a> {
+    Stored(&'a [u8]),
+    Rendered([u8; hex::UUID_LEN], usize),
+}
+
+impl Deref for Term<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Term::Stored(bytes) => bytes,
+            Term::Rendered(text, len) => text.get(..*len).unwrap_or_default(),
+        }
+    }
+}
+
+/// All terms of a dictionary.
+pub(crate) struct Terms<'a> {
+    bytes: Cow<'a, [u8]>,
+    ends: Vec<i64>,
+}
+
+impl Terms<'_> {
+    /// One after the other, in order.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let at = |end: &i64| usize::try_from(*end).unwrap_or_default();
+        let bounds = self.ends.iter().zip(self.ends.iter().skip(1));
+        bounds.map(move |(start, end)| self.bytes.get(at(start)..at(end)).unwrap_or_default())
+    }
 }
 
 /// A dictionary; code `n` is the `n`-th term, counted from 1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dictionary {
     terms: u32,
-    offsets: FrameColumn,
     bytes: Section,
+    form: Form,
+    /// The size of a packed term.
+    size: usize,
+    /// Of terms that are not packed.
+    offsets: Option<FrameColumn>,
 }
 
 impl Dictionary {
     /// The dictionary of `field` with `terms` terms.
     pub(crate) fn new(footer: &Footer, field: u8, terms: u32) -> Result<Self> {
-        let offsets = FrameColumn::new(footer.require(SectionKind::TermOffsets, field)?, u64::from(terms) + 1)?;
-        Ok(Self { terms, offsets, bytes: footer.require(SectionKind::TermBytes, field)? })
+        let bytes = footer.require(SectionKind::TermBytes, field)?;
+        let (form, offsets) = match bytes.width {
+            0 => {
+                let offsets = footer.require(SectionKind::TermOffsets, field)?;
+                (Form::Text, Some(FrameColumn::new(offsets, u64::from(terms) + 1)?))
+            }
+            1 => (Form::Hex, None),
+            2 => (Form::Uuid, None),
+            other => return Err(Error::corrupt(format!("the dictionary of field {field} has form {other}"))),
+        };
+        let size = usize::try_from(bytes.slope).unwrap_or(usize::MAX);
+        let sizes = match form {
+            Form::Text => 0..=0,
+            Form::Hex => 1..=PACKED_SIZE_MAX,
+            Form::Uuid => PACKED_SIZE_MAX..=PACKED_SIZE_MAX,
+        };
+        let fits = form == Form::Text || row_usize(terms).checked_mul(size).map(len_u64) == Some(bytes.len);
+        if !sizes.contains(&size) || !fits {
+            return Err(Error::corrupt(format!("the dictionary of field {field} cannot hold {terms} packed terms")));
+        }
+        Ok(Self { terms, bytes, form, size, offsets })
     }
 
     /// How many terms.
@@ -50,14 +254,31 @@ impl Dictionary {
         self.terms
     }
 
-    /// The term of `code`.
-    pub(crate) fn term<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<&'a [u8]> {
+    /// The term of `code`. Allocates nothing.
+    pub(crate) fn term<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<Term<'a>> {
+        let stored = self.stored(file, code)?;
+        Ok(match self.form {
+            Form::Text => Term::Stored(stored),
+            form => {
+                let mut text = [0; hex::UUID_LEN];
+                let len = render(form, stored, &mut text);
+                Term::Rendered(text, len)
+            }
+        })
+    }
+
+    /// The bytes kept for the term of `code`.
+    #[inline]
+    fn stored<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<&'a [u8]> {
         let index = u64::from(code)
             .checked_sub(1)
             .filter(|index| *index < u64::from(self.terms))
             .ok_or_else(|| file.contradicts(&self.bytes, &format!("has no term of code {code}")))?;
-        let start = self.offsets.get(file, index)?;
-        let end = self.offsets.get(file, index + 1)?;
+        let Some(offsets) = &self.offsets else {
+            return file.bytes(&self.bytes, index * len_u64(self.size), self.size);
+        };
+        let start = offsets.get(file, index)?;
+        let end = offsets.get(file, index + 1)?;
         match (u64::try_from(start), end.checked_sub(start).and_then(|len| u64::try_from(len).ok())) {
             (Ok(start), Some(len)) if len <= len_u64(TERM_SIZE_MAX) => file.bytes(&self.bytes, start, to_usize(len)),
             _ => Err(file.contradicts(&self.bytes, &format!("has a term from {start} to {end}"))),
@@ -66,23 +287,38 @@ impl Dictionary {
 
     /// The code of `value`, if it is a term.
     pub(crate) fn find(&self, file: &CheckedFile, value: &[u8]) -> Result<Option<u32>> {
-        let code = self.first_where(file, |term| term >= value)?;
-        Ok(if code <= self.terms && self.term(file, code)? == value { Some(code) } else { None })
+        // Packed bytes are in the order of the texts: the value is packed once, and no term rendered.
+        let mut packed = [0; PACKED_SIZE_MAX];
+        let wanted = match self.form {
+            Form::Text => value,
+            form => {
+                let out = packed.get_mut(..self.size).unwrap_or_default();
+                if !form.pack(value, out) {
+                    return Ok(None);
+                }
+                out
+            }
+        };
+        let code = self.first_where(|code| Ok(self.stored(file, code)? >= wanted))?;
+        Ok(if code <= self.terms && self.stored(file, code)? == wanted { Some(code) } else { None })
     }
 
     /// The codes of the terms that start with `prefix`.
     pub(crate) fn prefix(&self, file: &CheckedFile, prefix: &[u8]) -> Result<Range<u32>> {
-        let from = self.first_where(file, |term| term >= prefix)?;
-        let to = self.first_where(file, |term| term > prefix && !term.starts_with(prefix))?;
+        let from = self.first_where(|code| Ok(*self.term(file, code)? >= *prefix))?;
+        let to = self.first_where(|code| {
+            let term = self.term(file, code)?;
+            Ok(*term > *prefix && !term.starts_with(prefix))
+        })?;
         Ok(from..to)
     }
 
-    /// The first code whose term passes `test`, which all later ones pass as well; else one more than the last.
-    fn first_where(&self, file: &CheckedFile, test: impl Fn(&[u8]) -> bool) -> Result<u32> {
+    /// The first code that passes `test`, which all later ones pass as well; else one more than the last.
+    fn first_where(&self, test: impl Fn(u32) -> Result<bool>) -> Result<u32> {
         let (mut low, mut high) = (1, self.terms + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            if test(self.term(file, middle)?) {
+            if test(middle)? {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -92,7 +328,47 @@ impl Dictionary {
     }
 
     /// Every term in order.
-    pub(crate) fn terms<'a>(&self, file: &'a CheckedFile) -> Result<Vec<&'a [u8]>> {
-        (1..=self.terms).map(|code| self.term(file, code)).collect()
+    pub(crate) fn terms<'a>(&self, file: &'a CheckedFile) -> Result<Terms<'a>> {
+        let bytes = file.all(&self.bytes)?;
+        if let Some(offsets) = &self.offsets {
+            let ends = offsets.decode(file)?;
+            let inside = ends.first().is_some_and(|first| *first >= 0)
+                && ends.last().is_some_and(|last| u64::try_from(*last).is_ok_and(|last| last <= self.bytes.len))
+                && ends.iter().zip(ends.iter().skip(1)).all(|(start, end)| {
+                    end.checked_sub(*start)
+                        .and_then(|len| usize::try_from(len).ok())
+                        .is_some_and(|len| len <= TERM_SIZE_MAX)
+                });
+            if !inside {
+                return Err(file.contradicts(&self.bytes, "has terms outside of it"));
+            }
+            return Ok(Terms { bytes: Cow::Borrowed(bytes), ends });
+        }
+        let mut texts = Vec::with_capacity(bytes.len().saturating_mul(3));
+        let mut ends = Vec::with_capacity(row_usize(self.terms) + 1);
+        ends.push(0);
+        let mut text = [0; hex::UUID_LEN];
+        for stored in bytes.chunks_exact(self.size.max(1)) {
+            let len = render(self.form, stored, &mut text);
+            texts.extend_from_slice(text.get(..len).unwrap_or_default());
+            ends.push(i64::try_from(texts.len()).unwrap_or(i64::MAX));
+        }
+        Ok(Terms { bytes: Cow::Owned(texts), ends })
+    }
+}
+
+/// Renders a packed term; returns the length of the text.
+#[inline]
+fn render(form: Form, stored: &[u8], text: &mut [u8; hex::UUID_LEN]) -> usize {
+    match form {
+        Form::Text => 0,
+        Form::Hex => {
+            hex::render(stored, text);
+            stored.len() * 2
+        }
+        Form::Uuid => {
+            hex::render_uuid(stored, text);
+            hex::UUID_LEN
+        }
     }
 }

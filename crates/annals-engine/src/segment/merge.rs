@@ -14,6 +14,7 @@ use crate::field::{Field, Values};
 use crate::overlay::Overlay;
 use crate::storage::Storage;
 
+use super::dictionary::Terms;
 use super::text::StreamCursor;
 use super::{
     KeywordCodes, KeywordInput, SEGMENT_ROWS_MAX, SealedSegment, SegmentInput, SegmentMeta, SegmentSummary, Stream,
@@ -58,8 +59,10 @@ pub(crate) fn merge_segments(
         }
     }
     let mut keywords = Vec::new();
-    for field in Field::ALL {
-        keywords.extend(unite(*field, inputs, &plan.order)?);
+    let dictionaries: Vec<Vec<Option<Terms<'_>>>> =
+        Field::ALL.iter().map(|field| dictionaries(*field, inputs)).collect::<Result<_>>()?;
+    for (field, dictionaries) in Field::ALL.iter().zip(&dictionaries) {
+        keywords.extend(unite(*field, inputs, dictionaries, &plan.order)?);
     }
     let Plan { order, created_at_us, sequences } = plan;
     let mut texts = MergedTexts::new(inputs, &order);
@@ -165,21 +168,35 @@ impl InputCodes {
     }
 }
 
+/// The terms of a field in each input.
+fn dictionaries(field: Field, inputs: &[Input]) -> Result<Vec<Option<Terms<'_>>>> {
+    let mut all = Vec::with_capacity(inputs.len());
+    for (segment, _) in inputs {
+        let terms = segment.keyword(field).map(|column| column.dictionary.terms(&segment.file));
+        all.push(terms.transpose()?);
+    }
+    Ok(all)
+}
+
 /// One field over all inputs; `None` if none of them has it.
-fn unite<'a>(field: Field, inputs: &'a [Input], order: &[Place]) -> Result<Option<KeywordInput<'a>>> {
+fn unite<'a>(
+    field: Field,
+    inputs: &[Input],
+    dictionaries: &'a [Option<Terms<'_>>],
+    order: &[Place],
+) -> Result<Option<KeywordInput<'a>>> {
     let mut read = Vec::with_capacity(inputs.len());
     let mut all_terms: Vec<(&'a [u8], usize, usize)> = Vec::new();
-    for (input, (segment, _)) in inputs.iter().enumerate() {
+    for (input, ((segment, _), terms)) in inputs.iter().zip(dictionaries).enumerate() {
         read.push(InputCodes::read(segment, field)?);
-        if let Some(column) = segment.keyword(field) {
-            let terms = column.dictionary.terms(&segment.file)?;
-            all_terms.extend(terms.into_iter().zip(1..).map(|(term, code)| (term, input, code)));
-        }
+        let terms = terms.iter().flat_map(Terms::iter);
+        all_terms.extend(terms.zip(1..).map(|(term, code)| (term, input, code)));
     }
     if all_terms.is_empty() {
         return Ok(None);
     }
-    all_terms.sort_unstable();
+    // Stable: it finds the ascending runs, one per input, and merges them.
+    all_terms.sort();
     let mut terms: Vec<&[u8]> = Vec::new();
     for (term, input, code) in all_terms {
         if terms.last() != Some(&term) {
@@ -217,8 +234,9 @@ struct MergedTexts<'a> {
 
 impl<'a> MergedTexts<'a> {
     fn new(inputs: &'a [Input], order: &'a [Place]) -> Self {
-        let of_stream =
-            |stream| inputs.iter().map(|(segment, _)| segment.stream(stream).cursor(&segment.file)).collect();
+        let of_stream = |stream| {
+            inputs.iter().map(|(segment, _)| segment.stream(stream).cursor(&segment.file, &segment.fields)).collect()
+        };
         Self { order, cursors: Stream::ALL.into_iter().map(|stream| (stream, of_stream(stream))).collect() }
     }
 }

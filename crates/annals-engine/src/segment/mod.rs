@@ -3,20 +3,28 @@
 //! Rows lie in (`created_at`, sequence) order. A writer ([`build_segment`]) gets columns, a reader
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
 
+mod bits;
 mod build;
 mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod hex;
+mod id_times;
 mod ids;
 mod keyword;
+mod keyword_build;
 mod layout;
 mod merge;
 mod packed;
 mod part;
+mod payload;
 mod postings;
+mod row_values;
 mod sealed;
+mod template;
 mod text;
+mod tokens;
 mod verify;
 mod writer;
 

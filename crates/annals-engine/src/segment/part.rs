@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent};
 use crate::field::Field;
 use crate::filter::evaluate::{Leaves, evaluate};
+use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
 use crate::id::EventId;
 use crate::overlay::Overlay;
@@ -168,7 +169,8 @@ impl Part for SealedPart {
         self.take_off(column, amended.iter().map(|(row, _)| *row).filter(|row| rows.contains(*row)), &mut counts)?;
         let file = &self.segment.file;
         for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            let term = std::str::from_utf8(column.dictionary.term(file, code)?).map_err(|source| {
+            let term = column.dictionary.term(file, code)?;
+            let term = std::str::from_utf8(&term).map_err(|source| {
                 Error::corrupt(format!("{field} has a term that is no UTF-8")).with_source(source).at_path(file.path())
             })?;
             amended_counts.visit(term, count, visit);
@@ -258,23 +260,13 @@ impl Leaves for SealedPart {
         self.overlay.amendments.values(field, 0..self.segment.rows()).collect()
     }
 
-    fn text(&self, field: TextField, candidates: &RowSet, test: &mut dyn FnMut(&[u8]) -> bool) -> Result<RowSet> {
-        let streams: &[Stream] = match field {
-            TextField::Message => &[Stream::Message],
-            TextField::Content => &[Stream::Content],
-            TextField::MessageOrContent => &[Stream::Message, Stream::Content],
-        };
-        let streams = streams.iter().map(|stream| self.segment.stream(*stream)).filter(|stream| !stream.is_absent());
-        let mut cursors: Vec<_> = streams.map(|stream| stream.cursor(&self.segment.file)).collect();
-        let mut rows = Vec::new();
-        for row in candidates.iter() {
-            for cursor in &mut cursors {
-                if cursor.value(row)?.is_some_and(&mut *test) {
-                    rows.push(row);
-                    break;
-                }
-            }
+    fn text(&self, field: TextField, candidates: &RowSet, test: &TextTest<'_>) -> Result<RowSet> {
+        let search =
+            |stream| self.segment.stream(stream).search(&self.segment.file, &self.segment.fields, candidates, test);
+        match field {
+            TextField::Message => search(Stream::Message),
+            TextField::Content => search(Stream::Content),
+            TextField::MessageOrContent => Ok(search(Stream::Message)?.union(&search(Stream::Content)?)),
         }
-        Ok(compact_rows(rows, self.segment.rows()))
     }
 }

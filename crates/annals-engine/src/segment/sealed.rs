@@ -244,17 +244,17 @@ impl SealedSegment {
         for column in &self.fields {
             column.codes_of(&self.file, row, &mut codes)?;
             for code in &codes {
-                values.push(column.field.number(), column.dictionary.term(&self.file, *code)?);
+                values.push(column.field.number(), &column.dictionary.term(&self.file, *code)?);
             }
         }
         for (stream, tag) in
             [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
         {
-            if let Some(text) = stream.cursor(&self.file).value(row)? {
+            if let Some(text) = stream.cursor(&self.file, &self.fields).value(row)? {
                 values.push(tag, text);
             }
         }
-        if let Some(stored) = self.stored.cursor(&self.file).value(row)? {
+        if let Some(stored) = self.stored.cursor(&self.file, &self.fields).value(row)? {
             push_stored(stored, &mut values).map_err(|error| error.at_path(self.path()))?;
         }
         Ok(StoredEvent { sequence: key.sequence, id, created_at_us: key.created_at_us, marks, values })

@@ -1,4 +1,5 @@
-//! Texts: per stream, blocks of consecutive rows, compressed one by one, so that a row costs one block.
+//! Texts: per stream, tokens where they are words, else blocks of consecutive rows, compressed one by one, so that a
+//! row costs one block.
 
 use std::sync::Arc;
 
@@ -6,31 +7,37 @@ use parking_lot::Mutex;
 
 use crate::codec::{Reader, len_u32, len_u64, put_varint, row_usize, to_usize};
 use crate::error::{Error, Result};
+use crate::filter::text::TextTest;
+use crate::rows::RowSet;
 
 use super::checked::CheckedFile;
+use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
+use super::sealed::compact_rows;
+use super::template::{Found, Scratch, TemplateReader};
+use super::tokens::{RowBuffer, TokenCoder, TokenColumn};
 use super::writer::SegmentWriter;
 use super::{Stream, TextSource};
 
 /// A block ends at the first row that brings it to this many bytes: larger ones compress a little
 /// better, but a page of scattered rows decodes one per row.
-const BLOCK_SIZE_TARGET: usize = 8 << 10;
+pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
 /// A block has at most this many rows: finding a row in it walks over the lengths before.
-const BLOCK_ROWS_MAX: u32 = 512;
+pub(super) const BLOCK_ROWS_MAX: u32 = 512;
 /// No value is larger: an event has at most 1 MiB.
-const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
+pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row.
 const KEPT_SIZE_MAX: usize = 64 << 10;
-const ZSTD_LEVEL: i32 = 1;
+pub(super) const ZSTD_LEVEL: i32 = 1;
 const ENTRY_SIZE: usize = 4 + 4 + 8;
 /// Marks a block that did not shrink and is stored as it is.
 const STORED_AS_IS: u32 = 1 << 31;
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
-    let mut blocks: Option<BlockWriter> = None;
+    let mut started: Option<Builder> = None;
     // As long as every row is like the first one, nothing is written.
     let mut first: Option<Vec<u8>> = None;
     for row in 0..rows {
@@ -38,22 +45,21 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, sourc
         if value.as_ref().is_some_and(|value| value.len() > VALUE_SIZE_MAX) {
             return Err(Error::invalid_input(format!("a text of row {row} exceeds {VALUE_SIZE_MAX} bytes")));
         }
-        match &mut blocks {
-            Some(blocks) => blocks.push(writer, value.as_deref())?,
+        match &mut started {
+            Some(builder) => builder.push(writer, value.as_deref())?,
             None if row == 0 => first = value.map(std::borrow::Cow::into_owned),
             None if value.as_deref() == first.as_deref() => {}
             None => {
-                let mut started = BlockWriter::new(writer)?;
+                let builder = started.insert(Builder::new(writer, stream)?);
                 for _ in 0..row {
-                    started.push(writer, first.as_deref())?;
+                    builder.push(writer, first.as_deref())?;
                 }
-                started.push(writer, value.as_deref())?;
-                blocks = Some(started);
+                builder.push(writer, value.as_deref())?;
             }
         }
     }
-    match (blocks, first) {
-        (Some(blocks), _) => blocks.finish(writer, stream),
+    match (started, first) {
+        (Some(builder), _) => builder.finish(writer, stream),
         (None, Some(value)) => {
             writer.section(Section::new(SectionKind::ConstantText, stream.number(), u64::from(rows)), &value)
         }
@@ -61,7 +67,67 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, sourc
     }
 }
 
-struct BlockWriter {
+/// A stream in the form that suits it.
+enum Builder {
+    Tokens(TokenCoder),
+    Blocks(BlockWriter),
+}
+
+impl Builder {
+    fn new(writer: &mut SegmentWriter, stream: Stream) -> Result<Self> {
+        Ok(match stream {
+            Stream::Message | Stream::Content => Builder::Tokens(TokenCoder::new()),
+            Stream::Payload | Stream::Stored => Builder::Blocks(BlockWriter::new(writer)?),
+        })
+    }
+
+    fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
+        match self {
+            Builder::Tokens(coder) => {
+                coder.push(value);
+                if coder.gives_up(writer.path())? {
+                    *self = Builder::Blocks(rewritten(coder, writer)?);
+                }
+                Ok(())
+            }
+            Builder::Blocks(blocks) => blocks.push(writer, value),
+        }
+    }
+
+    fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
+        match self {
+            Builder::Tokens(mut coder) => {
+                if coder.pays(writer.path())? {
+                    return coder.write(writer, stream);
+                }
+                rewritten(&coder, writer)?.finish(writer, stream)
+            }
+            Builder::Blocks(blocks) => blocks.finish(writer, stream),
+        }
+    }
+}
+
+/// The rows of `coder` in blocks.
+fn rewritten(coder: &TokenCoder, writer: &mut SegmentWriter) -> Result<BlockWriter> {
+    let mut blocks = BlockWriter::new(writer)?;
+    let mut text = Vec::new();
+    for row in 0..coder.rows() {
+        let present = coder.text(row, &mut text);
+        blocks.push(writer, present.then_some(text.as_slice()))?;
+    }
+    Ok(blocks)
+}
+
+/// The bytes that a block takes.
+pub(super) fn compressed_size(block: &[u8]) -> Result<usize> {
+    let compressed = zstd::bulk::compress(block, ZSTD_LEVEL);
+    compressed
+        .map(|bytes| bytes.len())
+        .map_err(|source| Error::invalid_input("a block cannot be compressed").with_source(source))
+}
+
+/// Writes blocks, one behind the other, into the section it began.
+pub(super) struct BlockWriter {
     compressor: zstd::bulk::Compressor<'static>,
     /// Length plus one of each row of the open block, 0 = absent, as varints.
     lengths: Vec<u8>,
@@ -77,7 +143,7 @@ struct BlockWriter {
 }
 
 impl BlockWriter {
-    fn new(writer: &mut SegmentWriter) -> Result<Self> {
+    pub(super) fn new(writer: &mut SegmentWriter) -> Result<Self> {
         let failed = |source| Error::io("prepare compression for", writer.path(), source);
         let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?;
         // The directory knows the size, and the chunk table has a checksum.
@@ -98,7 +164,7 @@ impl BlockWriter {
         })
     }
 
-    fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
+    pub(super) fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
         let len = value.map_or(0, <[u8]>::len);
         // A huge value gets a block of its own, so that its neighbours stay cheap to read.
         if self.rows > 0 && len >= BLOCK_SIZE_TARGET {
@@ -135,7 +201,7 @@ impl BlockWriter {
         Ok(())
     }
 
-    fn finish(mut self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
+    pub(super) fn finish(mut self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         if self.rows > 0 {
             self.close(writer)?;
         }
@@ -198,11 +264,22 @@ pub(crate) struct StreamReader {
     last: Mutex<Option<Arc<DecodedBlock>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Form {
     Absent,
     Constant(Section),
-    Blocks { directory: Section, bytes: Section, blocks: u64 },
+    Blocks(Blocks),
+    /// Shapes, and the rows that have none, numbered among themselves.
+    Shapes(Box<TemplateReader>, Option<Blocks>),
+    Tokens(TokenColumn),
+}
+
+/// Where compressed rows lie.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    directory: Section,
+    bytes: Section,
+    blocks: u64,
 }
 
 /// A block's place.
@@ -221,15 +298,13 @@ impl StreamReader {
                 return Err(Error::corrupt(format!("the text of {stream:?} has {} bytes", section.len)));
             }
             Form::Constant(section)
-        } else if let Some(directory) = footer.find(SectionKind::BlockDirectory, number) {
-            let bytes = footer.require(SectionKind::BlockBytes, number)?;
-            let expected = directory.count.checked_add(1).and_then(|entries| entries.checked_mul(len_u64(ENTRY_SIZE)));
-            if directory.count == 0 || expected != Some(directory.len) {
-                return Err(Error::corrupt(format!("the directory of {stream:?} has {} bytes", directory.len)));
-            }
-            Form::Blocks { directory, bytes, blocks: directory.count }
+        } else if let Some(shapes) = TemplateReader::new(footer, stream)? {
+            Form::Shapes(Box::new(shapes), Blocks::new(footer, stream)?)
         } else {
-            Form::Absent
+            match TokenColumn::new(footer, stream)? {
+                Some(tokens) => Form::Tokens(tokens),
+                None => Blocks::new(footer, stream)?.map_or(Form::Absent, Form::Blocks),
+            }
         };
         Ok(Self { rows: footer.rows, form, last: Mutex::new(None) })
     }
@@ -239,9 +314,69 @@ impl StreamReader {
         matches!(self.form, Form::Absent)
     }
 
-    /// A walk over rows; ascending ones decode each block once.
-    pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile) -> StreamCursor<'a> {
-        StreamCursor { reader: self, file, current: None }
+    /// A walk over rows; ascending ones decode each block once. `fields` are the segment's: a text may repeat them.
+    pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile, fields: &'a [KeywordColumn]) -> StreamCursor<'a> {
+        StreamCursor {
+            reader: self,
+            file,
+            fields,
+            current: None,
+            scratch: Scratch::default(),
+            buffer: RowBuffer::default(),
+        }
+    }
+
+    /// Keeps a block for the next row, unless it is a large one.
+    fn keep(&self, block: DecodedBlock) -> Arc<DecodedBlock> {
+        let block = Arc::new(block);
+        if block.bytes.len() <= KEPT_SIZE_MAX {
+            *self.last.lock() = Some(Arc::clone(&block));
+        }
+        block
+    }
+
+    /// The rows of `candidates` whose text passes `test`.
+    pub(crate) fn search(
+        &self,
+        file: &CheckedFile,
+        fields: &[KeywordColumn],
+        candidates: &RowSet,
+        test: &TextTest<'_>,
+    ) -> Result<RowSet> {
+        if let Form::Tokens(column) = &self.form {
+            return column.search(file, candidates, test);
+        }
+        let mut rows = Vec::new();
+        if !self.is_absent() {
+            let (mut cursor, mut scratch) = (self.cursor(file, fields), Vec::new());
+            for row in candidates.iter() {
+                if cursor.value(row)?.is_some_and(|text| test.passes(text, &mut scratch)) {
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(compact_rows(rows, self.rows))
+    }
+
+    /// Checks what reading every row does not.
+    pub(crate) fn verify(&self, file: &CheckedFile) -> Result<()> {
+        match &self.form {
+            Form::Tokens(column) => column.verify(file),
+            Form::Shapes(shapes, _) => shapes.verify(file, self.rows),
+            Form::Absent | Form::Constant(_) | Form::Blocks(_) => Ok(()),
+        }
+    }
+}
+
+impl Blocks {
+    fn new(footer: &Footer, stream: Stream) -> Result<Option<Self>> {
+        let Some(directory) = footer.find(SectionKind::BlockDirectory, stream.number()) else { return Ok(None) };
+        let bytes = footer.require(SectionKind::BlockBytes, stream.number())?;
+        let expected = directory.count.checked_add(1).and_then(|entries| entries.checked_mul(len_u64(ENTRY_SIZE)));
+        if directory.count == 0 || expected != Some(directory.len) {
+            return Err(Error::corrupt(format!("the directory of {stream:?} has {} bytes", directory.len)));
+        }
+        Ok(Some(Self { directory, bytes, blocks: directory.count }))
     }
 
     fn entry(file: &CheckedFile, directory: &Section, index: u64) -> Result<Entry> {
@@ -249,10 +384,8 @@ impl StreamReader {
         Ok(Entry { first_row: reader.u32()?, raw_len: reader.u32()?, offset: reader.u64()? })
     }
 
-    fn decode(&self, file: &CheckedFile, row: u32) -> Result<Arc<DecodedBlock>> {
-        let Form::Blocks { directory, bytes, blocks } = &self.form else {
-            return Err(Error::corrupt("a text without blocks was asked for one"));
-        };
+    fn decode(&self, file: &CheckedFile, row: u32) -> Result<DecodedBlock> {
+        let Self { directory, bytes, blocks } = self;
         // The last block that starts at or before the row.
         let (mut low, mut high) = (0, *blocks);
         while high - low > 1 {
@@ -279,11 +412,7 @@ impl StreamReader {
         if raw.len() != raw_len {
             return Err(place(Error::corrupt(format!("a text block has {} bytes, not {raw_len}", raw.len()))));
         }
-        let block = Arc::new(DecodedBlock::parse(entry.first_row, rows, raw).map_err(place)?);
-        if raw_len <= KEPT_SIZE_MAX {
-            *self.last.lock() = Some(Arc::clone(&block));
-        }
-        Ok(block)
+        DecodedBlock::parse(entry.first_row, rows, raw).map_err(place)
     }
 }
 
@@ -308,7 +437,10 @@ fn decompress(stored: &[u8], raw_len: usize) -> Result<Vec<u8>> {
 pub(crate) struct StreamCursor<'a> {
     reader: &'a StreamReader,
     file: &'a CheckedFile,
+    fields: &'a [KeywordColumn],
     current: Option<Arc<DecodedBlock>>,
+    scratch: Scratch,
+    buffer: RowBuffer,
 }
 
 impl StreamCursor<'_> {
@@ -318,16 +450,28 @@ impl StreamCursor<'_> {
             _ if row >= self.reader.rows => Err(Error::corrupt(format!("the segment has no row {row}"))),
             Form::Absent => Ok(None),
             Form::Constant(section) => self.file.all(section).map(Some),
-            Form::Blocks { .. } => {
-                if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
-                    let kept = self.reader.last.lock().clone().filter(|block| block.holds(row));
-                    self.current = Some(match kept {
-                        Some(block) => block,
-                        None => self.reader.decode(self.file, row)?,
-                    });
-                }
-                Ok(self.current.as_ref().and_then(|block| block.value(row)))
-            }
+            Form::Blocks(blocks) => self.in_blocks(blocks, row),
+            Form::Shapes(shapes, overflow) => match shapes.read(self.file, self.fields, row, &mut self.scratch)? {
+                Found::Absent => Ok(None),
+                Found::Text => Ok(Some(&self.scratch.text)),
+                Found::Overflow(number) => match overflow {
+                    Some(blocks) => self.in_blocks(blocks, number),
+                    None => Err(Error::corrupt("a text has no shape and is nowhere else").at_path(self.file.path())),
+                },
+            },
+            Form::Tokens(column) => column.text(self.file, row, &mut self.buffer),
         }
+    }
+
+    fn in_blocks(&mut self, blocks: &Blocks, row: u32) -> Result<Option<&[u8]>> {
+        if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
+            let kept = self.reader.last.lock().clone().filter(|block| block.holds(row));
+            let block = match kept {
+                Some(block) => block,
+                None => self.reader.keep(blocks.decode(self.file, row)?),
+            };
+            self.current = Some(block);
+        }
+        Ok(self.current.as_ref().and_then(|block| block.value(row)))
     }
 }

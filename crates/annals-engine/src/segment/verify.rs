@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::event::Marks;
 use crate::part::OrderKey;
 
-use super::SealedSegment;
 use super::checked::check_chunk;
 use super::layout::{CHUNK_SIZE, HEADER_SIZE};
 use super::sealed::Ends;
+use super::{SealedSegment, Stream};
 
 /// Bytes of one read.
 const READ_SIZE: usize = 16 * CHUNK_SIZE;
@@ -80,7 +80,7 @@ impl SealedSegment {
                 return Err(Error::corrupt(format!("row {row} is out of order")).at_path(self.path()));
             }
             if self.ids.as_ref().is_some_and(|ids| {
-                !ids.find_in_table(&self.file, event.id).is_ok_and(|rows| rows.binary_search(&row).is_ok())
+                !ids.find_indexed(&self.file, event.id).is_ok_and(|rows| rows.binary_search(&row).is_ok())
             }) {
                 return Err(Error::corrupt(format!("the id table does not lead to row {row}")).at_path(self.path()));
             }
@@ -94,15 +94,18 @@ impl SealedSegment {
     }
 
     fn verify_indexes(&self) -> Result<()> {
+        for stream in Stream::ALL {
+            self.stream(stream).verify(&self.file)?;
+        }
         for column in &self.fields {
             let dictionary = &column.dictionary;
             let terms = dictionary.terms(&self.file)?;
-            if !terms.is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
+            if !terms.iter().is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
                 return Err(Error::corrupt(format!("the dictionary of {} is out of order", column.field)));
             }
             // Every value is found in its posting, and both have the same number of them: they are the same.
             let mut found = 0_u64;
-            let mut postings = Vec::with_capacity(terms.len());
+            let mut postings = Vec::with_capacity(terms.iter().len());
             for code in 1..=dictionary.len() {
                 let rows = column.stored_posting(&self.file, code)?;
                 found += u64::from(rows.len());

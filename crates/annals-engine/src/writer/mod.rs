@@ -29,6 +29,8 @@ use crate::sync::SyncRequest;
 
 /// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
 const GROUP_SIZE_MAX: usize = 1 << 20;
+/// Frames from this size on are written without being copied together with others.
+const WRITTEN_ALONE_SIZE_MIN: usize = 128 << 10;
 /// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
 const CONTROL_RESERVE: u64 = 64 << 10;
 
@@ -278,13 +280,7 @@ impl Writer {
 
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
-        match ready {
-            [one] => self.active.log.write_at(&one.parts.frame, offset)?,
-            many => {
-                let bytes: Vec<u8> = many.iter().flat_map(|one| one.parts.frame.iter().copied()).collect();
-                self.active.log.write_at(&bytes, offset)?;
-            }
-        }
+        self.write_frames(ready)?;
         for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
                 frame: &parts.frame,
@@ -314,6 +310,26 @@ impl Writer {
         }
         self.shared.watermarks.publish(self.next_sequence - 1);
         Ok(None)
+    }
+
+    /// Writes frames one behind the other: small ones together, since each write costs as much as some
+    /// copying does, large ones as they are.
+    fn write_frames(&self, ready: &[ReadyFrame]) -> Result<()> {
+        let mut offset = self.active.end_offset;
+        let mut together = Vec::new();
+        for one in ready {
+            let frame = &one.parts.frame;
+            if frame.len() >= WRITTEN_ALONE_SIZE_MIN || ready.len() == 1 {
+                self.active.log.write_at(&together, offset)?;
+                offset += len_u64(together.len());
+                together.clear();
+                self.active.log.write_at(frame, offset)?;
+                offset += len_u64(frame.len());
+            } else {
+                together.extend_from_slice(frame);
+            }
+        }
+        self.active.log.write_at(&together, offset)
     }
 
     /// Makes what an answer without a frame tells of as durable as its level says.

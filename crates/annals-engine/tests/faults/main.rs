@@ -12,6 +12,7 @@ mod durability;
 mod every_call;
 mod idempotency;
 mod limits;
+mod many_values;
 mod notices;
 mod recovery;
 mod repeats;

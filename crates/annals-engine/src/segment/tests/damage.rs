@@ -214,7 +214,7 @@ fn with_damage_inside(built: &Written, kind: layout::SectionKind, field: u8) -> 
 #[test]
 fn a_damaged_posting_is_read_off_the_codes() {
     let built = written(many_small_events(150_000));
-    let segment = with_damage_inside(&built, layout::SectionKind::PostingBytes, Field::ResourceId.number());
+    let segment = with_damage_inside(&built, layout::SectionKind::PostingBits, Field::ResourceId.number());
     let (damaged, sound) =
         (segment.keyword(Field::ResourceId).unwrap(), built.segment.keyword(Field::ResourceId).unwrap());
     let mut rebuilt = 0;
@@ -233,7 +233,7 @@ fn a_damaged_id_table_is_replaced_by_a_search() {
     let mut searched = 0;
     for (row, event) in (0..).zip(&built.events).step_by(1499) {
         let table = segment.ids.as_ref().unwrap();
-        searched += usize::from(table.find_in_table(&segment.file, event.id).is_err());
+        searched += usize::from(table.find_indexed(&segment.file, event.id).is_err());
         assert_eq!(segment.find_id(event.id).unwrap(), [row]);
     }
     assert!(searched > 0, "some of the buckets lie in the damaged chunk");

@@ -74,7 +74,10 @@ pub(super) fn random_filter(random: &mut Random, events: &[StoredEvent], depth: 
         0 => Filter::All,
         1 | 2 => Filter::Term(field, value),
         3 => Filter::AnyOf(field, vec![value, keyword_value(random, field), "unused".to_owned()]),
-        4 => Filter::Prefix(field, ["", "v", "v1", "é", "w"][random.below(5) as usize].to_owned()),
+        4 => Filter::Prefix(
+            field,
+            ["", "v", "v1", "é", "w", "0", "000000", "00000"][random.below(8) as usize].to_owned(),
+        ),
         5 => {
             let multiple = [Field::RealmIds, Field::TargetUserIds, field][random.below(3) as usize];
             Filter::Within(multiple, (0..4).map(|_| keyword_value(random, multiple)).collect())

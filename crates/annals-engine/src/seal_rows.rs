@@ -1,0 +1,309 @@
+//! Live rows of one partition -> the columns of a sealed segment. Each record is walked once.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::batch::term_hash;
+use crate::codec::{Reader, len_u32, row_usize};
+use crate::error::{Error, Result};
+use crate::event::tag;
+use crate::field::{Field, FieldSet, Values};
+use crate::id::EventId;
+use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveDictionary, LiveSegment};
+use crate::record::Record;
+use crate::segment::{
+    KeywordCodes, KeywordInput, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource, build_segment,
+};
+use crate::storage::Storage;
+
+/// A full log: its index and its bytes from the start of the file to the end of the last frame.
+#[derive(Clone, Copy)]
+pub(crate) struct FullLog<'a> {
+    pub(crate) live: &'a LiveSegment,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> FullLog<'a> {
+    /// The record that starts at an offset.
+    #[inline]
+    fn record(&self, offset: u32) -> Result<Record<'a>> {
+        let missing = || Error::corrupt("a record lies outside its log").at_offset(u64::from(offset));
+        Record::take(&mut Reader::new(self.bytes.get(row_usize(offset)..).ok_or_else(missing)?))
+    }
+}
+
+/// Writes the segment of these rows, which are in (`created_at`, live row) order.
+pub(crate) fn build(
+    storage: &dyn Storage,
+    path: &Path,
+    log: FullLog<'_>,
+    rows: &[(i64, u32)],
+    meta: &SegmentMeta,
+) -> Result<SegmentSummary> {
+    let live = log.live;
+    let blocks = live.blocks();
+    let columns = Columns::of(&blocks);
+    let read_from_records = columns.hashed(rows);
+    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(log, &columns, rows, read_from_records)?;
+    let dictionaries = live.dictionaries.read();
+    let mut fields: Vec<(Field, TermTexts, KeywordCodes)> = Vec::new();
+    for field in Field::ALL.iter().filter(|field| !read_from_records.contains(**field)) {
+        let dictionary = dictionaries.get(field.index()).filter(|dictionary| dictionary.len() > 0);
+        if let Some(dictionary) = dictionary {
+            let mut local = LocalCodes::new(dictionary.len());
+            let codes = field_codes(&columns, *field, rows, &mut local);
+            fields.push((*field, TermTexts::new(dictionary, local.used.into_iter()), codes));
+        }
+    }
+    drop(dictionaries);
+    fields.extend(terms_read.into_iter().map(FieldTerms::into_input));
+    let (texts_of, codes_of): (Vec<_>, Vec<_>) =
+        fields.into_iter().map(|(field, texts, codes)| ((field, texts), codes)).unzip();
+    let keywords = texts_of.iter().zip(codes_of);
+    let keywords =
+        keywords.map(|((field, texts), codes)| KeywordInput { field: *field, terms: texts.as_slices(), codes });
+    let keywords = keywords.collect();
+    let input = SegmentInput {
+        created_at_us: rows.iter().map(|(time, _)| *time).collect(),
+        sequences: rows.iter().map(|(_, row)| live.sequence_of(*row)).collect(),
+        ids,
+        keywords,
+        texts: &mut texts,
+    };
+    build_segment(storage, path, meta, input)
+}
+
+/// The columns of all blocks, held for the time of the walk: nobody writes to a full log's.
+struct Columns<'a>(Vec<parking_lot::RwLockReadGuard<'a, BlockColumns>>);
+
+impl<'a> Columns<'a> {
+    fn of(blocks: &'a [Arc<LiveBlock>]) -> Self {
+        Self(blocks.iter().map(|block| block.columns.read()).collect())
+    }
+
+    fn of_row(&self, row: u32) -> Option<&BlockColumns> {
+        self.0.get(row_usize(row / BLOCK_ROWS)).map(|columns| &**columns)
+    }
+
+    fn offset(&self, row: u32) -> Result<u32> {
+        let offset = self.of_row(row).and_then(|columns| columns.offsets.get(row_usize(row % BLOCK_ROWS)).copied());
+        offset.ok_or_else(|| Error::corrupt(format!("live row {row} has no offset")))
+    }
+
+    /// The fields that some block of these rows holds hashes of.
+    fn hashed(&self, rows: &[(i64, u32)]) -> FieldSet {
+        let mut blocks: Vec<u32> = rows.iter().map(|(_, row)| row / BLOCK_ROWS).collect();
+        blocks.dedup();
+        let sets = blocks.into_iter().filter_map(|block| self.0.get(row_usize(block)).map(|columns| columns.hashed));
+        FieldSet::from_bits(sets.fold(0, |bits, set| bits | set.bits()))
+    }
+}
+
+/// Codes of one segment, given in the order they are met: few of a log's terms are in each partition.
+struct LocalCodes {
+    local: Vec<u32>,
+    used: Vec<u32>,
+}
+
+impl LocalCodes {
+    fn new(dictionary_len: u32) -> Self {
+        Self { local: vec![ABSENT; row_usize(dictionary_len) + 1], used: Vec::new() }
+    }
+
+    fn of(&mut self, code: u32) -> u32 {
+        if code == ABSENT {
+            return ABSENT;
+        }
+        let Some(slot) = self.local.get_mut(row_usize(code)) else { return ABSENT };
+        if *slot == ABSENT {
+            self.used.push(code);
+            *slot = len_u32(self.used.len());
+        }
+        *slot
+    }
+}
+
+/// The texts of terms, one behind the other.
+struct TermTexts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl TermTexts {
+    fn new(dictionary: &LiveDictionary, codes: impl Iterator<Item = u32>) -> Self {
+        let mut texts = Self { bytes: Vec::new(), ends: vec![0] };
+        for code in codes {
+            dictionary.text_into(code, &mut texts.bytes);
+            texts.ends.push(texts.bytes.len());
+        }
+        texts
+    }
+
+    fn as_slices(&self) -> Vec<&[u8]> {
+        let bounds = self.ends.iter().zip(self.ends.iter().skip(1));
+        bounds.map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default()).collect()
+    }
+}
+
+fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: &mut LocalCodes) -> KeywordCodes {
+    let codes_of = |row: u32| {
+        let columns = columns.of_row(row);
+        columns.map(|columns| columns.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default()
+    };
+    match field.values() {
+        Values::Single => {
+            let first = |row: u32| codes_of(row).first().copied().unwrap_or(ABSENT);
+            KeywordCodes::Single(rows.iter().map(|(_, row)| local.of(first(*row))).collect())
+        }
+        Values::Multiple => {
+            let mut ends = Vec::with_capacity(rows.len());
+            let mut codes = Vec::new();
+            for (_, row) in rows {
+                codes.extend(codes_of(*row).iter().map(|code| local.of(*code)));
+                ends.push(len_u32(codes.len()));
+            }
+            KeywordCodes::Multiple { ends, codes }
+        }
+    }
+}
+
+/// A field whose terms are interned while the records are walked.
+struct FieldTerms {
+    field: Field,
+    dictionary: LiveDictionary,
+    codes: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl FieldTerms {
+    fn new(field: Field, rows: usize) -> Self {
+        // Fields that come here have many terms: a table that starts small would be filled again and again.
+        let dictionary = LiveDictionary::with_capacity(rows / 8);
+        Self { field, dictionary, codes: Vec::with_capacity(rows), ends: Vec::new() }
+    }
+
+    /// Behind the values of a row.
+    fn end_row(&mut self, row: usize) {
+        match self.field.values() {
+            Values::Single if self.codes.len() == row => self.codes.push(ABSENT),
+            Values::Single => {}
+            Values::Multiple => self.ends.push(len_u32(self.codes.len())),
+        }
+    }
+
+    fn into_input(self) -> (Field, TermTexts, KeywordCodes) {
+        let texts = TermTexts::new(&self.dictionary, 1..=self.dictionary.len());
+        let codes = match self.field.values() {
+            Values::Single => KeywordCodes::Single(self.codes),
+            Values::Multiple => KeywordCodes::Multiple { ends: self.ends, codes: self.codes },
+        };
+        (self.field, texts, codes)
+    }
+}
+
+/// The texts of live rows, read from the log.
+struct LiveTexts<'a> {
+    log: FullLog<'a>,
+    /// By segment row, then by stream number - 1.
+    places: Vec<[TextPlace; Stream::ALL.len()]>,
+}
+
+/// Where a text lies in the log file.
+#[derive(Clone, Copy)]
+struct TextPlace {
+    start: u32,
+    /// [`TextPlace::ABSENT`] if there is none.
+    len: u32,
+}
+
+impl TextPlace {
+    /// No text is as long.
+    const ABSENT: u32 = u32::MAX;
+    const NONE: Self = Self { start: 0, len: Self::ABSENT };
+}
+
+/// What one walk over all records gives.
+struct RecordsRead<'a> {
+    /// The given ids.
+    ids: Vec<Option<EventId>>,
+    texts: LiveTexts<'a>,
+    terms: Vec<FieldTerms>,
+}
+
+/// Walks every record: its id, where its texts lie, and the terms of the fields that no column has codes of.
+fn read_records<'a>(
+    log: FullLog<'a>,
+    columns: &Columns<'_>,
+    rows: &[(i64, u32)],
+    fields: FieldSet,
+) -> Result<RecordsRead<'a>> {
+    let mut ids = Vec::with_capacity(rows.len());
+    let mut places = Vec::with_capacity(rows.len());
+    let mut terms: Vec<FieldTerms> = fields.iter().map(|field| FieldTerms::new(field, rows.len())).collect();
+    for (row, (_, live_row)) in rows.iter().enumerate() {
+        let offset = columns.offset(*live_row)?;
+        let record = log.record(offset)?;
+        places.push(read_record(&record, offset, fields, &mut terms)?);
+        ids.push(record.id);
+        for field in &mut terms {
+            field.end_row(row);
+        }
+    }
+    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, terms })
+}
+
+fn read_record(
+    record: &Record<'_>,
+    offset: u32,
+    fields: FieldSet,
+    terms: &mut [FieldTerms],
+) -> Result<[TextPlace; Stream::ALL.len()]> {
+    let mut streams = [TextPlace::NONE; Stream::ALL.len()];
+    let mut walk = record.values();
+    loop {
+        let before = walk.position();
+        let Some(value) = walk.next() else { return Ok(streams) };
+        let value = value?;
+        let slot = match value.tag {
+            tag::MESSAGE => Stream::Message,
+            tag::CONTENT => Stream::Content,
+            tag::PAYLOAD => Stream::Payload,
+            tag::ERROR_MESSAGE.. => Stream::Stored,
+            number => {
+                if Field::from_number(number).is_some_and(|field| fields.contains(field))
+                    && let Some(field) = terms.iter_mut().find(|field| field.field.number() == number)
+                {
+                    let code = field.dictionary.intern(term_hash(value.bytes), value.form, value.bytes);
+                    field.codes.push(code);
+                }
+                continue;
+            }
+        };
+        // The rest is taken as it is; a malformed end shows when it is read.
+        let (start, end) = match slot {
+            Stream::Stored => (before, record.fields_len()),
+            _ => (walk.position() - value.bytes.len(), walk.position()),
+        };
+        if let Some(stream) = streams.get_mut(usize::from(slot.number()) - 1) {
+            *stream = TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) };
+        }
+        if slot == Stream::Stored {
+            return Ok(streams);
+        }
+    }
+}
+
+impl TextSource for LiveTexts<'_> {
+    fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
+        let places = self.places.get(row_usize(row));
+        let places = places.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
+        let place = places.get(usize::from(stream.number()) - 1).filter(|place| place.len != TextPlace::ABSENT);
+        let Some(place) = place else { return Ok(None) };
+        let start = row_usize(place.start);
+        let text = self.log.bytes.get(start..start + row_usize(place.len));
+        let text =
+            text.ok_or_else(|| Error::corrupt("a text lies outside its log").at_offset(u64::from(place.start)))?;
+        Ok(Some(Cow::Borrowed(text)))
+    }
+}

@@ -1,0 +1,192 @@
+//! The values of one hole over the rows of a shape, in the narrowest form that has held so far.
+
+use hashbrown::HashTable;
+
+use crate::codec::{len_u32, row_usize};
+
+use super::fields::Fields;
+use super::number::Notation;
+
+/// Distinct terms are given up when every second value is a new one, and not before this many.
+const TERMS_TRIED: usize = 512;
+
+/// The distinct values of a column and the code of each row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Terms {
+    table: HashTable<u32>,
+    pub(super) bytes: Vec<u8>,
+    /// Where each term ends in `bytes`.
+    pub(super) ends: Vec<usize>,
+    pub(super) codes: Vec<u32>,
+}
+
+impl Terms {
+    fn term(&self, code: u32) -> &[u8] {
+        term(&self.bytes, &self.ends, code)
+    }
+
+    /// How many terms.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn accept(&mut self, value: &[u8]) -> bool {
+        let hash = hash(value);
+        let Self { table, bytes, ends, codes } = self;
+        if let Some(code) = table.find(hash, |code| term(bytes, ends, *code) == value) {
+            codes.push(*code);
+            return true;
+        }
+        if ends.len() >= TERMS_TRIED && ends.len() * 2 > codes.len() {
+            return false;
+        }
+        let code = len_u32(ends.len());
+        bytes.extend_from_slice(value);
+        ends.push(bytes.len());
+        table.insert_unique(hash, code, |code| self::hash(term(bytes, ends, *code)));
+        codes.push(code);
+        true
+    }
+}
+
+fn term<'a>(bytes: &'a [u8], ends: &[usize], code: u32) -> &'a [u8] {
+    let at = row_usize(code);
+    let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+    bytes.get(start..ends.get(at).copied().unwrap_or(start)).unwrap_or_default()
+}
+
+/// The same on every machine and in every run: no order depends on it, and no adversary gains by a slow table.
+fn hash(value: &[u8]) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+    hasher.write(value);
+    hasher.finish()
+}
+
+/// The values of a column, from the narrowest form to the widest.
+#[derive(Clone, Debug)]
+pub(super) enum Column {
+    /// Equal to each of these fields, a bit per place in [`Fields`], in every row so far.
+    Fields(u64),
+    /// Numbers written in one way.
+    Numbers(Notation, Vec<i64>),
+    /// Values that repeat.
+    Terms(Terms),
+    /// Values that do not: one behind the other, and the length of each.
+    Raw(Vec<u8>, Vec<u32>),
+}
+
+impl Column {
+    /// A column whose first value is `value`.
+    pub(super) fn new(value: &[u8], row: u32, fields: &Fields<'_>) -> Self {
+        let same = fields.equal_to(u64::MAX, row, value);
+        if same != 0 {
+            return Self::Fields(same);
+        }
+        let mut column = Self::next(0);
+        column.push(value, row, &[], fields);
+        column
+    }
+
+    /// An empty column of the form behind `form`.
+    fn next(form: usize) -> Self {
+        match Notation::ALL.get(form) {
+            Some(notation) => Self::Numbers(*notation, Vec::new()),
+            None if form == Notation::ALL.len() => Self::Terms(Terms::default()),
+            None => Self::Raw(Vec::new(), Vec::new()),
+        }
+    }
+
+    /// What to give [`Column::next`] for the form behind this one.
+    fn form(&self) -> usize {
+        match self {
+            Self::Fields(_) => 0,
+            Self::Numbers(notation, _) => 1 + Notation::ALL.iter().position(|other| other == notation).unwrap_or(0),
+            Self::Terms(_) | Self::Raw(..) => 1 + Notation::ALL.len(),
+        }
+    }
+
+    /// Adds the value of `row`; `before` are the rows of the values so far.
+    #[inline]
+    pub(super) fn push(&mut self, value: &[u8], row: u32, before: &[u32], fields: &Fields<'_>) {
+        while !self.accept(value, row, fields) {
+            self.widen(before, fields);
+        }
+    }
+
+    /// Adds a value if the form can hold it.
+    #[inline]
+    fn accept(&mut self, value: &[u8], row: u32, fields: &Fields<'_>) -> bool {
+        match self {
+            Self::Fields(candidates) => {
+                let same = fields.equal_to(*candidates, row, value);
+                if same != 0 {
+                    *candidates = same;
+                }
+                same != 0
+            }
+            Self::Numbers(notation, numbers) => notation.read(value).map(|number| numbers.push(number)).is_some(),
+            Self::Terms(terms) => terms.accept(value),
+            Self::Raw(bytes, lengths) => {
+                bytes.extend_from_slice(value);
+                lengths.push(len_u32(value.len()));
+                true
+            }
+        }
+    }
+
+    /// Brings the values so far into the next form that can hold them.
+    #[cold]
+    fn widen(&mut self, before: &[u32], fields: &Fields<'_>) {
+        let mut form = self.form();
+        loop {
+            let mut wider = Self::next(form);
+            if self.all(before, fields, |value| wider.accept(value, 0, fields)) {
+                *self = wider;
+                return;
+            }
+            form += 1;
+        }
+    }
+
+    /// Calls `visit` with every value until it says `false`.
+    fn all(&self, rows: &[u32], fields: &Fields<'_>, mut visit: impl FnMut(&[u8]) -> bool) -> bool {
+        match self {
+            Self::Fields(candidates) => rows.iter().all(|row| visit(fields.term(*candidates, *row))),
+            Self::Numbers(notation, numbers) => {
+                let mut text = Vec::new();
+                numbers.iter().all(|number| {
+                    text.clear();
+                    notation.write(*number, &mut text);
+                    visit(&text)
+                })
+            }
+            Self::Terms(terms) => terms.codes.iter().all(|code| visit(terms.term(*code))),
+            Self::Raw(bytes, lengths) => {
+                let mut rest = bytes.as_slice();
+                lengths.iter().all(|len| {
+                    let (value, after) = rest.split_at_checked(row_usize(*len)).unwrap_or_default();
+                    rest = after;
+                    visit(value)
+                })
+            }
+        }
+    }
+
+    /// The values without their repeats, one behind the other.
+    pub(super) fn into_raw(self, rows: &[u32], fields: &Fields<'_>) -> (Vec<u8>, Vec<u32>) {
+        let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
+        self.all(rows, fields, |value| {
+            bytes.extend_from_slice(value);
+            lengths.push(len_u32(value.len()));
+            true
+        });
+        (bytes, lengths)
+    }
+
+    /// The values as terms, unless nearly all of them differ.
+    pub(super) fn to_terms(&self, rows: &[u32], fields: &Fields<'_>) -> Option<Terms> {
+        let mut terms = Terms::default();
+        self.all(rows, fields, |value| terms.accept(value)).then_some(terms)
+    }
+}

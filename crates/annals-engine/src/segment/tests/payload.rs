@@ -1,0 +1,200 @@
+//! Payloads come back byte for byte in whatever form they are written.
+
+use proptest::prelude::*;
+
+use super::super::layout::SectionKind;
+use super::*;
+
+/// Payloads by row, and nothing else.
+struct Payloads<'a>(&'a [Option<Vec<u8>>]);
+
+impl TextSource for Payloads<'_> {
+    fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
+        Ok(self.0[row as usize].as_deref().filter(|_| stream == Stream::Payload).map(Cow::Borrowed))
+    }
+}
+
+/// Values of the fields the payloads may repeat.
+type Keys = Vec<Option<String>>;
+
+fn keyword(field: Field, values: &Keys) -> KeywordInput<'_> {
+    let mut terms: Vec<&[u8]> = Vec::new();
+    let codes = values.iter().map(|value| {
+        let Some(value) = value else { return 0 };
+        let at = terms.iter().position(|term| *term == value.as_bytes()).unwrap_or_else(|| {
+            terms.push(value.as_bytes());
+            terms.len() - 1
+        });
+        at as u32 + 1
+    });
+    let codes = KeywordCodes::Single(codes.collect());
+    KeywordInput { field, terms, codes }
+}
+
+/// Writes the payloads and compares what is read with them. Whether they were written as shapes.
+fn check(payloads: &[Option<Vec<u8>>], types: &Keys, resources: &Keys) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("1.seg");
+    let rows = payloads.len();
+    let build = |path: &Path, reversed: bool| {
+        let mut keywords = vec![keyword(Field::EventType, types), keyword(Field::ResourceId, resources)];
+        if reversed {
+            keywords.reverse();
+        }
+        let input = SegmentInput {
+            created_at_us: (1..=rows as i64).collect(),
+            sequences: (1..=rows as u64).collect(),
+            ids: vec![None; rows],
+            keywords,
+            texts: &mut Payloads(payloads),
+        };
+        build_segment(&OsStorage::new(), path, &meta(1), input).unwrap()
+    };
+    let summary = build(&path, false);
+    let again = folder.path().join("again.seg");
+    build(&again, true);
+    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&again).unwrap());
+    let segment = SealedSegment::open(&OsStorage::new(), &path, STORE, 1, Some(summary.footer_crc)).unwrap();
+    segment.verify_all(&mut |_| {}).unwrap();
+    let mut cursor = segment.stream(Stream::Payload).cursor(&segment.file, &segment.fields);
+    for (row, payload) in (0..).zip(payloads) {
+        assert_eq!(cursor.value(row).unwrap(), payload.as_deref(), "row {row}");
+    }
+    for row in (0..rows).rev().step_by(7) {
+        assert_eq!(cursor.value(row as u32).unwrap(), payloads[row].as_deref(), "row {row}");
+    }
+    assert!(cursor.value(rows as u32).is_err());
+    segment.footer.find(SectionKind::ShapeTable, Stream::Payload.number()).is_some()
+}
+
+/// Fixed texts of a few shapes with values of every kind.
+fn shaped(random: &mut Random, kind: u64, resource: &str) -> Vec<u8> {
+    let hex = |random: &mut Random, digits: usize| -> String {
+        (0..digits).map(|_| char::from(b"0123456789abcdef"[random.below(16) as usize])).collect()
+    };
+    let text = match kind {
+        0 => format!(
+            r#"{{"id":"{resource}","size":{},"state":"{}","ok":true}}"#,
+            random.below(1 << 40) as i64 - 7,
+            ["up", "down", "gone"][random.below(3) as usize]
+        ),
+        1 => {
+            let digits = 2 * random.below(9) as usize;
+            format!(
+                r#"{{"from":"10.{}.{}.1","trace":"{}","tail":"{}"}}"#,
+                random.below(256),
+                random.below(256),
+                hex(random, 32),
+                hex(random, digits)
+            )
+        }
+        2 => {
+            let id = hex(random, 32);
+            let id = format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
+            format!(r#"{{"list":[{},{},"{}"],"uuid":"{id}"}}"#, random.below(3), 0.5, random.below(9))
+        }
+        3 => {
+            let free: String = (0..random.below(30)).map(|_| char::from(b' ' + random.below(90) as u8)).collect();
+            format!(r#"{{"free":"{}","constant":"c","n":null}}"#, free.replace(['"', '\\'], "x"))
+        }
+        _ => String::new(),
+    };
+    text.into_bytes()
+}
+
+#[test]
+fn shapes_of_every_kind_of_value_come_back_and_are_small() {
+    let mut random = Random(5);
+    let rows = 6000;
+    let types: Keys = (0..rows).map(|_| Some(format!("type.{}", random.below(4)))).collect();
+    let resources: Keys = (0..rows).map(|_| Some(format!("resource {}", random.below(900)))).collect();
+    let payload = |(event_type, resource): (&Option<String>, &Option<String>)| {
+        let kind = u64::from(event_type.as_ref().unwrap().as_bytes()[5] - b'0');
+        (!random.one_in(40)).then(|| shaped(&mut random, kind, resource.as_ref().unwrap()))
+    };
+    let mut payloads: Vec<Option<Vec<u8>>> = types.iter().zip(&resources).map(payload).collect();
+    assert!(check(&payloads, &types, &resources));
+    // Texts nobody has seen in the first rows: no shape is left for the last of them, and one is too large for any.
+    for (number, payload) in payloads.iter_mut().skip(4500).enumerate().take(600) {
+        *payload = Some(vec![b'a'; number]);
+    }
+    payloads[4400] = Some(vec![b'"'; 100_000]);
+    payloads[4401] = Some(b"[1,".repeat(100));
+    assert!(check(&payloads, &types, &resources));
+}
+
+#[test]
+fn texts_without_common_shapes_are_compressed() {
+    let mut random = Random(6);
+    let payloads: Vec<_> = (0..500).map(|row| Some(vec![b'x' + (random.below(3) as u8); row])).collect();
+    let keys: Keys = vec![Some("a".to_owned()); 500];
+    assert!(!check(&payloads, &keys, &keys));
+}
+
+fn odd_text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(br#"""#.to_vec()),
+        Just(br#"\""#.to_vec()),
+        Just(br"\".to_vec()),
+        Just(br#"{"a":"#.to_vec()),
+        Just(br#","b":"#.to_vec()),
+        Just(b"}".to_vec()),
+        Just(b"-0".to_vec()),
+        Just(b"1e5".to_vec()),
+        Just(b"007".to_vec()),
+        Just(b"10.0.0.1".to_vec()),
+        Just(b"9223372036854775808".to_vec()),
+        any::<i64>().prop_map(|number| number.to_string().into_bytes()),
+        "[0-9a-f]{0,8}".prop_map(String::into_bytes),
+        ".{0,4}".prop_map(String::into_bytes),
+        any::<Vec<u8>>(),
+    ];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (0_u8..4).prop_map(|code| ["up", "down", "", "-0"][usize::from(code)].to_owned()),
+        (-300_i64..300).prop_map(|number| number.to_string()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<u32>().prop_map(|bits| std::net::Ipv4Addr::from(bits).to_string()),
+        "[0-9a-f]{6}",
+        "[0-9a-f]{0,8}",
+        "[a-zé\\\\0-9]{0,5}",
+    ]
+}
+
+/// Rows whose shapes repeat while their values are of any kind.
+fn row() -> impl Strategy<Value = Option<Vec<u8>>> {
+    prop_oneof![
+        1 => Just(None),
+        1 => odd_text().prop_map(Some),
+        8 => (value(), value(), 0_u8..3).prop_map(|(a, b, kind)| Some(match kind {
+            0 => format!(r#"{{"quoted":"{a}","number":{b},"last":["{a}"]}}"#),
+            1 => format!(r#"{{"only":"{a}"}}"#),
+            _ => format!("{a} {b}"),
+        }.into_bytes())),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_payload_comes_back(
+        payloads in proptest::collection::vec(row(), 1..300),
+        repeated in any::<bool>(),
+    ) {
+        // The second field is what the payload may repeat: the very text, or something else.
+        let texts: Keys = payloads
+            .iter()
+            .map(|payload| {
+                let text = String::from_utf8_lossy(payload.as_deref().unwrap_or(b"none")).into_owned();
+                let text = text.split('"').nth(3).unwrap_or("").to_owned();
+                (repeated && !text.is_empty()).then_some(text)
+            })
+            .collect();
+        let types: Keys = (0..payloads.len()).map(|row| Some(format!("t{}", row % 3))).collect();
+        check(&payloads, &types, &texts);
+    }
+}

@@ -1,0 +1,82 @@
+//! Which step of a framed column that ascends a value falls into: positions -> rows, rare tokens -> groups.
+
+use super::super::checked::CheckedFile;
+use super::super::packed::{FRAME_ENTRIES, FrameBlock, FrameColumn};
+use crate::codec::len_u64;
+use crate::error::Result;
+
+/// Steps taken one by one before larger ones.
+const SINGLE_STEPS: u64 = 4;
+
+/// A step: the index of its entry, that entry and the next one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) index: u64,
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+/// Finds the steps of values that ascend.
+pub(super) struct Steps<'a> {
+    column: FrameColumn,
+    file: &'a CheckedFile,
+    /// The index of the last entry, which only ends a step.
+    last: u64,
+    block: Option<FrameBlock<'a>>,
+    current: Step,
+}
+
+impl<'a> Steps<'a> {
+    /// A column of `last + 1` entries.
+    pub(super) fn new(column: FrameColumn, last: u64, file: &'a CheckedFile) -> Self {
+        Self { column, file, last, block: None, current: Step { index: 0, start: 0, end: 0 } }
+    }
+
+    /// The entry at `index`.
+    #[inline]
+    pub(super) fn entry(&mut self, index: u64) -> Result<u64> {
+        let entry = match self.block.and_then(|block| block.get(index)) {
+            Some(entry) => Some(entry),
+            None => {
+                let block = self.column.block(self.file, index / len_u64(FRAME_ENTRIES))?;
+                self.block = Some(block);
+                block.get(index)
+            }
+        };
+        entry
+            .and_then(|entry| u64::try_from(entry).ok())
+            .ok_or_else(|| self.file.contradicts(self.column.section(), &format!("has no entry {index}")))
+    }
+
+    /// The step that holds `value`, which is not below one asked for before.
+    pub(super) fn find(&mut self, value: u64) -> Result<Step> {
+        if value < self.current.end {
+            return Ok(self.current);
+        }
+        // `low` starts at or before the value, `high` behind it.
+        let mut low = self.current.index;
+        let mut step = 1;
+        let mut high = loop {
+            let next = low.saturating_add(if step > SINGLE_STEPS { step } else { 1 }).min(self.last);
+            if next == self.last || self.entry(next)? > value {
+                break next;
+            }
+            low = next;
+            step = if step <= SINGLE_STEPS { step + 1 } else { step * 2 };
+        };
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.entry(middle)? <= value {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let (start, end) = (self.entry(low)?, self.entry(low.saturating_add(1).min(self.last))?);
+        if !(start..end).contains(&value) {
+            return Err(self.file.contradicts(self.column.section(), &format!("has no step for {value}")));
+        }
+        self.current = Step { index: low, start, end };
+        Ok(self.current)
+    }
+}

@@ -1,0 +1,158 @@
+//! A column of tokens gives back what was written, and searching it agrees with searching the texts.
+
+use proptest::prelude::*;
+
+use super::super::sealed::Ends;
+use super::super::tests::{Random, STORE, meta};
+use super::super::writer::SegmentWriter;
+use super::*;
+use crate::filter::text::{Needle, TextTest};
+use crate::rows::RowSet;
+use crate::storage::{OsStorage, Storage};
+
+/// A file with nothing but one column of tokens in it.
+pub(super) struct Fixture {
+    pub(super) file: CheckedFile,
+    pub(super) column: TokenColumn,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("1.seg");
+    let storage = OsStorage::new();
+    let mut writer = SegmentWriter::create(&storage, &path, &meta(1)).unwrap();
+    let mut coder = TokenCoder::new();
+    for text in texts {
+        coder.push(text.as_deref().map(str::as_bytes));
+    }
+    let rows = coder.rows();
+    coder.write(&mut writer, Stream::Message).unwrap();
+    let footer = Footer {
+        rows,
+        created_at_min_us: 0,
+        created_at_max_us: 0,
+        sequence_min: 0,
+        sequence_max: 0,
+        sequences_ascend: true,
+        ids_made: true,
+        data_end: 0,
+        chunk_table_crc: 0,
+        fields: Vec::new(),
+        sections: Vec::new(),
+    };
+    writer.finish(footer).unwrap();
+    let map = storage.open(&path, false).unwrap().map_sealed().unwrap();
+    let ends = Ends::read(&map, &map, 0, (STORE, 1), None).unwrap();
+    let column = TokenColumn::new(&ends.footer, Stream::Message).unwrap().unwrap();
+    let file = CheckedFile::new(map, &path, to_usize(ends.footer.data_end), ends.crcs);
+    Fixture { file, column, _folder: folder }
+}
+
+/// Words of which few are frequent and many rare, with everything that could be split or folded wrongly.
+fn word(random: &mut Random, distinct: u64) -> String {
+    const ODD: [&str; 14] = [
+        "",
+        "Σ",
+        "ΑΣ",
+        "aΣb",
+        "İ",
+        "ı",
+        "ß",
+        "É",
+        "é\u{301}",
+        "\u{200d}Σ",
+        "Σ\u{301}",
+        "\u{fffd}",
+        "a\u{a0}b",
+        "longer-than-eight-Bytes",
+    ];
+    let frequent = random.below(7) + 1;
+    match random.below(12) {
+        0 => ODD[random.below(14) as usize].to_owned(),
+        1 | 2 => format!("{}", random.below(distinct)),
+        3 => format!("Host{}", random.below(distinct)),
+        _ => format!("w{}", random.below(frequent)),
+    }
+}
+
+fn text(random: &mut Random, distinct: u64) -> Option<String> {
+    match random.below(14) {
+        0 => None,
+        1 => Some(String::new()),
+        2 => Some(" ".repeat(random.below(4) as usize)),
+        3 => Some((0..random.below(300)).map(|_| word(random, distinct)).collect::<Vec<_>>().join(" ")),
+        _ => Some((0..=random.below(8)).map(|_| word(random, distinct)).collect::<Vec<_>>().join(" ")),
+    }
+}
+
+/// A part of a text, or something like it.
+fn needle(random: &mut Random, texts: &[Option<String>]) -> String {
+    let text = texts[random.below(texts.len() as u64) as usize].clone().unwrap_or_default();
+    let cut: Vec<char> = text.chars().collect();
+    let (a, b) = (random.below(cut.len() as u64 + 1) as usize, random.below(cut.len() as u64 + 1) as usize);
+    let part: String = cut[a.min(b)..a.max(b).min(a.min(b) + 20)].iter().collect();
+    match random.below(8) {
+        0 => part.to_uppercase(),
+        1 => format!("{part} "),
+        2 => format!(" {part}"),
+        3 => word(random, 40),
+        4 => text,
+        5 => ["", " ", "  ", "w", "ς", "σ", "i̇", "s", "w1 w2", "w1 1", "1 w", "nothing has this"]
+            [random.below(12) as usize]
+            .to_owned(),
+        _ => part,
+    }
+}
+
+fn candidates(random: &mut Random, rows: u32) -> RowSet {
+    let picked = |random: &mut Random, odds| (0..rows).filter(|_| random.one_in(odds)).collect::<Vec<u32>>();
+    match random.below(5) {
+        0 => RowSet::from_sorted(picked(random, 80)),
+        1 => RowSet::from_bitmap(picked(random, 2).into_iter().collect()),
+        2 => RowSet::from_range(rows / 3..rows / 2 + 1),
+        _ => RowSet::from_range(0..rows),
+    }
+}
+
+fn check(seed: u64, rows: u64, distinct: u64) {
+    let mut random = Random(seed);
+    let texts: Vec<Option<String>> = (0..rows).map(|_| text(&mut random, distinct)).collect();
+    let fixture = fixture(texts.iter().cloned());
+    let (column, file) = (&fixture.column, &fixture.file);
+    column.verify(file).unwrap();
+    let mut buffer = RowBuffer::default();
+    for (row, text) in (0..).zip(&texts) {
+        assert_eq!(column.text(file, row, &mut buffer).unwrap(), text.as_deref().map(str::as_bytes), "row {row}");
+    }
+    for _ in 0..40 {
+        let needle = needle(&mut random, &texts);
+        let tests = [TextTest::Contains(Needle::new(&needle)), TextTest::Equals(needle.as_bytes())];
+        let candidates = candidates(&mut random, rows as u32);
+        for test in tests {
+            let found = column.search(file, &candidates, &test).unwrap();
+            let decoded = column.decoded(file, &candidates, &test).unwrap();
+            assert_eq!(found, decoded, "seed {seed}: {test:?} among {} rows", candidates.len());
+            let mut scratch = Vec::new();
+            let naive = candidates.iter().filter(|row| {
+                texts[*row as usize].as_ref().is_some_and(|text| test.passes(text.as_bytes(), &mut scratch))
+            });
+            assert!(decoded.iter().eq(naive));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_among_codes_agrees_with_one_in_the_texts(seed: u64, rows in 1_u64..700, distinct in 1_u64..400) {
+        check(seed, rows, distinct);
+    }
+}
+
+#[test]
+fn long_columns_agree_as_well() {
+    check(1, 6_000, 3_000);
+    check(2, 5_000, 60);
+}

@@ -1,0 +1,218 @@
+//! How a keyword value is stored: as its text, or, if it is an identifier in lower-case hex digits, in half the room.
+//!
+//! A text has exactly one stored form, so stored forms are equal if and only if the texts are.
+
+/// The lengths of texts in hex digits that are packed; multiples of 8.
+const HEX_SIZES: std::ops::RangeInclusive<usize> = 16..=64;
+const UUID_SIZE: usize = 36;
+const UUID_PACKED_SIZE: usize = 16;
+/// Where a UUID's dashes are.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
+/// The longest text of a packed value.
+pub(crate) const UNPACKED_SIZE_MAX: usize = 64;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOW_NIBBLES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+
+/// What the stored bytes of a value stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Form {
+    /// The text itself.
+    Text,
+    /// Two hex digits in a byte.
+    Hex,
+    /// The same, and the text has the dashes of a UUID.
+    Uuid,
+}
+
+/// The stored form of a text that has a packed one; `None` if its stored form is the text.
+#[inline]
+pub(crate) fn pack(text: &[u8]) -> Option<(Form, Packed)> {
+    if text.len() == UUID_SIZE {
+        return pack_uuid(text);
+    }
+    if !HEX_SIZES.contains(&text.len()) || !text.len().is_multiple_of(8) {
+        return None;
+    }
+    pack_hex(text).map(|packed| (Form::Hex, packed))
+}
+
+/// A few bytes on the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed {
+    bytes: [u8; UNPACKED_SIZE_MAX],
+    len: usize,
+}
+
+impl Packed {
+    fn new() -> Self {
+        Self { bytes: [0; UNPACKED_SIZE_MAX], len: 0 }
+    }
+
+    #[inline]
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.bytes.get_mut(self.len..self.len + N) {
+            place.copy_from_slice(&bytes);
+            self.len += N;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn pack_hex(digits: &[u8]) -> Option<Packed> {
+    let mut packed = Packed::new();
+    let (words, _) = digits.as_chunks::<8>();
+    for word in words {
+        packed.push(pack_word(*word)?);
+    }
+    Some(packed)
+}
+
+fn pack_uuid(text: &[u8]) -> Option<(Form, Packed)> {
+    if DASHES.iter().any(|at| text.get(*at) != Some(&b'-')) {
+        return None;
+    }
+    let mut digits = [0; 2 * UUID_PACKED_SIZE];
+    let groups = text.split(|byte| *byte == b'-');
+    let mut filled = 0;
+    for group in groups {
+        digits.get_mut(filled..filled + group.len())?.copy_from_slice(group);
+        filled += group.len();
+    }
+    // A dash elsewhere leaves a digit too few.
+    if filled != digits.len() {
+        return None;
+    }
+    Some((Form::Uuid, pack_hex(&digits)?))
+}
+
+/// Eight hex digits in four bytes; `None` if one is no digit or a capital. All eight are worked on at once.
+#[inline]
+fn pack_word(digits: [u8; 8]) -> Option<[u8; 4]> {
+    let text = u64::from_le_bytes(digits);
+    let nibbles = ((text & LOW_NIBBLES) + ((text >> 6) & ONES) * 9) & LOW_NIBBLES;
+    // What the nibbles read as again must be what was there: everything else was no digit.
+    if render(nibbles) != text {
+        return None;
+    }
+    let pairs = ((nibbles << 4) | (nibbles >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    let [a, b, c, d, ..] = (pairs | (pairs >> 16)).to_le_bytes();
+    Some([a, b, c, d])
+}
+
+/// Nibbles, a byte each, as digits.
+#[inline]
+fn render(nibbles: u64) -> u64 {
+    let letters = ((nibbles + ONES * 6) >> 4) & ONES;
+    nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
+}
+
+/// Four bytes as eight hex digits.
+#[inline]
+fn unpack_word(bytes: [u8; 4]) -> [u8; 8] {
+    let [a, b, c, d] = bytes;
+    let spread = u64::from_le_bytes([a, 0, b, 0, c, 0, d, 0]);
+    render(((spread >> 4) | (spread << 8)) & LOW_NIBBLES).to_le_bytes()
+}
+
+/// The text of stored bytes. Bytes that are no stored form of any text give some text all the same.
+pub(crate) fn unpack(form: Form, stored: &[u8]) -> Packed {
+    let mut text = Packed::new();
+    let (words, _) = stored.as_chunks::<4>();
+    for word in words {
+        text.push(unpack_word(*word));
+    }
+    if form == Form::Uuid {
+        let digits = text;
+        text = Packed::new();
+        for (at, digit) in digits.as_slice().iter().enumerate() {
+            if matches!(at, 8 | 12 | 16 | 20) {
+                text.push([b'-']);
+            }
+            text.push([*digit]);
+        }
+    }
+    text
+}
+
+/// Appends the text of stored bytes.
+#[inline]
+pub(crate) fn text_into(form: Form, stored: &[u8], out: &mut Vec<u8>) {
+    match form {
+        Form::Text => out.extend_from_slice(stored),
+        Form::Hex | Form::Uuid => out.extend_from_slice(unpack(form, stored).as_slice()),
+    }
+}
+
+/// Whether stored bytes may stand for a text under this form.
+pub(crate) fn is_valid(form: Form, stored: &[u8]) -> bool {
+    match form {
+        Form::Text => pack(stored).is_none(),
+        Form::Hex => HEX_SIZES.contains(&(2 * stored.len())) && stored.len().is_multiple_of(4),
+        Form::Uuid => stored.len() == UUID_PACKED_SIZE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(text: &str) -> Form {
+        let mut back = Vec::new();
+        let form = match pack(text.as_bytes()) {
+            None => Form::Text,
+            Some((form, stored)) => {
+                assert!(is_valid(form, stored.as_slice()));
+                text_into(form, stored.as_slice(), &mut back);
+                assert_eq!(back, text.as_bytes());
+                form
+            }
+        };
+        assert_eq!(form == Form::Text, is_valid(Form::Text, text.as_bytes()));
+        form
+    }
+
+    proptest! {
+        #[test]
+        fn hex_digits_come_back(text in "[0-9a-f]{0,80}", at in 0_usize..80, odd in "[^0-9a-f]") {
+            let packed = HEX_SIZES.contains(&text.len()) && text.len() % 8 == 0;
+            prop_assert_eq!(check(&text), if packed { Form::Hex } else { Form::Text });
+            if at < text.len() && odd.len() == 1 {
+                let mut spoiled = text.clone();
+                spoiled.replace_range(at..=at, &odd);
+                prop_assert_eq!(check(&spoiled), Form::Text);
+            }
+        }
+
+        #[test]
+        fn uuids_come_back(id: u128, at in 0_usize..36) {
+            let digits = format!("{id:032x}");
+            let text = format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]);
+            prop_assert_eq!(check(&text), Form::Uuid);
+            prop_assert_eq!(check(&text.to_uppercase()) == Form::Text, text.to_uppercase() != text);
+            let mut spoiled = text;
+            spoiled.replace_range(at..=at, "x");
+            prop_assert_eq!(check(&spoiled), Form::Text);
+        }
+
+        #[test]
+        fn any_stored_bytes_unpack(stored in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for form in [Form::Hex, Form::Uuid] {
+                assert!(unpack(form, &stored).as_slice().len() <= UNPACKED_SIZE_MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn dashes_in_other_places_are_text() {
+        assert_eq!(check("0123456--89ab-cdef-0123-456789abcdef"), Form::Text);
+        assert_eq!(check("01234567-89ab-cdef-0123-45678-abcdef"), Form::Text);
+    }
+}
