@@ -366,7 +366,7 @@ mod tests {
     fn terms_are_told_of_once_and_of_what_was_refused_not_at_all() {
         let mut batch = Batch::new();
         let realms = ["r1", "r2"];
-        let users: Vec<String> = (0..2_000).map(|number| format!("user {}", number % 700)).collect();
+        let users: Vec<String> = (0..2_000).map(|number| format!("user {}", number % 200)).collect();
         for (number, user) in users.iter().enumerate() {
             let mut event = Event::new(if number % 2 == 0 { "even" } else { "odd" });
             event.set(Field::UserId, user);
