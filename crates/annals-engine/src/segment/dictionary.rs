@@ -85,17 +85,19 @@ impl SortedTerms {
         let first_len = in_use().next().map_or(0, |(_, term)| term.len());
         for (form, size) in [(Form::Uuid, PACKED_SIZE_MAX), (Form::Hex, first_len / 2)] {
             let suits = first_len == if form == Form::Uuid { hex::UUID_LEN } else { size * 2 };
-            if suits
-                && (1..=PACKED_SIZE_MAX).contains(&size)
-                && let Some(keys) = packed_keys(in_use(), form, size, terms.len())
-            {
+            if suits && (1..=PACKED_SIZE_MAX).contains(&size) {
                 // Most have a code's room left at their end: a key of half the size is sorted in half the time.
-                if size <= PACKED_SIZE_MAX - 4 {
-                    let keys = keys.into_iter().map(|(term, code)| term | u128::from(code)).collect();
+                let sorted = if size <= PACKED_SIZE_MAX - 4 {
+                    let keys = packed_keys(in_use(), form, size, terms.len(), |term, code| term | u128::from(code));
                     let parts = |key: &u128| (key & !CODE_MASK, u32::try_from(key & CODE_MASK).unwrap_or(u32::MAX));
-                    return Self::of_packed::<u128>(keys, parts, form, size);
+                    keys.map(|keys| Self::of_packed(keys, parts, form, size))
+                } else {
+                    let keys = packed_keys(in_use(), form, size, terms.len(), |term, code| (term, code));
+                    keys.map(|keys| Self::of_packed(keys, |key| *key, form, size))
+                };
+                if let Some(sorted) = sorted {
+                    return sorted;
                 }
-                return Self::of_packed::<(u128, u32)>(keys, |key| *key, form, size);
             }
         }
         let mut keys: Vec<(u64, u32)> = Vec::with_capacity(terms.len());
@@ -165,33 +167,31 @@ impl SortedTerms {
 /// The first eight bytes as a number that is in the order of the bytes.
 #[inline]
 fn prefix_key(term: &[u8]) -> u64 {
-    let word = match term.first_chunk::<8>() {
-        Some(word) => *word,
-        None => {
-            let mut word = [0; 8];
-            for (slot, byte) in word.iter_mut().zip(term) {
-                *slot = *byte;
-            }
-            word
-        }
-    };
+    if let Some(word) = term.first_chunk() {
+        return u64::from_le_bytes(*word).swap_bytes();
+    }
+    let mut word = [0; 8];
+    for (slot, byte) in word.iter_mut().zip(term) {
+        *slot = *byte;
+    }
     u64::from_le_bytes(word).swap_bytes()
 }
 
-/// The packed terms as numbers in the order of their bytes; `None` if one of them has not this form.
-fn packed_keys<'a>(
+/// The packed terms as numbers in the order of their bytes, made into keys; `None` if one of them has not this form.
+fn packed_keys<'a, K>(
     terms: impl Iterator<Item = (u32, &'a [u8])>,
     form: Form,
     size: usize,
     capacity: usize,
-) -> Option<Vec<(u128, u32)>> {
+    key: impl Fn(u128, u32) -> K,
+) -> Option<Vec<K>> {
     let mut keys = Vec::with_capacity(capacity);
     let mut bytes = [0; PACKED_SIZE_MAX];
     for (code, term) in terms {
         if !form.pack(term, bytes.get_mut(..size)?) {
             return None;
         }
-        keys.push((u128::from_le_bytes(bytes).swap_bytes(), code));
+        keys.push(key(u128::from_le_bytes(bytes).swap_bytes(), code));
     }
     Some(keys)
 }

@@ -19,6 +19,8 @@ use super::postings::{self, Postings};
 use super::row_values::RowValues;
 use super::sealed::compact_rows;
 
+/// Postings that are read to count rows, where cardinalities are not stored.
+const COUNTED_MAX: usize = 64;
 /// Entries that a scan decodes at once.
 const SCAN_LEN: usize = 1024;
 
@@ -107,14 +109,14 @@ impl KeywordColumn {
             )));
         }
         let rows = u64::from(footer.rows);
-        let own_codes = footer.require(SectionKind::Codes, entry.field)?;
         let (source, presence) = if entry.same_as == 0 {
             (entry.field, None)
         } else {
             let source = repeated(footer, field, entry)?;
-            let presence = PackedColumn::new(own_codes, rows)?;
             // Where it has a value in the very same rows, there is nothing to look up.
-            (source.field, (entry.rows != source.rows).then_some(presence))
+            let presence = (entry.rows != source.rows)
+                .then(|| PackedColumn::new(footer.require(SectionKind::Codes, entry.field)?, rows));
+            (source.field, presence.transpose()?)
         };
         let codes = PackedColumn::new(footer.require(SectionKind::Codes, source)?, u64::from(codes))?;
         Ok(Some(Self {
@@ -276,6 +278,10 @@ impl KeywordColumn {
             return Ok(RowSet::from_range(0..self.rows));
         }
         let mut total = 0_u64;
+        // The cardinalities of a field that repeats another in some rows cost as much as its postings.
+        if self.presence.is_some() && codes.len() > COUNTED_MAX {
+            return self.rows_where(file, |held| codes.contains(&held));
+        }
         for code in codes.clone() {
             total += u64::from(self.cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {

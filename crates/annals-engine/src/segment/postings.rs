@@ -250,7 +250,7 @@ impl Postings {
     fn large_cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
         let missing = || file.contradicts(&self.bits, &format!("lacks the cardinality of code {code}"));
         let (codes, cardinalities) = self.large.as_ref().ok_or_else(missing)?;
-        let (mut low, mut high) = (0, codes.len());
+        let (mut low, mut high) = (0, codes.count());
         while low < high {
             let middle = low + (high - low) / 2;
             if codes.get(file, middle)? < code {
@@ -259,7 +259,7 @@ impl Postings {
                 high = middle;
             }
         }
-        if low < codes.len() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
+        if low < codes.count() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
     }
 
     /// Replaces `out` by the cardinalities of the terms of `codes`.
