@@ -94,12 +94,10 @@ impl Builder {
 
     fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         match self {
-            Builder::Tokens(mut coder) => {
-                if coder.pays(writer.path())? {
-                    return coder.write(writer, stream);
-                }
-                rewritten(&coder, writer)?.finish(writer, stream)
-            }
+            Builder::Tokens(mut coder) => match coder.worth_it(writer.path())? {
+                Some(plan) => coder.write(&plan, writer, stream),
+                None => rewritten(&coder, writer)?.finish(writer, stream),
+            },
             Builder::Blocks(blocks) => blocks.finish(writer, stream),
         }
     }
@@ -253,12 +251,12 @@ pub(crate) struct StreamReader {
     last: Mutex<Option<Arc<DecodedBlock>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Form {
     Absent,
     Constant(Section),
     Blocks { directory: Section, bytes: Section, blocks: u64 },
-    Tokens(TokenColumn),
+    Tokens(Box<TokenColumn>),
 }
 
 /// A block's place.
@@ -285,7 +283,7 @@ impl StreamReader {
             }
             Form::Blocks { directory, bytes, blocks: directory.count }
         } else {
-            TokenColumn::new(footer, stream)?.map_or(Form::Absent, Form::Tokens)
+            TokenColumn::new(footer, stream)?.map_or(Form::Absent, |column| Form::Tokens(Box::new(column)))
         };
         Ok(Self { rows: footer.rows, form, last: Mutex::new(None) })
     }

@@ -6,7 +6,7 @@ use super::super::checked::CheckedFile;
 use super::bits::{self, PLANE_SIZE};
 use super::pattern::TokenSet;
 use super::{GROUP, TokenColumn};
-use crate::codec::{len_u64, to_usize};
+use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::Result;
 
 /// Codes wanted at one of several consecutive positions; `None` = any.
@@ -95,18 +95,23 @@ pub(super) fn walk(
     set: &TokenSet,
     mut emit: impl FnMut(u64, u128) -> Result<()>,
 ) -> Result<()> {
-    // By code; what stands at 0 is not asked.
-    let codes: Vec<bool> =
-        (0..=column.common).map(|code| code.checked_sub(1).is_some_and(|token| set.contains(token))).collect();
+    // By code, a byte each; what stands at 0 is looked at below.
+    let mut passes = vec![0_u8; row_usize(column.common) + 1];
+    for token in &set.common {
+        if let Some(slot) = passes.get_mut(row_usize(*token) + 1) {
+            *slot = 1;
+        }
+    }
     let mut rare = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
     for group in groups {
         let bytes = column.group(file, group)?;
-        let mut found = 0_u128;
-        for octet in 0..PLANE_SIZE {
-            for (bit, code) in (octet * 8..).zip(bits::octet(bytes, octet)) {
-                found |= u128::from(codes.get(usize::from(code)).copied().unwrap_or_default()) << bit;
+        let mut found = [0_u8; PLANE_SIZE];
+        for (octet, found) in found.iter_mut().enumerate() {
+            for (bit, code) in bits::octet(bytes, octet).into_iter().enumerate() {
+                *found |= passes.get(usize::from(code)).copied().unwrap_or_default() << bit;
             }
         }
+        let mut found = u128::from_le_bytes(found);
         let mut zeroes = bits::zeroes(bytes) & column.in_group(group);
         if set.rare == 0 {
             zeroes = 0;

@@ -14,6 +14,7 @@ use crate::storage::{OsStorage, Storage};
 pub(super) struct Fixture {
     pub(super) file: CheckedFile,
     pub(super) column: TokenColumn,
+    pub(super) footer: Footer,
     _folder: tempfile::TempDir,
 }
 
@@ -27,7 +28,8 @@ pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
         coder.push(text.as_deref().map(str::as_bytes));
     }
     let rows = coder.rows();
-    coder.write(&mut writer, Stream::Message).unwrap();
+    let plan = coder.plan();
+    coder.write(&plan, &mut writer, Stream::Message).unwrap();
     let footer = Footer {
         rows,
         created_at_min_us: 0,
@@ -46,7 +48,7 @@ pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
     let ends = Ends::read(&map, &map, 0, (STORE, 1), None).unwrap();
     let column = TokenColumn::new(&ends.footer, Stream::Message).unwrap().unwrap();
     let file = CheckedFile::new(map, &path, to_usize(ends.footer.data_end), ends.crcs);
-    Fixture { file, column, _folder: folder }
+    Fixture { file, column, footer: ends.footer, _folder: folder }
 }
 
 /// Words of which few are frequent and many rare, with everything that could be split or folded wrongly.
