@@ -152,7 +152,8 @@ impl PackedColumn {
 /// Frames `values` and completes the description of the section.
 pub(crate) fn frame(section: &mut Section, values: &[i64]) -> Vec<u8> {
     let scale = common_scale(values);
-    let scaled = |value: i64| value / scale;
+    // A division per value would be most of the work.
+    let scaled = |value: i64| if scale == 1 { value } else { value / scale };
     let slope = best_slope(values, scale);
     section.count = len_u64(values.len());
     section.slope = slope;
@@ -209,15 +210,15 @@ fn best_slope(values: &[i64], scale: i64) -> i64 {
     let (Some(first), Some(last)) = (values.first(), values.last()) else { return 0 };
     let steps = i64::try_from(values.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
     let average = (last / scale).saturating_sub(first / scale) / steps;
+    let scaled = |value: i64| if scale == 1 { value } else { value / scale };
     let bits = |slope: i64| -> u64 {
         let mut residuals = Vec::with_capacity(FRAME_ENTRIES);
         let mut sum = 0;
         for block in values.chunks(FRAME_ENTRIES) {
             residuals.clear();
             // The index within the block serves: a constant does not change the spread.
-            residuals.extend(
-                block.iter().zip(0_i64..).map(|(v, index)| (v / scale).wrapping_sub(slope.wrapping_mul(index))),
-            );
+            residuals
+                .extend(block.iter().zip(0_i64..).map(|(v, index)| scaled(*v).wrapping_sub(slope.wrapping_mul(index))));
             sum += u64::from(spread(&residuals).1);
         }
         sum

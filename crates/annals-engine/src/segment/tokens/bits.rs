@@ -33,16 +33,27 @@ pub(super) fn put_group(codes: &[u16; GROUP_CODES], width: usize, out: &mut Vec<
         for (code, (low, high)) in octet.iter().zip(low.iter_mut().zip(&mut high)) {
             [*low, *high] = code.to_le_bytes();
         }
-        let low = transpose(u64::from_le_bytes(low)).to_le_bytes();
-        let high = transpose(u64::from_le_bytes(high)).to_le_bytes();
-        for (plane, byte) in planes.iter_mut().zip(low.iter().chain(&high)) {
-            if let Some(slot) = plane.get_mut(column) {
-                *slot = *byte;
+        let (first, second) = planes.split_at_mut(8);
+        for (plane, byte) in first.iter_mut().zip(transpose(u64::from_le_bytes(low)).to_le_bytes()) {
+            put(plane, column, byte);
+        }
+        if width > 8 {
+            for (plane, byte) in
+                second.iter_mut().zip(transpose(u64::from_le_bytes(high)).to_le_bytes()).take(width - 8)
+            {
+                put(plane, column, byte);
             }
         }
     }
     for plane in planes.iter().take(width) {
         out.extend_from_slice(plane);
+    }
+}
+
+#[inline]
+fn put(plane: &mut [u8; PLANE_SIZE], column: usize, byte: u8) {
+    if let Some(slot) = plane.get_mut(column % PLANE_SIZE) {
+        *slot = byte;
     }
 }
 
@@ -114,6 +125,16 @@ pub(super) fn equal<const WIDTH: usize>(group: &[[u8; PLANE_SIZE]; WIDTH], wante
     any
 }
 
+/// The codes of a group that equal `code`, whatever its width.
+#[inline]
+pub(super) fn equal_to(group: &[u8], code: u16) -> u128 {
+    let mut all = u128::MAX;
+    for (plane, bit) in group.as_chunks::<PLANE_SIZE>().0.iter().zip(0..) {
+        all &= u128::from_le_bytes(*plane) ^ if code >> bit & 1 == 1 { 0 } else { u128::MAX };
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +151,7 @@ mod tests {
             prop_assert_eq!(&read, &codes);
             let of = |wanted: u16| -> u128 { (0..).zip(&codes).map(|(at, code)| u128::from(*code == wanted) << at).sum() };
             prop_assert_eq!(zeroes(&group), of(0));
+            prop_assert_eq!(equal_to(&group, codes[99]), of(codes[99]));
             if width == 9 {
                 let planes = group.as_chunks::<PLANE_SIZE>().0.as_chunks::<9>().0;
                 let (first, second) = (codes[5], codes[77]);

@@ -11,7 +11,7 @@ use super::write::{Plan, TokenCoder};
 /// Rows after which the first decision falls.
 const SAMPLE_ROWS: u32 = 4096;
 /// Bytes of texts that are compressed at most to find out.
-const SAMPLE_SIZE_MAX: usize = 1 << 20;
+const SAMPLE_SIZE_MAX: usize = 128 << 10;
 /// What a row may cost more than in blocks: so much are reading it alone and searching without decoding worth.
 const EXTRA_PER_ROW: u64 = 3;
 

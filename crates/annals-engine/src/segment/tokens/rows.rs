@@ -6,7 +6,7 @@ use crate::codec::len_u64;
 use crate::error::Result;
 
 /// Steps taken one by one before larger ones.
-const SINGLE_STEPS: u32 = 4;
+const SINGLE_STEPS: u64 = 4;
 
 /// A step: the index of its entry, that entry and the next one.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +22,17 @@ pub(super) struct Steps<'a> {
     file: &'a CheckedFile,
     /// The index of the last entry, which only ends a step.
     last: u64,
+    /// What a step is wide on average, at least 1.
+    width: u64,
     block: Option<FrameBlock<'a>>,
     current: Option<Step>,
 }
 
 impl<'a> Steps<'a> {
-    /// A column of `last + 1` entries.
-    pub(super) fn new(column: FrameColumn, last: u64, file: &'a CheckedFile) -> Self {
-        Self { column, file, last, block: None, current: None }
+    /// A column of `last + 1` entries, the last of which is about `total`.
+    pub(super) fn new(column: FrameColumn, last: u64, total: u64, file: &'a CheckedFile) -> Self {
+        let width = (total / last.max(1)).max(1);
+        Self { column, file, last, width, block: None, current: None }
     }
 
     /// The entry at `index`.
@@ -54,15 +57,18 @@ impl<'a> Steps<'a> {
             Some(step) => step,
             None => self.step(0)?,
         };
-        for _ in 0..SINGLE_STEPS {
-            if value < step.end {
-                break;
+        let far = value.saturating_sub(step.end) / self.width;
+        if far < SINGLE_STEPS {
+            for _ in 0..SINGLE_STEPS {
+                if value < step.end {
+                    break;
+                }
+                let index = (step.index + 1).min(self.last);
+                step = Step { index, start: step.end, end: self.entry((index + 1).min(self.last))? };
             }
-            let index = (step.index + 1).min(self.last);
-            step = Step { index, start: step.end, end: self.entry((index + 1).min(self.last))? };
         }
         if value >= step.end {
-            step = self.far(step.index, value)?;
+            step = self.far(step.index, step.index.saturating_add(far), value)?;
         }
         if !(step.start..step.end).contains(&value) {
             return Err(self.file.contradicts(self.column.section(), &format!("has no step for {value}")));
@@ -71,17 +77,32 @@ impl<'a> Steps<'a> {
         Ok(step)
     }
 
-    /// The last step from `low` on that starts at or before `value`.
-    fn far(&mut self, mut low: u64, value: u64) -> Result<Step> {
+    /// The last step from `low` on that starts at or before `value`; it is likely to be close to `guess`.
+    fn far(&mut self, mut low: u64, guess: u64, value: u64) -> Result<Step> {
+        let mut high = self.last;
+        let guess = guess.clamp(low, high);
         let mut size = 1;
-        let mut high = loop {
-            let next = low.saturating_add(size).min(self.last);
-            if next == self.last || self.entry(next)? > value {
-                break next;
+        if self.entry(guess)? <= value {
+            low = guess;
+            while low.saturating_add(size) < high {
+                if self.entry(low + size)? > value {
+                    high = low + size;
+                } else {
+                    low += size;
+                }
+                size *= 2;
             }
-            low = next;
-            size *= 2;
-        };
+        } else {
+            high = guess;
+            while high.saturating_sub(size) > low {
+                if self.entry(high - size)? <= value {
+                    low = high - size;
+                } else {
+                    high -= size;
+                }
+                size *= 2;
+            }
+        }
         while high.saturating_sub(low) > 1 {
             let middle = low + (high - low) / 2;
             if self.entry(middle)? <= value {

@@ -87,12 +87,96 @@ fn scan_width<const WIDTH: usize>(
     Ok(())
 }
 
-/// The same for one set that is too large to be compared with code by code: reads every code, rare ones too.
+/// Which entries of the column of rare tokens are wanted.
+#[derive(Debug, Default)]
+pub(super) struct RareHits {
+    bits: Vec<u64>,
+    pub(super) count: u64,
+}
+
+impl RareHits {
+    /// Those that are in `set`.
+    pub(super) fn new(column: &TokenColumn, file: &CheckedFile, set: &TokenSet) -> Result<Self> {
+        let mut hits = Self { bits: Vec::with_capacity(to_usize(column.rare_len / 64 + 1)), count: 0 };
+        let (mut word, mut filled) = (0, 0);
+        column.rare.scan(file, |beyond| {
+            let hit = u64::from(set.contains(column.common.saturating_add(beyond)));
+            hits.count += hit;
+            word |= hit << filled;
+            filled += 1;
+            if filled == u64::BITS {
+                hits.bits.push(std::mem::take(&mut word));
+                filled = 0;
+            }
+        })?;
+        hits.bits.push(word);
+        Ok(hits)
+    }
+
+    #[inline]
+    fn contains(&self, index: u64) -> bool {
+        self.bits.get(to_usize(index / 64)).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// The entries, ascending.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = u64> {
+        (0_u64..).zip(&self.bits).flat_map(|(at, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(at * 64 + u64::from(bit))
+            })
+        })
+    }
+
+    /// The positions of a group whose rare tokens are wanted; `next` counts the rare tokens passed.
+    fn of_group(&self, mut zeroes: u128, next: &mut u64) -> u128 {
+        let mut found = 0;
+        while zeroes != 0 {
+            let bit = zeroes & zeroes.wrapping_neg();
+            if self.contains(*next) {
+                found |= bit;
+            }
+            *next += 1;
+            zeroes ^= bit;
+        }
+        found
+    }
+}
+
+/// [`scan`] for one set, with the rare tokens found put where they stand.
+pub(super) fn add_rare(
+    column: &TokenColumn,
+    file: &CheckedFile,
+    groups: Range<u64>,
+    wanted: &[Wanted; 1],
+    rare: &RareHits,
+    mut emit: impl FnMut(u64, u128) -> Result<()>,
+) -> Result<()> {
+    let mut next = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
+    let codes = wanted.iter().flatten().flatten();
+    let codes: Vec<u16> = codes.copied().collect();
+    for group in groups {
+        let bytes = column.group(file, group)?;
+        let mut found = rare.of_group(bits::zeroes(bytes) & column.in_group(group), &mut next);
+        for code in &codes {
+            found |= bits::equal_to(bytes, *code);
+        }
+        if found != 0 {
+            emit(group, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for a set that is too large to be compared with code by code: reads every code.
 pub(super) fn walk(
     column: &TokenColumn,
     file: &CheckedFile,
     groups: Range<u64>,
     set: &TokenSet,
+    rare: &RareHits,
     mut emit: impl FnMut(u64, u128) -> Result<()>,
 ) -> Result<()> {
     // By code, a byte each; what stands at 0 is looked at below.
@@ -102,7 +186,7 @@ pub(super) fn walk(
             *slot = 1;
         }
     }
-    let mut rare = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
+    let mut next = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
     for group in groups {
         let bytes = column.group(file, group)?;
         let mut found = [0_u8; PLANE_SIZE];
@@ -112,18 +196,8 @@ pub(super) fn walk(
             }
         }
         let mut found = u128::from_le_bytes(found);
-        let mut zeroes = bits::zeroes(bytes) & column.in_group(group);
-        if set.rare == 0 {
-            zeroes = 0;
-        }
-        while zeroes != 0 {
-            let token = column.rare_token(file, rare)?;
-            rare += 1;
-            let bit = zeroes & zeroes.wrapping_neg();
-            if set.contains(token) {
-                found |= bit;
-            }
-            zeroes ^= bit;
+        if rare.count > 0 {
+            found |= rare.of_group(bits::zeroes(bytes) & column.in_group(group), &mut next);
         }
         if found != 0 {
             emit(group, found)?;
