@@ -75,17 +75,14 @@ impl Interner {
             let rest = padded.get(at..).unwrap_or_default();
             let Some((key, _)) = rest.split_first_chunk::<KEY>() else { break };
             let key = u128::from_le_bytes(*key);
-            let len = match first_space(key) {
-                Some(len) => {
-                    let key = key & ((1 << (len * 8)) - 1) | u128::from(len + 1) << (u128::BITS - 8);
-                    ids.push(self.short_id(key));
-                    row_usize(len)
-                }
-                None => {
-                    let len = memchr(b' ', rest).unwrap_or(rest.len());
-                    ids.push(self.long_id(rest.get(..len).unwrap_or_default()));
-                    len
-                }
+            let len = if let Some(len) = first_space(key) {
+                let key = key & ((1 << (len * 8)) - 1) | u128::from(len + 1) << (u128::BITS - 8);
+                ids.push(self.short_id(key));
+                row_usize(len)
+            } else {
+                let len = memchr(b' ', rest).unwrap_or(rest.len());
+                ids.push(self.long_id(rest.get(..len).unwrap_or_default()));
+                len
             };
             at += len + 1;
         }
