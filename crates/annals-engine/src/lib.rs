@@ -6,6 +6,7 @@
 
 mod amended;
 mod batch;
+mod batch_terms;
 mod blob;
 mod catalog;
 mod changes;

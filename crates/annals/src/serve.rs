@@ -69,7 +69,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     /// On the device: nothing acknowledged is lost
     #[default]
     Sync,

@@ -118,7 +118,7 @@ impl PackedColumn {
     }
 
     /// How many entries.
-    pub(crate) fn len(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.section.count
     }
 

@@ -189,7 +189,7 @@ fn many_small_events(rows: u64) -> Vec<StoredEvent> {
         event.created_at_us = Some(1_700_000_000_000_000 + sequence.cast_signed());
         event.id = Some(EventId::from_u128(u128::from(random.next()) << 32));
         let mut bytes = Vec::new();
-        record::encode(&event, &mut bytes, |_, _| {});
+        record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
         Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
     });
     events.collect()
