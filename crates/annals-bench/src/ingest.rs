@@ -44,6 +44,9 @@ pub struct Ingested {
     pub memory_peak_bytes: u64,
     /// Whole blocks of all files for each event, after a clean close with everything sealed.
     pub disk_bytes_per_event: f64,
+    /// Bytes of the sealed segments alone: what is left are the log that waits for events, the manifest and
+    /// the rest of last blocks.
+    pub segment_bytes_per_event: f64,
     /// Sealed segments.
     pub segments: u64,
     /// The same bytes after compaction.
@@ -131,6 +134,7 @@ pub fn ingest(directory: &Path, workload: &Workload, how: &How, compact: bool) -
         waiting_part: waited_s / (acknowledged_s * threads_f64(how.threads)).max(f64::MIN_POSITIVE),
         memory_peak_bytes,
         disk_bytes_per_event: disk_per_event(directory, events)?,
+        segment_bytes_per_event: crate::timing::ratio(figures.sealed_bytes, events),
         segments: figures.sealed_segments,
         compacted_disk_bytes_per_event: 0.0,
         compacting_cpu_us: 0.0,

@@ -128,6 +128,7 @@ fn print_ingested(out: &mut impl Write, ingested: &Ingested) -> Result<()> {
     row(out, "most memory without events and maps of files", mebibytes(ingested.memory_peak_bytes))?;
     let segments = |count: u64, bytes: f64| format!("{bytes:.1} bytes per event, {count} segments");
     row(out, "disk, all files, after a clean close", segments(ingested.segments, ingested.disk_bytes_per_event))?;
+    row(out, "of that in sealed segments", format!("{:.1} bytes per event", ingested.segment_bytes_per_event))?;
     if ingested.compacted_segments > 0 {
         let compacted = segments(ingested.compacted_segments, ingested.compacted_disk_bytes_per_event);
         row(out, "disk after compaction", compacted)?;
