@@ -30,6 +30,10 @@ pub(crate) struct SealedPart {
     live_terms: Vec<OnceLock<Box<[(Box<str>, u32)]>>>,
 }
 
+/// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
+/// much as to decode so many rows of a posting.
+const LOOKED_UP_ONE_IN: u32 = 4;
+
 /// A field with at most so many terms has its counts kept: a few kilobytes for each part.
 const KEPT_TERMS_MAX: u32 = 256;
 
@@ -303,6 +307,33 @@ impl Leaves for SealedPart {
             Some(code) => column.posting(&self.segment.file, code),
             None => Ok(RowSet::empty()),
         }
+    }
+
+    fn term_count(&self, field: Field, value: &str) -> Result<Option<u32>> {
+        let file = &self.segment.file;
+        let Some(column) = self.segment.keyword(field) else { return Ok(Some(0)) };
+        let code = column.dictionary.find(file, value.as_bytes())?;
+        code.map_or(Ok(0), |code| column.cardinality(file, code)).map(Some)
+    }
+
+    fn term_among(&self, field: Field, value: &str, candidates: &RowSet) -> Result<RowSet> {
+        let file = &self.segment.file;
+        let Some(column) = self.segment.keyword(field) else { return Ok(RowSet::empty()) };
+        let Some(code) = column.dictionary.find(file, value.as_bytes())? else { return Ok(RowSet::empty()) };
+        let all = candidates.len() == self.segment.rows();
+        if all || candidates.len() > column.cardinality(file, code)? / LOOKED_UP_ONE_IN {
+            let rows = column.posting(file, code)?;
+            return Ok(if all { rows } else { candidates.intersect(&rows) });
+        }
+        let mut rows = Vec::new();
+        let mut codes = Vec::new();
+        for row in candidates.iter() {
+            column.codes_of(file, row, &mut codes)?;
+            if codes.contains(&code) {
+                rows.push(row);
+            }
+        }
+        Ok(compact_rows(rows, self.segment.rows()))
     }
 
     fn prefix(&self, field: Field, prefix: &str) -> Result<RowSet> {
