@@ -257,6 +257,19 @@ impl KeywordColumn {
         }
     }
 
+    /// The rows that hold the term of `code`, only those of these ranks: a page does not decode all of them.
+    pub(crate) fn ranked(&self, file: &CheckedFile, code: u32, ranks: Range<u32>) -> Result<Vec<u32>> {
+        if self.presence.is_some() {
+            return Ok(self.posting(file, code)?.iter_ranks(ranks).collect());
+        }
+        match self.postings.ranked(file, code, ranks.clone()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(self.posting(file, code)?.iter_ranks(ranks).collect())
+            }
+            other => other,
+        }
+    }
+
     /// The posting as it is stored, for verification.
     pub(crate) fn stored_posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
         let rows = self.postings.rows(file, code)?;
