@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::parse::{EventVisitor, Key, key_of};
+use crate::parse::{EventVisitor, Key, likely_key_of};
 use crate::payload::Scalar;
 use crate::text::end_of_plain;
 
@@ -22,10 +22,11 @@ pub(crate) fn event<'a>(text: &'a str, visitor: &mut EventVisitor<'_, 'a>) -> Op
     if scan.take(b'}') {
         return scan.end();
     }
-    loop {
+    for place in 0.. {
         let name = scan.plain_string()?;
         scan.expect(b':')?;
-        scan.entry(key_of(name), name, visitor)?;
+        let key = likely_key_of(name, visitor.likely(place).unwrap_or(&mut 0));
+        scan.entry(key, name, visitor)?;
         if !scan.take(b',') {
             break;
         }
