@@ -1,6 +1,6 @@
 //! The common shape of an event's JSON, read in one pass over the text.
 //!
-//! Reads the same as serde_json does, or nothing: whatever is unusual (a fraction, a tab between tokens, a key
+//! Reads the same as `serde_json` does, or nothing: whatever is unusual (a fraction, a tab between tokens, a key
 //! with escapes, a mistake) is left to it, and so is every error's sentence. The tests hold both against each
 //! other.
 
@@ -10,7 +10,7 @@ use crate::parse::{EventVisitor, Key, likely_key_of};
 use crate::payload::Scalar;
 use crate::text::end_of_plain;
 
-/// Nesting that one word of bits remembers; deeper values are left to serde_json.
+/// Nesting that one word of bits remembers; deeper values are left to `serde_json`.
 const DEPTH_MAX: u32 = 60;
 /// Digits that surely fit 64 bits.
 const DIGITS_MAX: usize = 18;
