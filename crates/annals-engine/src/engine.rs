@@ -249,7 +249,8 @@ impl Engine {
     }
 
     /// Deletes and returns how many; durable and visible to every later query on return. A filter costs
-    /// the same for ten events and ten million, a clean-up of whole partitions one manifest commit.
+    /// the same for ten events and ten million, a clean-up one manifest commit: the maintenance thread then
+    /// gives the room back, whole segments first, and rewrites the segments that the cutoff cuts.
     ///
     /// # Errors
     /// `InvalidInput` for a cutoff in the future or a filter that is nested too deep; `Corrupt` if a
@@ -309,6 +310,7 @@ impl Engine {
     pub fn seal_now(&self) -> Result<()> {
         queue::ask(&self.handle.jobs, Job::Rotate)?;
         while seal_oldest(self.shared())? {}
+        self.shared().wake_maintenance();
         Ok(())
     }
 

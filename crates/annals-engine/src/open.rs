@@ -167,6 +167,8 @@ fn share(
         read_only,
         wake: crate::shared::Wake::default(),
         spares: Spares::default(),
+        compaction_due: AtomicBool::new(false),
+        cut: Mutex::default(),
         counters: crate::shared::Counters::default(),
         lock: Mutex::new(Some(lock)),
         options,

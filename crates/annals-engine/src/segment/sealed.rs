@@ -242,6 +242,13 @@ impl SealedSegment {
             RecordValues { bytes: Vec::with_capacity(EVENT_SIZE_USUAL), spans: Vec::with_capacity(EVENT_VALUES_USUAL) };
         let mut codes = Vec::new();
         for column in &self.fields {
+            if column.is_single() {
+                let code = column.code_of(&self.file, row)?;
+                if code > 0 {
+                    values.push(column.field.number(), &column.dictionary.term(&self.file, code)?);
+                }
+                continue;
+            }
             column.codes_of(&self.file, row, &mut codes)?;
             for code in &codes {
                 values.push(column.field.number(), &column.dictionary.term(&self.file, *code)?);

@@ -40,7 +40,7 @@ impl Writer {
         if map.is_err() {
             shared.discard(FileKind::Log, [log.log_id()]);
         }
-        let segment = Arc::new(LiveSegment::new(log.log_id(), self.next_sequence, map?));
+        let segment = Arc::new(LiveSegment::after(&self.active.segment, log.log_id(), self.next_sequence, map?));
         let (old_id, old_end) = (self.active.log.log_id(), self.active.end_offset);
         let (base_sequence, last_made_us) = (self.next_sequence, self.last_made_us);
         let committed = shared.update_manifest(|manifest| {

@@ -41,7 +41,8 @@ impl Plan {
     fn size(&self) -> u64 {
         let row_bits = self.table.row_bits();
         let bits = |code: &u8| row_bits.get(usize::from(*code)).copied().unwrap_or(0);
-        let all_bits: u64 = self.codes.iter().map(|code| u64::from(bits(code) + self.code_width())).sum();
+        let code_width = self.code_width();
+        let all_bits: u64 = self.codes.iter().map(|code| u64::from(bits(code) + code_width)).sum();
         let heap: usize = self.shapes.iter().flat_map(|shape| &shape.values).map(heap_len).sum();
         let tables = self.table.encode().len() + self.terms.bytes.len() + self.terms.bounds.len() * 2 + heap;
         all_bits / 8 + len_u64(tables)
