@@ -30,6 +30,7 @@ use crate::replacing;
 use crate::replay::replay;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
+use crate::spare::Spares;
 use crate::storage::LockMode;
 use crate::watermark::{DurablePoint, Watermarks};
 use crate::writer::Active;
@@ -165,6 +166,7 @@ fn share(
         maintenance_failure: Mutex::default(),
         read_only,
         wake: crate::shared::Wake::default(),
+        spares: Spares::default(),
         compaction_due: AtomicBool::new(false),
         cut: Mutex::default(),
         counters: crate::shared::Counters::default(),

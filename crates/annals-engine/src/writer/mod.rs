@@ -13,6 +13,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::receipt::{answer, receipt, replay};
+use crate::batch::Batch;
 use crate::codec::{len_u32, len_u64};
 use crate::control::{self, ControlOp};
 use crate::error::Result;
@@ -269,6 +270,7 @@ impl Writer {
                         self.shared.idempotency.lock().insert(key.key, answer(&receipt, key.body, self.last_made_us));
                     }
                     _ = job.reply.send(Ok(Appended { receipt, shown: shown.take() }));
+                    self.shared.spares.give(Batch { bytes: parts.frame, ..parts.staged.batch });
                 }
             }
             Err(error) => {
