@@ -1,6 +1,7 @@
 //! The command line: a server, an import, queries, and checks of a store.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod client;
 mod failure;
 mod filters;
@@ -53,6 +54,7 @@ enum Command {
     Verify(verify::Verify),
     Users(users::Users),
     Generate(generate::Generate),
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => verify::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),
+        Command::Bench(command) => bench::run(&command),
     };
     match outcome {
         Ok(code) => code,

@@ -73,15 +73,14 @@ fn bucket(id: EventId, store: u128, bits: u32) -> u32 {
 
 /// Writes the ids and how they are found. Rows ascend by `created_at_us`.
 pub(crate) fn write(writer: &mut SegmentWriter, store: u128, created_at_us: &[i64], ids: &[EventId]) -> Result<()> {
-    let found_by_time = if let Some(bits) = all(ids, EventId::hex24_bits) {
-        match Objects::of(&bits) {
-            Some(objects) => objects.write(writer, created_at_us)?,
-            None => {
-                write_bytes(writer, Form::Hex24, (0, 1), bits.into_iter())?;
-                false
-            }
+    let found_by_time = if ids.iter().all(|id| id.hex24_bits().is_some()) {
+        if let Some(objects) = Objects::of(ids) {
+            objects.write(writer, created_at_us)?
+        } else {
+            write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
+            false
         }
-    } else if let Some(millis) = all(ids, EventId::version_7_millis) {
+    } else if let Some(millis) = ids.iter().map(|id| id.version_7_millis()).collect::<Option<Vec<i64>>>() {
         let deviation = id_times::write(writer, Unit::Millis, created_at_us, &millis)?;
         write_bytes(writer, Form::TimeUuid, deviation, ids.iter().map(|id| id.as_u128()))?;
         id_times::narrow(Unit::Millis, created_at_us, deviation)
@@ -92,9 +91,9 @@ pub(crate) fn write(writer: &mut SegmentWriter, store: u128, created_at_us: &[i6
     if found_by_time { Ok(()) } else { write_table(writer, store, ids) }
 }
 
-/// What `part` tells of every id, if it does of all.
-fn all<T>(ids: &[EventId], part: impl Fn(EventId) -> Option<T>) -> Option<Vec<T>> {
-    ids.iter().map(|id| part(*id)).collect()
+/// The 96 bits of an id of which it is known that it was given as 24 hex digits.
+fn hex24(id: EventId) -> u128 {
+    id.hex24_bits().unwrap_or_default()
 }
 
 /// Writes the low bytes of `values`; `deviation` stands in the section's `slope` and `scale`.
@@ -125,8 +124,8 @@ struct Objects {
 
 impl Objects {
     /// The columns, if there are few nodes.
-    fn of(ids: &[u128]) -> Option<Self> {
-        let node = |id: u128| u64::try_from((id >> COUNTER_BITS) & NODE_MASK).unwrap_or_default();
+    fn of(ids: &[EventId]) -> Option<Self> {
+        let node = |id: EventId| u64::try_from((hex24(id) >> COUNTER_BITS) & NODE_MASK).unwrap_or_default();
         let mut nodes: Vec<u64> = Vec::new();
         let mut last = None;
         for id in ids {
@@ -142,11 +141,11 @@ impl Objects {
                 nodes.insert(at, node);
             }
         }
-        let code = |id: &u128| len_u32(nodes.binary_search(&node(*id)).unwrap_or_default());
+        let code = |id: &EventId| len_u32(nodes.binary_search(&node(*id)).unwrap_or_default());
         let node_codes = if nodes.len() == 1 { vec![0; ids.len()] } else { ids.iter().map(code).collect() };
         let part = |bits: u128| i64::try_from(bits).unwrap_or_default();
-        let seconds = ids.iter().map(|id| part(id >> (NODE_BITS + COUNTER_BITS))).collect();
-        let counters = ids.iter().map(|id| part(id & COUNTER_MASK)).collect();
+        let seconds = ids.iter().map(|id| part(hex24(*id) >> (NODE_BITS + COUNTER_BITS))).collect();
+        let counters = ids.iter().map(|id| part(hex24(*id) & COUNTER_MASK)).collect();
         Some(Self { seconds, nodes, node_codes, counters })
     }
 

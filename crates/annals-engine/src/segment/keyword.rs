@@ -1,6 +1,10 @@
 //! One keyword field of a segment: dictionary, code column, postings.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
 
 use crate::codec::{len_u64, row_usize};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +19,11 @@ use super::postings::{self, Postings};
 use super::row_values::RowValues;
 use super::sealed::compact_rows;
 
+/// Postings that are read to count rows, where cardinalities are not stored.
+const COUNTED_MAX: usize = 64;
+/// Halves of a byte per row that the decoded bitmaps of a field take at most: those of all its common terms, measured for
+/// fields of a dozen to a hundred terms.
+const DECODED_PER_ROW_HALVES: usize = 3;
 /// Entries that a scan decodes at once.
 const SCAN_LEN: usize = 1024;
 
@@ -45,7 +54,7 @@ fn repeated(footer: &Footer, field: Field, entry: FieldEntry) -> Result<FieldEnt
 }
 
 /// A keyword field, read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct KeywordColumn {
     pub(crate) field: Field,
     pub(crate) entry: FieldEntry,
@@ -57,6 +66,34 @@ pub(crate) struct KeywordColumn {
     postings: Postings,
     /// Of a field that repeats another one, whose columns the others are, in some of its rows: 1 in these.
     presence: Option<PackedColumn>,
+    /// Bitmaps of common terms, decoded: the oldest goes first. Each is behind no other lock.
+    decoded: Mutex<Decoded>,
+}
+
+/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together.
+#[derive(Debug, Default)]
+struct Decoded {
+    bitmaps: VecDeque<(u32, RoaringBitmap)>,
+    size_bytes: usize,
+}
+
+impl Decoded {
+    fn find(&self, code: u32) -> Option<RoaringBitmap> {
+        self.bitmaps.iter().find(|(held, _)| *held == code).map(|(_, bitmap)| bitmap.clone())
+    }
+
+    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize) {
+        let size = bitmap.serialized_size();
+        if size > size_max || self.bitmaps.iter().any(|(held, _)| *held == code) {
+            return;
+        }
+        self.size_bytes += size;
+        self.bitmaps.push_back((code, bitmap.clone()));
+        while self.size_bytes > size_max {
+            let Some((_, oldest)) = self.bitmaps.pop_front() else { break };
+            self.size_bytes = self.size_bytes.saturating_sub(oldest.serialized_size());
+        }
+    }
 }
 
 impl KeywordColumn {
@@ -75,14 +112,14 @@ impl KeywordColumn {
             )));
         }
         let rows = u64::from(footer.rows);
-        let own_codes = footer.require(SectionKind::Codes, entry.field)?;
         let (source, presence) = if entry.same_as == 0 {
             (entry.field, None)
         } else {
             let source = repeated(footer, field, entry)?;
-            let presence = PackedColumn::new(own_codes, rows)?;
             // Where it has a value in the very same rows, there is nothing to look up.
-            (source.field, (entry.rows != source.rows).then_some(presence))
+            let presence = (entry.rows != source.rows)
+                .then(|| PackedColumn::new(footer.require(SectionKind::Codes, entry.field)?, rows));
+            (source.field, presence.transpose()?)
         };
         let codes = PackedColumn::new(footer.require(SectionKind::Codes, source)?, u64::from(codes))?;
         Ok(Some(Self {
@@ -94,6 +131,7 @@ impl KeywordColumn {
             row_values,
             postings: Postings::new(footer, source, entry.terms)?,
             presence,
+            decoded: Mutex::default(),
         }))
     }
 
@@ -105,7 +143,12 @@ impl KeywordColumn {
         }
     }
 
-    /// The code of `row` in a field of one value; 0 if it has none.
+    /// Whether a row has one value at most.
+    pub(crate) fn is_single(&self) -> bool {
+        self.row_values.is_none()
+    }
+
+    /// The code of `row` in a field of one value; 0 if it has none. Allocates nothing.
     #[inline]
     pub(crate) fn code_of(&self, file: &CheckedFile, row: u32) -> Result<u32> {
         let code = self.checked_code(file, self.codes.get(file, u64::from(row))?)?;
@@ -189,7 +232,14 @@ impl KeywordColumn {
 
     /// The rows that hold the term of `code`.
     pub(crate) fn posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
+        if let Some(bitmap) = self.decoded.lock().find(code) {
+            return Ok(RowSet::from_bitmap(bitmap));
+        }
         match self.stored_posting(file, code) {
+            Ok(RowSet::Bitmap(bitmap)) => {
+                self.decoded.lock().insert(code, &bitmap, DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2);
+                Ok(RowSet::Bitmap(bitmap))
+            }
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
             Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| held == code),
             other => other,
@@ -244,6 +294,10 @@ impl KeywordColumn {
             return Ok(RowSet::from_range(0..self.rows));
         }
         let mut total = 0_u64;
+        // The cardinalities of a field that repeats another in some rows cost as much as its postings.
+        if self.presence.is_some() && codes.len() > COUNTED_MAX {
+            return self.rows_where(file, |held| codes.contains(&held));
+        }
         for code in codes.clone() {
             total += u64::from(self.cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {
@@ -257,7 +311,7 @@ impl KeywordColumn {
         if codes.len() == 1 {
             return self.posting(file, codes.start);
         }
-        let mut all = roaring::RoaringBitmap::new();
+        let mut all = RoaringBitmap::new();
         let mut few = Vec::new();
         for code in codes {
             match self.posting(file, code)? {
@@ -279,6 +333,7 @@ impl KeywordColumn {
     pub(crate) fn cardinalities(&self, file: &CheckedFile, codes: Range<u32>) -> Result<Vec<u32>> {
         let mut stored = Vec::new();
         let read = match self.presence {
+            Some(_) if codes.len() == 1 => return Ok(vec![self.posting(file, codes.start)?.len()]),
             Some(_) => None,
             None => Some(self.postings.cardinalities(file, codes.clone(), &mut stored)),
         };

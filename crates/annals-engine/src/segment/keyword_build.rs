@@ -10,6 +10,9 @@ use super::row_values;
 use super::writer::SegmentWriter;
 use super::{KeywordCodes, KeywordInput, packed, postings};
 
+/// The most terms that are counted twice over: both counts of all stay in the fastest cache.
+const SIDE_BY_SIDE_MAX: usize = 1024;
+
 /// A field that was looked through.
 struct Checked<'a> {
     field: Field,
@@ -30,8 +33,10 @@ pub(crate) fn write(writer: &mut SegmentWriter, inputs: Vec<KeywordInput<'_>>, r
     checked.retain(|field| field.values(rows) > 0);
     find_repeats(&mut checked);
     let mut entries: Vec<FieldEntry> = Vec::with_capacity(checked.len());
-    let repeated: Vec<Option<Field>> =
-        checked.iter().map(|field| checked.get(field.same_as?).map(|repeated| repeated.field)).collect();
+    let repeated: Vec<Option<(Field, u32)>> = checked
+        .iter()
+        .map(|field| checked.get(field.same_as?).map(|repeated| (repeated.field, repeated.values(rows))))
+        .collect();
     for (field, repeated) in checked.into_iter().zip(repeated) {
         entries.push(match repeated {
             Some(repeated) => field.write_presence(writer, repeated, rows)?,
@@ -68,17 +73,21 @@ impl<'a> Checked<'a> {
         if self.ends.is_some() { len_u32(self.codes.len()) } else { rows - absent.min(rows) }
     }
 
-    /// Writes which rows have a value, which is that of `repeated`.
-    fn write_presence(mut self, writer: &mut SegmentWriter, repeated: Field, rows: u32) -> Result<FieldEntry> {
+    /// Writes which rows have a value, which is that of the field `repeated`, unless all that have one in the other
+    /// do: as many.
+    fn write_presence(mut self, writer: &mut SegmentWriter, repeated: (Field, u32), rows: u32) -> Result<FieldEntry> {
         let values = self.values(rows);
-        for code in &mut self.codes {
-            *code = (*code).min(1);
+        let (field, of_repeated) = repeated;
+        if values != of_repeated {
+            for code in &mut self.codes {
+                *code = (*code).min(1);
+            }
+            let mut section = Section::new(SectionKind::Codes, self.field.number(), 0);
+            let bytes = packed::pack(&mut section, &self.codes);
+            writer.section(section, &bytes)?;
         }
-        let mut section = Section::new(SectionKind::Codes, self.field.number(), 0);
-        let bytes = packed::pack(&mut section, &self.codes);
-        writer.section(section, &bytes)?;
         // The number of terms is filled in when that of `repeated` is known.
-        Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: repeated.number() })
+        Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: field.number() })
     }
 
     fn write(mut self, writer: &mut SegmentWriter, rows: u32) -> Result<FieldEntry> {
@@ -158,7 +167,10 @@ fn check_shape(field: Field, rows: u32, codes: &[u32], ends: Option<&[u32]>) -> 
             let mut start = 0;
             for end in ends {
                 let of_row = codes.get(row_usize(start)..row_usize(*end)).unwrap_or_default();
-                let distinct = of_row.iter().enumerate().all(|(at, code)| !of_row.iter().take(at).any(|c| c == code));
+                let distinct = match of_row {
+                    [] | [_] => true,
+                    of_row => of_row.iter().enumerate().all(|(at, code)| !of_row.iter().take(at).any(|c| c == code)),
+                };
                 if of_row.len() != row_usize(end.wrapping_sub(start)) || of_row.len() > VALUES_MAX || !distinct {
                     return wrong("has a row with impossible values");
                 }
@@ -173,9 +185,16 @@ fn check_shape(field: Field, rows: u32, codes: &[u32], ends: Option<&[u32]>) -> 
 
 /// How often each code occurs; 0 stands for absent.
 fn count(codes: &[u32], terms: usize, field: Field) -> Result<Vec<u32>> {
-    // Two counts of each side by side: equal neighbours do not wait for each other.
-    let mut counts = vec![[0_u32; 2]; terms + 1];
     let unknown = |code: u32| Error::invalid_input(format!("{field} has code {code}, but {terms} terms"));
+    if terms > SIDE_BY_SIDE_MAX {
+        let mut counts = vec![0_u32; terms + 1];
+        for code in codes {
+            *counts.get_mut(row_usize(*code)).ok_or_else(|| unknown(*code))? += 1;
+        }
+        return Ok(counts);
+    }
+    // Two counts of each side by side: equal neighbours, likely among few terms, do not wait for each other.
+    let mut counts = vec![[0_u32; 2]; terms + 1];
     let (pairs, rest) = codes.as_chunks::<2>();
     for [even, odd] in pairs {
         let [count, _] = counts.get_mut(row_usize(*even)).ok_or_else(|| unknown(*even))?;

@@ -118,7 +118,7 @@ impl PackedColumn {
     }
 
     /// How many entries.
-    pub(crate) fn len(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.section.count
     }
 
@@ -295,8 +295,7 @@ impl FrameColumn {
 
     #[inline]
     fn value(&self, min: i64, delta: u64, index: u64) -> i64 {
-        let residual = min.wrapping_add(delta.cast_signed());
-        residual.wrapping_add(self.section.slope.wrapping_mul(index.cast_signed())).wrapping_mul(self.section.scale)
+        sloped(min, delta, index, self.section.slope, self.section.scale)
     }
 
     /// The entry at `index`. O(1).
@@ -327,7 +326,8 @@ impl FrameColumn {
         let size = to_usize(u64::from(frame.width)) * FRAME_UNIT + PADDING;
         let bytes = file.bytes(&self.section, frame.at, size)?;
         let entries = self.section.count.saturating_sub(first).min(len_u64(FRAME_ENTRIES));
-        Ok(FrameBlock { column: *self, frame, bytes, first, entries })
+        let Section { slope, scale, .. } = self.section;
+        Ok(FrameBlock { frame, slope, scale, bytes, first, entries })
     }
 
     /// The smallest and the largest value block `block` can hold, without decoding it.
@@ -375,11 +375,18 @@ impl FrameColumn {
     }
 }
 
+#[inline]
+fn sloped(min: i64, delta: u64, index: u64, slope: i64, scale: i64) -> i64 {
+    let residual = min.wrapping_add(delta.cast_signed());
+    residual.wrapping_add(slope.wrapping_mul(index.cast_signed())).wrapping_mul(scale)
+}
+
 /// A block of a framed column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameBlock<'a> {
-    column: FrameColumn,
     frame: Frame,
+    slope: i64,
+    scale: i64,
     bytes: &'a [u8],
     first: u64,
     entries: u64,
@@ -391,7 +398,7 @@ impl FrameBlock<'_> {
     pub(crate) fn get(&self, index: u64) -> Option<i64> {
         let within = index.checked_sub(self.first).filter(|within| *within < self.entries)?;
         let delta = unpack(self.bytes, to_usize(within * u64::from(self.frame.width)), self.frame.width)?;
-        Some(self.column.value(self.frame.min, delta, index))
+        Some(sloped(self.frame.min, delta, index, self.slope, self.scale))
     }
 }
 

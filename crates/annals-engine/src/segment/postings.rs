@@ -250,7 +250,7 @@ impl Postings {
     fn large_cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
         let missing = || file.contradicts(&self.bits, &format!("lacks the cardinality of code {code}"));
         let (codes, cardinalities) = self.large.as_ref().ok_or_else(missing)?;
-        let (mut low, mut high) = (0, codes.len());
+        let (mut low, mut high) = (0, codes.count());
         while low < high {
             let middle = low + (high - low) / 2;
             if codes.get(file, middle)? < code {
@@ -259,7 +259,7 @@ impl Postings {
                 high = middle;
             }
         }
-        if low < codes.len() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
+        if low < codes.count() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
     }
 
     /// Replaces `out` by the cardinalities of the terms of `codes`.
@@ -357,28 +357,18 @@ impl Posting<'_> {
         bytes
     }
 
-    /// A bit for each row; `None` if the rows do not ascend.
+    /// A bit for each row; `None` if one lies beyond the segment.
     fn split_bytes(&self) -> Option<Vec<u8>> {
-        let words = row_usize(self.rows.div_ceil(u64::BITS));
-        let mut bytes = Vec::with_capacity(words * 8);
-        let mut word = 0_u64;
-        let mut end = u64::BITS;
-        let (mut next, mut right) = (0, true);
-        self.walk(0..self.cardinality, |row| {
-            right &= row >= next && row < self.rows;
-            if !right {
-                return;
-            }
-            next = row + 1;
-            // Rows ascend: a word is done when the first row beyond it comes.
-            while row >= end {
-                bytes.extend_from_slice(&word.to_le_bytes());
-                word = 0;
-                end += u64::BITS;
-            }
-            word |= 1 << (row % u64::BITS);
+        let mut words = vec![0_u64; row_usize(self.rows.div_ceil(u64::BITS))];
+        let mut right = true;
+        self.walk(0..self.cardinality, |row| match words.get_mut(row_usize(row / u64::BITS)) {
+            Some(word) => *word |= 1 << (row % u64::BITS),
+            None => right = false,
         })?;
-        bytes.extend_from_slice(&word.to_le_bytes());
+        let mut bytes = Vec::with_capacity(words.len() * 8);
+        for word in words {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
         right.then_some(bytes)
     }
 

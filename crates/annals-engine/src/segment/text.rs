@@ -99,12 +99,10 @@ impl Builder {
 
     fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         match self {
-            Builder::Tokens(mut coder) => {
-                if coder.pays(writer.path())? {
-                    return coder.write(writer, stream);
-                }
-                rewritten(&coder, writer)?.finish(writer, stream)
-            }
+            Builder::Tokens(mut coder) => match coder.worth_it(writer.path())? {
+                Some(plan) => coder.write(&plan, writer, stream),
+                None => rewritten(&coder, writer)?.finish(writer, stream),
+            },
             Builder::Blocks(blocks) => blocks.finish(writer, stream),
         }
     }
@@ -136,7 +134,7 @@ enum Form {
     Blocks(Blocks),
     /// Shapes, and the rows that have none, numbered among themselves.
     Shapes(Box<TemplateReader>, Option<Blocks>),
-    Tokens(TokenColumn),
+    Tokens(Box<TokenColumn>),
 }
 
 impl StreamReader {
@@ -152,7 +150,7 @@ impl StreamReader {
             Form::Shapes(Box::new(shapes), Blocks::new(footer, stream)?)
         } else {
             match TokenColumn::new(footer, stream)? {
-                Some(tokens) => Form::Tokens(tokens),
+                Some(tokens) => Form::Tokens(Box::new(tokens)),
                 None => Blocks::new(footer, stream)?.map_or(Form::Absent, Form::Blocks),
             }
         };

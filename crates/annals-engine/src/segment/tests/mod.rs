@@ -159,7 +159,7 @@ fn random_event(random: &mut Random, created_at_us: i64, sequence: u64, ids: Ids
     event.user_agent = agent.as_deref();
     event.id = random_id(random, created_at_us, ids);
     let mut bytes = Vec::new();
-    record::encode(&event, &mut bytes, |_, _| {});
+    record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
     Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
 }
 

@@ -1,0 +1,417 @@
+//! fjall, a store of keys and values: events in the order of time, and an index kept by hand for each query.
+//!
+//! Counts by event type and resource type are kept beside them and written with every batch: walking an
+//! index is the only other way to a total.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use annals_bench::{Arguments, Workload};
+use annals_engine::{Event, EventId, Field};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use crate::Outcome;
+use crate::prepare::seq_of;
+use crate::runner::{Found, Groups, Peer};
+use crate::sqlite::pick;
+
+const DAY_US: i64 = 86_400_000_000;
+const PLACE_LEN: usize = 16;
+/// Behind the text of an index key: no text here holds it.
+const END: u8 = 0;
+const DELETE_BATCH: usize = 10_000;
+
+type Counts = BTreeMap<(String, String), u64>;
+
+pub(crate) struct Fjall {
+    database: Database,
+    /// Time and sequence -> the event.
+    events: Keyspace,
+    /// Id -> time and sequence.
+    ids: Keyspace,
+    /// Event type, time and sequence.
+    types: Keyspace,
+    /// Resource, time and sequence.
+    resources: Keyspace,
+    /// Realm, time and sequence -> event type and resource type.
+    realms: Keyspace,
+    /// Event type and resource type -> how many.
+    counts: Keyspace,
+    kept: Mutex<Counts>,
+}
+
+/// An event as it is stored: what indexes need first, then all texts with their lengths.
+struct Held<'a> {
+    id: [u8; 16],
+    texts: Vec<&'a str>,
+}
+
+const TYPE: usize = 0;
+const KIND: usize = 1;
+const RESOURCE: usize = 2;
+const REALMS: usize = 9;
+const MESSAGE: usize = 10;
+const TEXTS: usize = 12;
+
+fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&event.id.unwrap_or(EventId::from_u128(0)).as_u128().to_be_bytes());
+    let realms: Vec<&str> = event.realm_ids.iter().collect();
+    let realms = realms.join("\n");
+    let of = |field: Field| event.get(field).unwrap_or_default();
+    let texts: [&str; TEXTS] = [
+        of(Field::EventType),
+        of(Field::ResourceType),
+        of(Field::ResourceId),
+        of(Field::UserId),
+        of(Field::ProjectId),
+        of(Field::ContainerId),
+        of(Field::Severity),
+        of(Field::Status),
+        of(Field::Source),
+        &realms,
+        event.message.unwrap_or_default(),
+        event.payload.unwrap_or_default(),
+    ];
+    for text in texts {
+        out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn decode(bytes: &[u8]) -> Outcome<Held<'_>> {
+    let broken = || "an event of fjall is cut short";
+    let (id, mut rest) = bytes.split_first_chunk::<16>().ok_or_else(broken)?;
+    let mut texts = Vec::with_capacity(TEXTS);
+    while let Some((len, tail)) = rest.split_first_chunk::<4>() {
+        let (text, tail) = tail.split_at_checked(usize::try_from(u32::from_le_bytes(*len))?).ok_or_else(broken)?;
+        texts.push(std::str::from_utf8(text)?);
+        rest = tail;
+    }
+    if texts.len() != TEXTS {
+        return Err(broken().into());
+    }
+    Ok(Held { id: *id, texts })
+}
+
+fn place_of(time_us: i64, seq: u64) -> [u8; PLACE_LEN] {
+    let mut place = [0; PLACE_LEN];
+    let (time, sequence) = place.split_at_mut(8);
+    time.copy_from_slice(&time_us.to_be_bytes());
+    sequence.copy_from_slice(&seq.to_be_bytes());
+    place
+}
+
+fn time_of(place: &[u8]) -> i64 {
+    place.first_chunk::<8>().map_or(0, |time| i64::from_be_bytes(*time))
+}
+
+fn key_of(text: &str, place: &[u8]) -> Vec<u8> {
+    [text.as_bytes(), &[END], place].concat()
+}
+
+fn place_behind(key: &[u8]) -> &[u8] {
+    key.get(key.len().saturating_sub(PLACE_LEN)..).unwrap_or_default()
+}
+
+impl Peer for Fjall {
+    const NAME: &'static str = "fjall";
+    const BATCH: usize = 1_000;
+    const THREADS: usize = 2;
+
+    fn version() -> String {
+        "3.1".to_owned()
+    }
+
+    fn settings() -> String {
+        "LZ4, journal with the operating system, batches of 1,000 from 2 threads, 1 GiB cache, 4 indexes and counts by hand; \
+         settled: flushed and compactions ended; compacted: major compaction"
+            .to_owned()
+    }
+
+    fn open(directory: &Path) -> Outcome<Self> {
+        let database = Database::builder(directory).cache_size(1 << 30).worker_threads(2).open()?;
+        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+        let counts = keyspace("counts")?;
+        let mut kept = Counts::new();
+        for pair in counts.iter() {
+            let (key, value) = pair.into_inner()?;
+            let (event_type, kind) = std::str::from_utf8(&key)?.split_once('\0').unwrap_or_default();
+            let count = value.first_chunk::<8>().map_or(0, |count| u64::from_le_bytes(*count));
+            kept.insert((event_type.to_owned(), kind.to_owned()), count);
+        }
+        Ok(Self {
+            events: keyspace("events")?,
+            ids: keyspace("ids")?,
+            types: keyspace("types")?,
+            resources: keyspace("resources")?,
+            realms: keyspace("realms")?,
+            counts,
+            kept: Mutex::new(kept),
+            database,
+        })
+    }
+
+    fn append(&self, workload: &Workload, positions: Range<usize>) -> Outcome<()> {
+        let mut batch = self.database.batch();
+        let mut counted = Counts::new();
+        for position in positions {
+            let pushed = workload.with_event(position, |event| -> Outcome<()> {
+                let place = place_of(event.created_at_us.unwrap_or(0), seq_of(position));
+                let mut value = Vec::with_capacity(512);
+                encode(event, &mut value);
+                let held = decode(&value)?;
+                if self.ids.contains_key(held.id)? {
+                    return Err("an id is repeated".into());
+                }
+                let (event_type, kind) = (held.texts[TYPE], held.texts[KIND]);
+                batch.insert(&self.ids, held.id, place);
+                batch.insert(&self.types, key_of(event_type, &place), []);
+                if !held.texts[RESOURCE].is_empty() {
+                    batch.insert(&self.resources, key_of(held.texts[RESOURCE], &place), []);
+                }
+                for realm in event.realm_ids.iter() {
+                    batch.insert(&self.realms, key_of(realm, &place), format!("{event_type}\0{kind}"));
+                }
+                *counted.entry((event_type.to_owned(), kind.to_owned())).or_default() += 1;
+                batch.insert(&self.events, place, value);
+                Ok(())
+            });
+            pushed.unwrap_or(Ok(()))?;
+        }
+        self.commit(batch, counted, true)
+    }
+
+    fn settle(&self) -> Outcome<()> {
+        for keyspace in self.keyspaces() {
+            keyspace.rotate_memtable_and_wait()?;
+        }
+        let mut quiet = 0;
+        while quiet < 10 {
+            let is_busy = self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0;
+            quiet = if is_busy { 0 } else { quiet + 1 };
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self.database.persist(PersistMode::SyncAll)?)
+    }
+
+    fn compact(&self) -> Outcome<()> {
+        for keyspace in self.keyspaces() {
+            keyspace.major_compact()?;
+        }
+        self.settle()
+    }
+
+    fn ask(&self, name: &str, arguments: &Arguments, run: usize) -> Outcome<Option<Found>> {
+        Ok(match name {
+            "Q1" => {
+                let places = self.events.iter().rev().take(100).map(|pair| Ok(pair.key()?.to_vec()));
+                Some(self.page(self.count(|_, _| true), places)?)
+            }
+            "Q2" => match pick(&arguments.common_types, run) {
+                None => None,
+                Some(event_type) => Some(self.typed_page(event_type, 0)?),
+            },
+            "Q3" => match pick(&arguments.resources, run) {
+                None => None,
+                Some(resource) => {
+                    let keys = self.resources.prefix(key_of(resource, &[])).rev();
+                    let keys = keys.map(|pair| Ok(pair.key()?.to_vec())).collect::<Outcome<Vec<_>>>()?;
+                    let places = keys.iter().take(100).map(|key| Ok(place_behind(key).to_vec()));
+                    Some(self.page(u64::try_from(keys.len())?, places)?)
+                }
+            },
+            "Q4" => match pick(&arguments.realm_type_days, run) {
+                None => None,
+                Some((realm, event_type, start)) => {
+                    let mut places = Vec::new();
+                    for pair in self.realm_between(realm, *start, start + DAY_US) {
+                        let (key, value) = pair.into_inner()?;
+                        if value.starts_with(event_type.as_bytes()) && value.get(event_type.len()) == Some(&END) {
+                            places.push(place_behind(&key).to_vec());
+                        }
+                    }
+                    let total = u64::try_from(places.len())?;
+                    Some(self.page(total, places.into_iter().take(100).map(Ok))?)
+                }
+            },
+            "Q5" => match pick(&arguments.deep_types, run) {
+                None => None,
+                Some(event_type) => Some(self.typed_page(event_type, usize::try_from(arguments.deep_offset)?)?),
+            },
+            "Q6" => Some(self.first_types()?),
+            "Q7" => Some(self.statistics()?),
+            "Q8" => match pick(&arguments.realm_weeks, run) {
+                None => None,
+                Some((realm, start)) => Some(self.realm_statistics(realm, *start)?),
+            },
+            "Q9" => match pick(&arguments.ids, run) {
+                None => None,
+                Some(id) => {
+                    let place = self.ids.get(id.parse::<EventId>()?.as_u128().to_be_bytes())?;
+                    let total = u64::from(place.is_some());
+                    Some(self.page(total, place.into_iter().map(|place| Ok(place.to_vec())))?)
+                }
+            },
+            "Q10 frequent" => self.holding(arguments, pick(&arguments.frequent_words, run))?,
+            "Q10 rare" => self.holding(arguments, pick(&arguments.rare_texts, run))?,
+            other => return Err(format!("there is no query {other}").into()),
+        })
+    }
+
+    fn drop_oldest(&self, arguments: &Arguments) -> Outcome<u64> {
+        self.delete(arguments.drop_before_us, |_| true)
+    }
+
+    fn delete_matching(&self, arguments: &Arguments) -> Outcome<u64> {
+        self.delete(arguments.delete_before_us, |held| held.texts[KIND] == arguments.delete_type)
+    }
+}
+
+impl Fjall {
+    fn keyspaces(&self) -> [&Keyspace; 6] {
+        [&self.events, &self.ids, &self.types, &self.resources, &self.realms, &self.counts]
+    }
+
+    /// Writes a batch and the counts that it changes, in one.
+    fn commit(&self, mut batch: fjall::OwnedWriteBatch, counted: Counts, is_insert: bool) -> Outcome<()> {
+        let mut kept = self.kept.lock().expect("no thread panics with the counts in hand");
+        for (what, count) in counted {
+            let key = format!("{}\0{}", what.0, what.1);
+            let sum = kept.entry(what).or_default();
+            *sum = if is_insert { *sum + count } else { *sum - count };
+            batch.insert(&self.counts, key, sum.to_le_bytes());
+        }
+        Ok(batch.commit()?)
+    }
+
+    fn count(&self, wanted: impl Fn(&str, &str) -> bool) -> u64 {
+        let kept = self.kept.lock().expect("no thread panics with the counts in hand");
+        kept.iter().filter(|((event_type, kind), _)| wanted(event_type, kind)).map(|(_, count)| count).sum()
+    }
+
+    fn page(&self, total: u64, places: impl Iterator<Item = Outcome<Vec<u8>>>) -> Outcome<Found> {
+        let mut found = Found { total, ..Found::default() };
+        for place in places {
+            let place = place?;
+            let value = self.events.get(&place)?.ok_or("an index of fjall names an event that is not there")?;
+            let held = decode(&value)?;
+            std::hint::black_box(held.texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>());
+            found.rows += 1;
+            found.times = found.times.wrapping_add(time_of(&place));
+        }
+        Ok(found)
+    }
+
+    fn typed_page(&self, event_type: &str, offset: usize) -> Outcome<Found> {
+        let keys = self.types.prefix(key_of(event_type, &[])).rev().skip(offset).take(100);
+        let places = keys.map(|pair| Ok(place_behind(&pair.key()?).to_vec()));
+        self.page(self.count(|own, _| own == event_type), places)
+    }
+
+    fn first_types(&self) -> Outcome<Found> {
+        let kept: Vec<String> = {
+            let kept = self.kept.lock().expect("no thread panics with the counts in hand");
+            kept.iter().filter(|(_, count)| **count > 0).map(|((event_type, _), _)| event_type.clone()).collect()
+        };
+        let (mut places, mut last) = (Vec::new(), String::new());
+        for event_type in kept {
+            if places.len() < 100 && event_type != last {
+                let room = 100 - places.len();
+                for pair in self.types.prefix(key_of(&event_type, &[])).rev().take(room) {
+                    places.push(place_behind(&pair.key()?).to_vec());
+                }
+                last = event_type;
+            }
+        }
+        self.page(self.count(|_, _| true), places.into_iter().map(Ok))
+    }
+
+    fn statistics(&self) -> Outcome<Found> {
+        let bound = |guard: Option<fjall::Guard>| -> Outcome<i64> {
+            Ok(guard.map(|pair| pair.key()).transpose()?.map_or(0, |key| time_of(&key)))
+        };
+        let (oldest, newest) = (bound(self.events.first_key_value())?, bound(self.events.last_key_value())?);
+        let mut groups = Groups::default();
+        let kept = self.kept.lock().expect("no thread panics with the counts in hand");
+        for ((event_type, kind), count) in kept.iter().filter(|(_, count)| **count > 0) {
+            groups.add(event_type.clone(), Some(kind.clone()).filter(|kind| !kind.is_empty()), *count, oldest, newest);
+        }
+        Ok(groups.found())
+    }
+
+    fn realm_between(&self, realm: &str, from_us: i64, to_us: i64) -> fjall::Iter {
+        let bound = |time_us: i64| key_of(realm, &place_of(time_us, 0));
+        self.realms.range((Bound::Included(bound(from_us)), Bound::Excluded(bound(to_us))))
+    }
+
+    fn realm_statistics(&self, realm: &str, start: i64) -> Outcome<Found> {
+        let mut groups: BTreeMap<Vec<u8>, (u64, i64, i64)> = BTreeMap::new();
+        for pair in self.realm_between(realm, start, start + 7 * DAY_US) {
+            let (key, value) = pair.into_inner()?;
+            let time_us = time_of(place_behind(&key));
+            match groups.get_mut(&value[..]) {
+                Some((count, _, newest)) => (*count, *newest) = (*count + 1, time_us),
+                None => _ = groups.insert(value.to_vec(), (1, time_us, time_us)),
+            }
+        }
+        let mut sums = Groups::default();
+        for (what, (count, oldest, newest)) in groups {
+            let (event_type, kind) = std::str::from_utf8(&what)?.split_once('\0').unwrap_or_default();
+            let kind = Some(kind.to_owned()).filter(|kind| !kind.is_empty());
+            sums.add(event_type.to_owned(), kind, count, oldest, newest);
+        }
+        Ok(sums.found())
+    }
+
+    fn holding(&self, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
+        let Some(text) = text else { return Ok(None) };
+        let needle = text.to_ascii_lowercase();
+        let (mut total, mut places) = (0, Vec::new());
+        for pair in self.events.iter().rev() {
+            let (key, value) = pair.into_inner()?;
+            let message = decode(&value)?.texts[MESSAGE];
+            let holds = if arguments.any_case { message.to_ascii_lowercase().contains(&needle) } else { message.contains(text) };
+            if holds {
+                total += 1;
+                if places.len() < 50 {
+                    places.push(key.to_vec());
+                }
+            }
+        }
+        self.page(total, places.into_iter().map(Ok)).map(Some)
+    }
+
+    fn delete(&self, before_us: i64, wanted: impl Fn(&Held<'_>) -> bool) -> Outcome<u64> {
+        let (mut deleted, mut in_batch) = (0, 0);
+        let (mut batch, mut counted) = (self.database.batch(), Counts::new());
+        for pair in self.events.range(..place_of(before_us, 0)) {
+            let (place, value) = pair.into_inner()?;
+            let held = decode(&value)?;
+            if !wanted(&held) {
+                continue;
+            }
+            batch.remove(&self.ids, held.id);
+            batch.remove(&self.types, key_of(held.texts[TYPE], &place));
+            if !held.texts[RESOURCE].is_empty() {
+                batch.remove(&self.resources, key_of(held.texts[RESOURCE], &place));
+            }
+            for realm in held.texts[REALMS].split('\n').filter(|realm| !realm.is_empty()) {
+                batch.remove(&self.realms, key_of(realm, &place));
+            }
+            batch.remove(&self.events, place);
+            *counted.entry((held.texts[TYPE].to_owned(), held.texts[KIND].to_owned())).or_default() += 1;
+            (deleted, in_batch) = (deleted + 1, in_batch + 1);
+            if in_batch == DELETE_BATCH {
+                let full = std::mem::replace(&mut batch, self.database.batch());
+                self.commit(full, std::mem::take(&mut counted), false)?;
+                in_batch = 0;
+            }
+        }
+        self.commit(batch, counted, false)?;
+        self.database.persist(PersistMode::SyncData)?;
+        Ok(deleted)
+    }
+}

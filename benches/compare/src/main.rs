@@ -1,0 +1,90 @@
+//! Annals side by side with other stores: the same events, the same questions, the same checks.
+//!
+//! `bash benches/compare/run.sh` does it all; see README.md beside it.
+
+mod annals;
+mod fjall;
+mod prepare;
+mod result;
+mod runner;
+mod sqlite;
+mod table;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use annals_bench::Workload;
+use clap::{Args, Parser, Subcommand};
+
+/// What a step of the comparison gives.
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+#[derive(Debug, Parser)]
+#[command(name = "annals-compare")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the events as NDJSON and the arguments of the queries as JSON, for stores that Python drives
+    Prepare {
+        /// Where to
+        directory: PathBuf,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Run one store: annals, sqlite or fjall
+    Run {
+        /// Which
+        store: String,
+        /// Where `prepare` wrote; the store and its result go there too
+        directory: PathBuf,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Check the answers against each other and print the tables
+    Table {
+        /// Where the results are
+        directory: PathBuf,
+    },
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+struct Shape {
+    /// How many
+    #[arg(long, default_value_t = 2_000_000)]
+    events: u64,
+    /// NDJSON whose events are repeated to that many, instead of generated ones
+    #[arg(long)]
+    input: Option<PathBuf>,
+}
+
+impl Shape {
+    fn workload(&self) -> Outcome<Workload> {
+        match &self.input {
+            None => Ok(Workload::generated(self.events, None)),
+            Some(path) => Ok(Workload::real(prepare::open_packed(path)?, Some(self.events))?),
+        }
+    }
+}
+
+fn main() -> Outcome<()> {
+    match Cli::parse().command {
+        Command::Prepare { directory, shape } => prepare::prepare(&directory, &shape.workload()?),
+        Command::Run { store, directory, shape } => {
+            let workload = shape.workload()?;
+            let arguments = annals_bench::Arguments::draw(&workload)?;
+            let measured = match store.as_str() {
+                "annals" => annals::run(&directory, &workload, &arguments)?,
+                "sqlite" => runner::run::<sqlite::Sqlite>(&directory, &workload, &arguments)?,
+                "fjall" => runner::run::<fjall::Fjall>(&directory, &workload, &arguments)?,
+                other => return Err(format!("there is no store {other}").into()),
+            };
+            measured.write(&directory)
+        }
+        Command::Table { directory } => table::print(&directory),
+    }
+}
