@@ -150,7 +150,7 @@ fn texts_without_common_shapes_are_compressed() {
 #[test]
 fn many_payloads_without_common_shapes_share_a_dictionary() {
     let mut random = Random(9);
-    let phrase = |random: &mut Random| (0..3).map(|_| format!("{:016x}", random.next())).collect::<String>();
+    let phrase = |random: &mut Random| [(); 3].map(|()| format!("{:016x}", random.next())).concat();
     let phrases: Vec<String> = (0..300).map(|_| phrase(&mut random)).collect();
     // As many keys in each, in another order: hardly any shape has two rows.
     let mut payload = || {
