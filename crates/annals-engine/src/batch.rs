@@ -3,13 +3,14 @@
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
+use crate::batch_terms::Terms;
 use crate::codec::{Reader, len_u32};
 use crate::error::{Error, Result};
 use crate::event::{CREATED_AT_US_MAX, CREATED_AT_US_MIN, Event, StoredEvent};
 use crate::field::{Field, VALUES_MAX};
 use crate::frame::{FRAME_EVENTS_MAX, FRAME_HEADER_SIZE, FRAME_PAYLOAD_MAX};
 use crate::id::EventId;
-use crate::record::{self, TermRef};
+use crate::record::{self, Record};
 
 /// The most events of one batch, inclusive.
 pub const BATCH_EVENTS_MAX: usize = FRAME_EVENTS_MAX;
@@ -49,7 +50,7 @@ pub struct Batch {
     /// Room for the frame's header, then the records.
     pub(crate) bytes: Vec<u8>,
     pub(crate) records: Vec<RecordRef>,
-    pub(crate) terms: Vec<TermRef>,
+    pub(crate) terms: Terms,
     /// Positions of the events that are to be marked as acknowledged, ascending.
     pub(crate) acknowledged: Vec<u32>,
 }
@@ -61,8 +62,8 @@ pub(crate) struct RecordRef {
     /// Absent: the writer fills in the present.
     pub(crate) created_at_us: Option<i64>,
     pub(crate) offset: u32,
-    /// The record's terms end here in [`Batch::terms`]; they start where the previous one's end.
-    pub(crate) terms_end: u32,
+    /// The record's values end here in [`Terms::uses`]; they start where the previous one's end.
+    pub(crate) uses_end: u32,
 }
 
 impl RecordRef {
@@ -75,7 +76,12 @@ impl RecordRef {
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { bytes: vec![0; FRAME_HEADER_SIZE], records: Vec::new(), terms: Vec::new(), acknowledged: Vec::new() }
+        Self {
+            bytes: vec![0; FRAME_HEADER_SIZE],
+            records: Vec::new(),
+            terms: Terms::default(),
+            acknowledged: Vec::new(),
+        }
     }
 
     /// Events in the batch.
@@ -107,6 +113,13 @@ impl Batch {
         self.acknowledged.clear();
     }
 
+    /// The same when the header's room was used, or given away with the records.
+    pub(crate) fn start_over(&mut self) {
+        self.bytes.clear();
+        self.bytes.resize(FRAME_HEADER_SIZE, 0);
+        self.clear();
+    }
+
     /// Checks an event against the limits and adds it.
     ///
     /// # Errors
@@ -116,17 +129,14 @@ impl Batch {
         if self.records.len() >= BATCH_EVENTS_MAX {
             return Err(Error::invalid_input(format!("a batch holds at most {BATCH_EVENTS_MAX} events")));
         }
-        let (bytes_before, terms_before) = (self.bytes.len(), self.terms.len());
-        let terms = &mut self.terms;
-        record::encode(event, &mut self.bytes, |term, value| {
-            terms.push(TermRef { hash: term_hash(value), ..term });
-        });
+        let (bytes_before, terms_before) = (self.bytes.len(), self.terms.mark());
+        record::encode(event, &mut self.bytes, &mut self.terms);
         if event.acknowledged {
             self.acknowledged.push(len_u32(self.records.len()));
         }
         if self.size_bytes() + self.marks_size_max() > BATCH_SIZE_MAX {
             self.bytes.truncate(bytes_before);
-            self.terms.truncate(terms_before);
+            self.terms.cut(terms_before);
             if event.acknowledged {
                 self.acknowledged.pop();
             }
@@ -136,7 +146,7 @@ impl Batch {
             id: event.id,
             created_at_us: event.created_at_us,
             offset: len_u32(bytes_before),
-            terms_end: len_u32(self.terms.len()),
+            uses_end: len_u32(self.terms.uses().len()),
         });
         Ok(())
     }
@@ -156,14 +166,14 @@ impl Batch {
             )));
         }
         let shift = len_u32(self.size_bytes());
-        let terms_before = len_u32(self.terms.len());
+        let uses_before = len_u32(self.terms.uses().len());
         let records_before = len_u32(self.records.len());
         self.acknowledged.extend(other.acknowledged.iter().map(|position| position + records_before));
         self.bytes.extend_from_slice(other.bytes.get(FRAME_HEADER_SIZE..).unwrap_or_default());
-        self.terms.extend(other.terms.iter().map(|term| TermRef { offset: term.offset + shift, ..*term }));
+        self.terms.extend(&other.terms, shift);
         self.records.extend(other.records.iter().map(|record| RecordRef {
             offset: record.offset + shift,
-            terms_end: record.terms_end + terms_before,
+            uses_end: record.uses_end + uses_before,
             ..*record
         }));
         Ok(())
@@ -174,14 +184,29 @@ impl Batch {
     pub fn stored(&self, position: usize, sequence: u64) -> Option<StoredEvent> {
         let offset = crate::codec::row_usize(self.records.get(position)?.offset);
         let mut reader = crate::codec::Reader::new(self.bytes.get(offset..)?);
-        record::Record::take(&mut reader).and_then(|record| record.to_stored(sequence)).ok()
+        Record::take(&mut reader).and_then(|record| record.to_stored(sequence)).ok()
     }
 
-    /// The stored form of a term of this batch.
+    /// Adds a record of another batch.
+    pub(crate) fn push_record(&mut self, record: &RecordRef, bytes: &[u8], acknowledged: bool) -> Result<()> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        let values = Record::take(&mut Reader::new(bytes))?;
+        values.index(&self.bytes, start + bytes.len() - values.fields_len(), &mut self.terms)?;
+        if acknowledged {
+            self.acknowledged.push(len_u32(self.records.len()));
+        }
+        let uses_end = len_u32(self.terms.uses().len());
+        self.records.push(RecordRef { offset: len_u32(start), uses_end, ..*record });
+        Ok(())
+    }
+
+    /// The stored forms of the values of all records.
     #[cfg(test)]
-    pub(crate) fn term_bytes(&self, term: &TermRef) -> &[u8] {
-        let start = crate::codec::row_usize(term.offset);
-        self.bytes.get(start..start + usize::from(term.len)).unwrap_or_default()
+    pub(crate) fn values(&self) -> Vec<(u8, &[u8])> {
+        let list = self.terms.list();
+        let terms = self.terms.uses().iter().map(|index| &list[crate::codec::row_usize(*index)]);
+        terms.map(|term| (term.field, term.stored(&self.bytes))).collect()
     }
 }
 
@@ -203,8 +228,8 @@ impl StoredEvent {
             return Err(Error::invalid_input("created_at is required of an event that no store gives a time"));
         }
         let mut bytes = Vec::new();
-        record::encode(event, &mut bytes, |_, _| {});
-        record::Record::take(&mut Reader::new(&bytes))?.to_stored(sequence)
+        record::encode(event, &mut bytes, &mut Terms::default());
+        Record::take(&mut Reader::new(&bytes))?.to_stored(sequence)
     }
 }
 
@@ -345,13 +370,45 @@ mod tests {
     }
 
     #[test]
+    fn terms_are_told_of_once_and_of_what_was_refused_not_at_all() {
+        let mut batch = Batch::new();
+        let realms = ["r1", "r2"];
+        let users: Vec<String> = (0..2_000).map(|number| format!("user {}", number % 200)).collect();
+        for (number, user) in users.iter().enumerate() {
+            let mut event = Event::new(if number % 2 == 0 { "even" } else { "odd" });
+            event.set(Field::UserId, user);
+            event.realm_ids = (&realms).into();
+            batch.push(&event).unwrap();
+        }
+        // Two types, two realms; of the users 256 at most are found again.
+        assert!(batch.terms.list().len() < 4 + 2_000 - 256);
+        let values = batch.values();
+        assert_eq!(values.len(), 4 * users.len());
+        assert!(
+            values.chunks(4).zip(&users).all(|(values, user)| values[1].1 == user.as_bytes() && values[3].1 == b"r2")
+        );
+        let payload = "x".repeat(EVENT_SIZE_MAX - 100);
+        let mut large = Event::new("large");
+        large.payload = Some(&payload);
+        while batch.push(&large).is_ok() {}
+        let before = batch.terms.mark();
+        let mut refused = Event::new("refused");
+        refused.payload = Some(&payload);
+        assert!(batch.push(&refused).is_err());
+        assert_eq!(batch.terms.mark(), before);
+        batch.push(&Event::new("refused")).unwrap();
+        assert_eq!(batch.values().last().unwrap().1, b"refused");
+    }
+
+    #[test]
     fn extending_moves_records_and_terms() {
         let (mut first, mut second) = (Batch::new(), Batch::new());
         first.push(&Event::new("one")).unwrap();
         second.push(&Event::new("two")).unwrap();
         first.extend(&second).unwrap();
         assert_eq!(first.len(), 2);
-        assert_eq!(first.term_bytes(&first.terms[1]), b"two");
+        let event_type = Field::EventType.number();
+        assert_eq!(first.values(), [(event_type, &b"one"[..]), (event_type, b"two")]);
         let second_event = first.stored(1, 9).unwrap();
         assert_eq!((second_event.event_type(), second_event.sequence), ("two", 9));
         assert!(first.stored(2, 9).is_none());

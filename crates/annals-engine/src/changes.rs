@@ -270,7 +270,7 @@ impl ReadRows {
 }
 
 /// Clean-up: deletes what exists now and was created before the cutoff. Segments wholly before it are
-/// dropped by one manifest commit; rows of others get tombstones.
+/// dropped by one manifest commit; rows of others get tombstones, and those segments are rewritten next.
 pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_us: i64) -> Result<u64> {
     shared.check_writable()?;
     if cutoff_us > shared.options.clock.now_us() {
@@ -314,6 +314,12 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
         done?;
     }
     drop(control);
-    shared.remove_dropped()?;
+    if shared.options.background {
+        // The room comes back behind the answer, and what could not be removed is tried again.
+        shared.cut.lock().extend(chosen.sealed.keys());
+        shared.wake_maintenance();
+    } else {
+        shared.remove_dropped()?;
+    }
     Ok(dropped_rows + chosen.len())
 }

@@ -127,21 +127,25 @@ pub(crate) fn take_bytes<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
 }
 
 /// A length as `u64`; `usize` is never wider on the platforms supported.
+#[inline]
 pub(crate) fn len_u64(len: usize) -> u64 {
     u64::try_from(len).expect("usize is at most 64 bits wide")
 }
 
 /// A length as `u32` where a documented limit keeps it far below.
+#[inline]
 pub(crate) fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("lengths inside a batch or a segment stay below 4 GiB by their limits")
 }
 
 /// An offset as `usize`; the platforms supported are 64-bit.
+#[inline]
 pub(crate) fn to_usize(value: u64) -> usize {
     usize::try_from(value).expect("usize is 64 bits wide")
 }
 
 /// A row or count as `usize`.
+#[inline]
 pub(crate) fn row_usize(value: u32) -> usize {
     usize::try_from(value).expect("usize is at least 32 bits wide")
 }

@@ -13,6 +13,7 @@ use crate::layout::{FileKind, FileName, segment_path};
 use crate::overlay::Overlay;
 use crate::overlay_file::OVERLAY_NOTICES_MAX;
 use crate::part::Part;
+use crate::partition::{PartitionSpan, Partitioning};
 use crate::seal::{open_segment, segment_entry};
 use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
 use crate::shared::Shared;
@@ -22,8 +23,13 @@ const ROWS_MAX: u64 = 2_000_000;
 /// The most bytes of amendments and receipts that it brings together: what has come since the groups were
 /// made fits beside them.
 const NOTICES_MAX: usize = OVERLAY_NOTICES_MAX / 2;
-/// Segments of one partition from which on they are merged by themselves.
+/// Segments of like size in one partition from which on they are merged by themselves. What is merged is about
+/// that many times larger: a row is rewritten once per step from [`TINY_ROWS`] to [`ROWS_MAX`], five at most.
 const SEGMENTS_MIN: usize = 4;
+/// Segments below are of one size: to rewrite them costs no more than to make a file.
+const TINY_ROWS: u64 = 4_096;
+/// Segments below are merged across partitions, by month, where the span goes by volume.
+const WIDENED_ROWS: u64 = 32_768;
 /// Deleted rows, one in so many, from which on a segment is rewritten by itself.
 const TOMBSTONES_ONE_IN: u64 = 10;
 
@@ -40,13 +46,39 @@ pub(crate) enum Eagerness {
 
 /// Compacts and returns how many segments were rewritten or dropped.
 pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
+    rewrite_all(shared, || groups(shared, eagerness))
+}
+
+/// Takes the deleted rows out of the segments that clean-ups cut.
+pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
+    let cut = std::mem::take(&mut *shared.cut.lock());
+    if cut.is_empty() {
+        return Ok(());
+    }
+    let chosen = || {
+        let is_cut = |entry: &SealedEntry| {
+            cut.contains(&entry.entry.id) && entry.segment.is_some() && !entry.overlay.tombstones.is_empty()
+        };
+        alone(&shared.catalog().sealed, is_cut).collect()
+    };
+    match rewrite_all(shared, chosen) {
+        Err(error) if error.kind() != ErrorKind::Corrupt => {
+            shared.cut.lock().extend(cut);
+            Err(error)
+        }
+        done => done.map(|_| ()),
+    }
+}
+
+/// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more.
+fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
         return Err(crate::queue::closed());
     }
     let mut rewritten = 0;
     let mut damage = None;
-    for group in groups(shared, eagerness) {
+    for group in groups() {
         shared.check_writable()?;
         if shared.is_closing() {
             return Err(crate::queue::closed());
@@ -66,39 +98,93 @@ pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
 
 /// Which segments are to be rewritten together: neighbours of one partition.
 fn groups(shared: &Shared, eagerness: Eagerness) -> Vec<Vec<SealedEntry>> {
+    let partitioning = shared.options.partition;
     let mut entries: Vec<SealedEntry> =
         shared.catalog().sealed.iter().filter(|entry| entry.segment.is_some()).cloned().collect();
-    entries.sort_by_key(|entry| (entry.entry.partition_start_us, entry.entry.partition_span, entry.entry.min_sequence));
+    entries.sort_by_key(|entry| (home(entry, partitioning), entry.entry.min_sequence));
     let mut groups = Vec::new();
-    let partition = |entry: &SealedEntry| (entry.entry.partition_start_us, entry.entry.partition_span);
-    for run in entries.chunk_by(|a, b| partition(a) == partition(b)) {
-        let mut group: Vec<SealedEntry> = Vec::new();
-        let (mut rows, mut notices) = (0, 0);
-        for entry in run {
-            let live = u64::from(entry.entry.rows) - entry.overlay.tombstones.len();
-            let too_many = rows + live > ROWS_MAX || notices + entry.overlay.notices_size() > NOTICES_MAX;
-            if too_many && !group.is_empty() {
-                groups.push(std::mem::take(&mut group));
-                (rows, notices) = (0, 0);
+    for run in entries.chunk_by(|a, b| home(a, partitioning) == home(b, partitioning)) {
+        match eagerness {
+            Eagerness::EveryTombstone => groups.extend(alone(run, |entry| !entry.overlay.tombstones.is_empty())),
+            Eagerness::Everything => {
+                let mut packed = packed(run);
+                packed.retain(|group| group.len() > 1 || group.iter().any(|one| !one.overlay.tombstones.is_empty()));
+                groups.append(&mut packed);
             }
-            rows += live;
-            notices += entry.overlay.notices_size();
-            group.push(entry.clone());
+            Eagerness::WhatPays => groups.append(&mut what_pays(run)),
         }
-        groups.push(group);
     }
-    groups.retain(|group| pays(group, eagerness));
     groups
 }
 
-fn pays(group: &[SealedEntry], eagerness: Eagerness) -> bool {
-    let rows: u64 = group.iter().map(|entry| u64::from(entry.entry.rows)).sum();
-    let tombstones: u64 = group.iter().map(|entry| entry.overlay.tombstones.len()).sum();
-    match eagerness {
-        Eagerness::Everything => group.len() > 1 || tombstones > 0,
-        Eagerness::EveryTombstone => tombstones > 0,
-        Eagerness::WhatPays => group.len() >= SEGMENTS_MIN || tombstones * TOMBSTONES_ONE_IN >= rows.max(1),
+/// The partition in which a segment is merged: its own, or the month of one that has become small.
+fn home(entry: &SealedEntry, partitioning: Partitioning) -> (i64, u8) {
+    let (first_us, last_us) = (entry.entry.min_created_at_us, entry.entry.max_created_at_us);
+    let month = PartitionSpan::Month;
+    let widened = partitioning == Partitioning::ByVolume
+        && live_rows(entry) < WIDENED_ROWS
+        && month.start_us(first_us) == month.start_us(last_us);
+    if widened {
+        (month.start_us(first_us), month as u8)
+    } else {
+        (entry.entry.partition_start_us, entry.entry.partition_span)
     }
+}
+
+fn live_rows(entry: &SealedEntry) -> u64 {
+    u64::from(entry.entry.rows).saturating_sub(entry.overlay.tombstones.len())
+}
+
+/// Each segment that passes, for itself.
+fn alone(run: &[SealedEntry], pass: impl Fn(&SealedEntry) -> bool) -> impl Iterator<Item = Vec<SealedEntry>> {
+    run.iter().filter(move |entry| pass(entry)).map(|entry| vec![entry.clone()])
+}
+
+/// As few groups as the limits allow, in the order given.
+fn packed(run: &[SealedEntry]) -> Vec<Vec<SealedEntry>> {
+    let mut groups = Vec::new();
+    let mut group: Vec<SealedEntry> = Vec::new();
+    let (mut rows, mut notices) = (0, 0);
+    for entry in run {
+        let live = live_rows(entry);
+        let too_many = rows + live > ROWS_MAX || notices + entry.overlay.notices_size() > NOTICES_MAX;
+        if too_many && !group.is_empty() {
+            groups.push(std::mem::take(&mut group));
+            (rows, notices) = (0, 0);
+        }
+        rows += live;
+        notices += entry.overlay.notices_size();
+        group.push(entry.clone());
+    }
+    groups.push(group);
+    groups
+}
+
+/// Segments of like size where enough have come together, and those with many deleted rows.
+fn what_pays(run: &[SealedEntry]) -> Vec<Vec<SealedEntry>> {
+    let mut by_size: BTreeMap<u32, Vec<SealedEntry>> = BTreeMap::new();
+    for entry in run {
+        by_size.entry(size_class(live_rows(entry))).or_default().push(entry.clone());
+    }
+    let mut groups = Vec::new();
+    for alike in by_size.into_values() {
+        let mut merged =
+            if alike.len() >= SEGMENTS_MIN { packed(&alike) } else { alike.into_iter().map(|one| vec![one]).collect() };
+        merged.retain(|group| group.len() > 1 || group.iter().any(has_many_tombstones));
+        groups.append(&mut merged);
+    }
+    groups
+}
+
+fn has_many_tombstones(entry: &SealedEntry) -> bool {
+    entry.overlay.tombstones.len() * TOMBSTONES_ONE_IN >= u64::from(entry.entry.rows).max(1)
+}
+
+/// Segments are of like size if none is [`SEGMENTS_MIN`] times as large as another, roughly.
+fn size_class(rows: u64) -> u32 {
+    const BITS: u32 = SEGMENTS_MIN.trailing_zeros();
+    const _: () = assert!(SEGMENTS_MIN.is_power_of_two());
+    (rows / TINY_ROWS).checked_ilog2().map_or(0, |bits| 1 + bits / BITS)
 }
 
 /// Writes one segment in place of several. Changes made meanwhile are carried over.
@@ -127,8 +213,8 @@ fn rewrite_as(shared: &Shared, group: &[SealedEntry], first: &SealedEntry, segme
     let opened = match &merged {
         None => None,
         Some(merged) => {
-            let mut entry = segment_entry(shared, segment_id, first.entry.partition_start_us, &merged.summary);
-            entry.partition_span = first.entry.partition_span;
+            let mut entry = segment_entry(segment_id, PartitionSpan::Month, 0, &merged.summary);
+            (entry.partition_start_us, entry.partition_span) = home(first, options.partition);
             Some((entry, open_segment(shared, segment_id, &merged.summary)?))
         }
     };

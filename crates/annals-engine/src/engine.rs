@@ -113,6 +113,12 @@ impl Engine {
         &self.handle.shared
     }
 
+    /// An empty batch for this store, with the memory of one that was written before if any is at hand. Worth it
+    /// for batches of hundreds of events and more.
+    pub fn spare_batch(&self) -> Batch {
+        self.shared().spares.take()
+    }
+
     /// Appends a batch, whole or not at all. Returns when the level's acknowledgement is due; later
     /// queries then see it. Waits up to 10 s for room in the queue.
     ///
@@ -243,7 +249,8 @@ impl Engine {
     }
 
     /// Deletes and returns how many; durable and visible to every later query on return. A filter costs
-    /// the same for ten events and ten million, a clean-up of whole partitions one manifest commit.
+    /// the same for ten events and ten million, a clean-up one manifest commit: the maintenance thread then
+    /// gives the room back, whole segments first, and rewrites the segments that the cutoff cuts.
     ///
     /// # Errors
     /// `InvalidInput` for a cutoff in the future or a filter that is nested too deep; `Corrupt` if a
@@ -303,6 +310,7 @@ impl Engine {
     pub fn seal_now(&self) -> Result<()> {
         queue::ask(&self.handle.jobs, Job::Rotate)?;
         while seal_oldest(self.shared())? {}
+        self.shared().wake_maintenance();
         Ok(())
     }
 

@@ -132,7 +132,7 @@ fn a_record_is_as_documented() {
     event.set(Field::UserId, "u");
     event.message = Some("hi");
     let mut bytes = Vec::new();
-    record::encode(&event, &mut bytes, |_, _| {});
+    record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
     check("record", &bytes);
 }
 

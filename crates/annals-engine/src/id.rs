@@ -70,11 +70,24 @@ impl EventId {
 
     /// The 24 lower-case hex digits this id was given as, if it was given so.
     pub fn as_hex24(self) -> Option<String> {
+        self.hex24_bits().map(|bits| format!("{bits:024x}"))
+    }
+
+    /// The 96 bits of the 24 hex digits this id was given as, if it was given so.
+    pub(crate) fn hex24_bits(self) -> Option<u128> {
         if self.version() != 8 || self.variant() != 2 {
             return None;
         }
         let free = ((self.0 >> 80) << 74) | (((self.0 >> 64) & 0xfff) << 62) | (self.0 & LOW_62);
-        (free >> 96 == HEX24_MARK).then(|| format!("{:024x}", free & ((1 << 96) - 1)))
+        (free >> 96 == HEX24_MARK).then_some(free & ((1 << 96) - 1))
+    }
+
+    /// The milliseconds of a UUIDv7.
+    pub(crate) fn version_7_millis(self) -> Option<i64> {
+        if self.version() != 7 || self.variant() != 2 {
+            return None;
+        }
+        i64::try_from(self.0 >> 80).ok()
     }
 
     /// The 32 hex digits without hyphens.

@@ -6,6 +6,7 @@
 
 mod amended;
 mod batch;
+mod batch_terms;
 mod blob;
 mod catalog;
 mod changes;
@@ -58,6 +59,7 @@ mod seal;
 mod seal_rows;
 mod segment;
 mod shared;
+mod spare;
 mod stage;
 mod storage;
 mod sync;
@@ -82,7 +84,7 @@ pub use options::{
     SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{OrderKey, Part};
-pub use partition::PartitionSpan;
+pub use partition::{PartitionSpan, Partitioning};
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::compaction::{Eagerness, compact};
+use crate::compaction::{Eagerness, compact, rewrite_cut};
 use crate::error::{Error, ErrorKind};
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
@@ -35,7 +35,7 @@ pub(crate) fn run(shared: &Shared) {
         if stop {
             return;
         }
-        match work(shared, unfinished) {
+        match work(shared) {
             Ok(()) if unfinished == Unfinished::Work => {
                 unfinished = Unfinished::Nothing;
                 shared.disk_full.store(false, Ordering::Relaxed);
@@ -75,13 +75,19 @@ enum Unfinished {
     Work,
 }
 
-fn work(shared: &Shared, unfinished: Unfinished) -> Result<(), Error> {
-    let mut sealed = unfinished == Unfinished::Work;
-    while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {
-        sealed = true;
+fn work(shared: &Shared) -> Result<(), Error> {
+    let may_write = || !shared.watermarks.is_poisoned() && !shared.is_closing();
+    if may_write() {
+        // What a clean-up gave up first: somebody waits for the room.
+        shared.remove_dropped()?;
+        rewrite_cut(shared)?;
     }
-    if sealed && !shared.is_closing() {
-        compact(shared, Eagerness::WhatPays)?;
+    while may_write() && seal_oldest(shared)? {}
+    if may_write() && shared.compaction_due.swap(false, Ordering::Relaxed) {
+        compact(shared, Eagerness::WhatPays).inspect_err(|error| {
+            let again = error.kind() != ErrorKind::Corrupt;
+            shared.compaction_due.store(again, Ordering::Relaxed);
+        })?;
     }
     Ok(())
 }

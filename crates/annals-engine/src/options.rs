@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, OsClock};
 use crate::error::{Error, Result};
-use crate::partition::PartitionSpan;
+use crate::partition::Partitioning;
 use crate::storage::{OsStorage, Storage};
 
 /// What an acknowledgement means. See `docs/operations.md`, "Durability".
@@ -73,7 +73,7 @@ pub struct Options {
     /// Idle time after a sync before a sync marker is written.
     pub sync_marker_idle_ms: u64,
     /// The time slice of a sealed segment.
-    pub partition: PartitionSpan,
+    pub partition: Partitioning,
     /// Bytes of batches that may wait for the writer; beyond, `append` waits.
     pub queue_size_bytes: usize,
     /// How long a log file is written to before it is sealed however full it is, in milliseconds,
@@ -106,7 +106,7 @@ impl Options {
             sync_interval_ms: SYNC_INTERVAL_MS_DEFAULT,
             sync_interval_bytes: SYNC_INTERVAL_BYTES_DEFAULT,
             sync_marker_idle_ms: SYNC_MARKER_IDLE_MS_DEFAULT,
-            partition: PartitionSpan::Day,
+            partition: Partitioning::default(),
             queue_size_bytes: QUEUE_SIZE_BYTES_DEFAULT,
             log_age_ms_max: LOG_AGE_MS_MAX_DEFAULT,
             unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,

@@ -1,6 +1,7 @@
 //! Event <-> record bytes. `docs/format.md`, "Record".
 
 use crate::batch::{RecordRef, term_hash};
+use crate::batch_terms::Terms;
 use crate::codec::{Reader, len_u32, put_bytes, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Event, RecordValues, StoredEvent, tag};
@@ -37,8 +38,8 @@ pub(crate) struct TermRef {
     pub(crate) form: Form,
 }
 
-/// Appends the record of an event whose limits were checked, and tells of each keyword value and its text.
-pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(TermRef, &[u8])) {
+/// Appends the record of an event whose limits were checked, and its keyword values to the terms.
+pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, terms: &mut Terms) {
     let start = out.len();
     out.extend_from_slice(&[0; SIZE_PREFIX]);
     let id_flag = if event.id.is_some() { FLAG_ID_GIVEN } else { 0 };
@@ -49,14 +50,16 @@ pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, mut term: impl FnMut(
         out.extend_from_slice(&id.as_u128().to_le_bytes());
     }
     for (field, value) in event.singles() {
-        term(put_keyword(out, field, value), value.as_bytes());
+        let term = put_keyword(out, field, value);
+        terms.push(out, term);
     }
     for field in Field::MULTIPLE {
         let values = event.values(*field);
         for (index, value) in values.iter().enumerate() {
             // A set: repeats and empty texts are left out. At most 16 values, so a scan is cheapest.
             if !value.is_empty() && !values.iter().take(index).any(|earlier| earlier == value) {
-                term(put_keyword(out, *field, value), value.as_bytes());
+                let term = put_keyword(out, *field, value);
+                terms.push(out, term);
             }
         }
     }
@@ -83,7 +86,8 @@ fn put_keyword(out: &mut Vec<u8>, field: Field, value: &str) -> TermRef {
         }
     };
     let len = u16::try_from(len).expect("keyword values are at most 1,024 bytes");
-    TermRef { hash: 0, offset: len_u32(out.len() - usize::from(len)), len, field: number, form }
+    let hash = term_hash(value.as_bytes());
+    TermRef { hash, offset: len_u32(out.len() - usize::from(len)), len, field: number, form }
 }
 
 fn encode_others(event: &Event<'_>, out: &mut Vec<u8>) {
@@ -214,42 +218,49 @@ impl<'a> Record<'a> {
 
 /// The records of a frame's payload, as the writer knew them when it indexed them. Offsets count from
 /// the payload's start. Calls `made` with each time that the store filled in.
-pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result<(Vec<RecordRef>, Vec<TermRef>)> {
+pub(crate) fn index_payload(payload: &[u8], mut made: impl FnMut(i64)) -> Result<(Vec<RecordRef>, Terms)> {
     let mut reader = Reader::new(payload);
-    let (mut records, mut terms) = (Vec::new(), Vec::new());
+    let (mut records, mut terms) = (Vec::new(), Terms::default());
     while !reader.is_empty() {
         let offset = reader.position();
         let record = Record::take(&mut reader)?;
-        let fields_start = reader.position() - record.fields.len();
         if record.time_is_made {
             made(record.created_at_us);
         }
-        let mut walk = record.values();
-        while let Some(value) = walk.next() {
-            let RecordValue { tag: number, form, bytes } = value?;
-            if Field::from_number(number).is_none() {
-                break;
-            }
-            if !term::is_valid(form, bytes) {
-                return Err(Error::corrupt(format!("a value of field {number} is not in its stored form")));
-            }
-            let start = fields_start + walk.position() - bytes.len();
-            let len = u16::try_from(bytes.len())
-                .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
-            let hash = match form {
-                Form::Text => term_hash(bytes),
-                form => term_hash(term::unpack(form, bytes).as_slice()),
-            };
-            terms.push(TermRef { hash, offset: len_u32(start), len, field: number, form });
-        }
+        record.index(payload, reader.position() - record.fields.len(), &mut terms)?;
         records.push(RecordRef {
             id: record.id,
             created_at_us: Some(record.created_at_us),
             offset: len_u32(offset),
-            terms_end: len_u32(terms.len()),
+            uses_end: len_u32(terms.uses().len()),
         });
     }
     Ok((records, terms))
+}
+
+impl Record<'_> {
+    /// Adds the keyword values to the terms. The record's values start at `start` of `bytes`.
+    pub(crate) fn index(&self, bytes: &[u8], start: usize, terms: &mut Terms) -> Result<()> {
+        let mut walk = self.values();
+        while let Some(value) = walk.next() {
+            let RecordValue { tag, form, bytes: stored } = value?;
+            if Field::from_number(tag).is_none() {
+                break;
+            }
+            if !term::is_valid(form, stored) {
+                return Err(Error::corrupt(format!("a value of field {tag} is not in its stored form")));
+            }
+            let len = u16::try_from(stored.len())
+                .map_err(|source| Error::corrupt("a keyword value is too long").with_source(source))?;
+            let hash = match form {
+                Form::Text => term_hash(stored),
+                form => term_hash(term::unpack(form, stored).as_slice()),
+            };
+            let offset = len_u32(start + walk.position() - stored.len());
+            terms.push(bytes, TermRef { hash, offset, len, field: tag, form });
+        }
+        Ok(())
+    }
 }
 
 /// One value of a record.
@@ -367,8 +378,8 @@ mod tests {
     #[test]
     fn a_record_comes_back() {
         let mut bytes = Vec::new();
-        let mut terms = Vec::new();
-        encode(&sample(), &mut bytes, |term, value| terms.push((term.field, value.to_vec())));
+        let mut terms = Terms::default();
+        encode(&sample(), &mut bytes, &mut terms);
         let mut reader = Reader::new(&bytes);
         let stored = Record::take(&mut reader).unwrap().to_stored(3).unwrap();
         assert!(reader.is_empty());
@@ -377,7 +388,7 @@ mod tests {
         assert_eq!(stored.get(Field::HttpStatus), Some("404"));
         assert!(stored.numbers().contains(Field::HttpStatus));
         assert_eq!((stored.message(), stored.latency_ms()), (Some("m"), Some(1.5)));
-        assert_eq!(terms.len(), 4);
+        assert_eq!(terms.uses().len(), 4);
         let (mut realms, mut targets) = (Vec::new(), Vec::new());
         let again = stored.to_event(&mut realms, &mut targets);
         assert_eq!(again.get(Field::EventType), Some("a.b"));
@@ -387,7 +398,7 @@ mod tests {
     #[test]
     fn every_cut_and_flip_is_an_error_or_a_record() {
         let mut bytes = Vec::new();
-        encode(&sample(), &mut bytes, |_, _| {});
+        encode(&sample(), &mut bytes, &mut Terms::default());
         for cut in 0..bytes.len() {
             assert!(Record::take(&mut Reader::new(&bytes[..cut])).is_err());
         }

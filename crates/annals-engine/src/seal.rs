@@ -8,26 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use roaring::RoaringBitmap;
 
 use crate::catalog::{LiveEntry, SealedEntry};
-use crate::codec::row_usize;
+use crate::codec::{row_usize, to_usize};
 use crate::error::{Error, Result};
 use crate::fold::{fold_overlays, forget_owed, write_idempotency, write_owed};
 use crate::layout::{FileKind, segment_path};
-use crate::live::LiveSegment;
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
-use crate::seal_rows;
+use crate::partition::{PartitionSpan, Slice, cut};
+use crate::seal_rows::{self, FullLog};
 use crate::segment::{SealedSegment, SegmentMeta, SegmentSummary};
 use crate::shared::Shared;
 
 /// Rows that a thread of sealing gets at least when a partition is divided: smaller segments pay more for
 /// their dictionaries than the time is worth.
 const SHARE_ROWS_MIN: usize = 200_000;
-
-/// Live rows of one partition in (`created_at`, sequence) order.
-struct PartitionRows {
-    start_us: i64,
-    rows: Vec<(i64, u32)>,
-}
 
 /// A segment that is written and not yet named by the manifest.
 struct Sealed {
@@ -56,6 +50,7 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     }
     published?;
     shared.counters.seals.fetch_add(1, Ordering::Relaxed);
+    shared.compaction_due.store(true, Ordering::Relaxed);
     shared.remove_dropped()?;
     Ok(true)
 }
@@ -72,20 +67,17 @@ fn check_log(live: &LiveEntry) -> Result<()> {
 }
 
 /// Writes one segment per partition, without the rows deleted by now; several at a time.
-fn write_segments(
-    shared: &Shared,
-    live: &LiveEntry,
-    partitions: &[PartitionRows],
-    ids: Range<u64>,
-) -> Result<Vec<Sealed>> {
+fn write_segments(shared: &Shared, live: &LiveEntry, partitions: &[Slice], ids: Range<u64>) -> Result<Vec<Sealed>> {
+    let log = live.segment.bytes(0, to_usize(live.closed_at.unwrap_or(0)))?;
+    let log = FullLog { live: &live.segment, bytes: &log };
     let next = AtomicUsize::new(0);
-    let work: Vec<(&PartitionRows, u64)> = partitions.iter().zip(ids).collect();
+    let work: Vec<(&Slice, u64)> = partitions.iter().zip(ids).collect();
     let run = || -> Result<Vec<(usize, Sealed)>> {
         let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((partition, id)) = work.get(index) else { return Ok(done) };
-            done.push((index, write_segment(shared, &live.segment, partition, *id)?));
+            done.push((index, write_segment(shared, log, partition, *id)?));
         }
     };
     let mut sealed = std::thread::scope(|scope| -> Result<Vec<(usize, Sealed)>> {
@@ -115,19 +107,19 @@ fn write_segments(
 
 /// Halves the largest partitions until every thread has one to seal, as long as the halves are large
 /// enough to be good segments. Both halves lie in the same partition.
-fn share_out(mut partitions: Vec<PartitionRows>, threads: usize) -> Vec<PartitionRows> {
+fn share_out(mut partitions: Vec<Slice>, threads: usize) -> Vec<Slice> {
     while partitions.len() < threads {
         let largest = partitions.iter_mut().max_by_key(|partition| partition.rows.len());
         let Some(largest) = largest.filter(|partition| partition.rows.len() >= 2 * SHARE_ROWS_MIN) else { break };
         let rows = largest.rows.split_off(largest.rows.len() / 2);
-        let half = PartitionRows { start_us: largest.start_us, rows };
+        let half = Slice { span: largest.span, start_us: largest.start_us, rows };
         partitions.push(half);
         partitions.sort_by_key(|partition| partition.rows.first().copied());
     }
     partitions
 }
 
-fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
+fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<Slice> {
     let mut rows = Vec::with_capacity(row_usize(live.segment.row_count()));
     for block in live.segment.blocks() {
         let columns = block.columns.read();
@@ -137,19 +129,16 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<PartitionRows> {
     if !rows.is_sorted() {
         rows.sort_unstable();
     }
-    let span = shared.options.partition;
-    rows.chunk_by(|(a, _), (b, _)| span.start_us(*a) == span.start_us(*b))
-        .filter_map(|run| Some(PartitionRows { start_us: span.start_us(run.first()?.0), rows: run.to_vec() }))
-        .collect()
+    cut(&rows, shared.options.partition)
 }
 
-fn write_segment(shared: &Shared, live: &LiveSegment, partition: &PartitionRows, segment_id: u64) -> Result<Sealed> {
+fn write_segment(shared: &Shared, log: FullLog<'_>, partition: &Slice, segment_id: u64) -> Result<Sealed> {
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: shared.options.clock.now_us() };
     let live_rows: Vec<u32> = partition.rows.iter().map(|(_, row)| *row).collect();
     let path = segment_path(&shared.options.directory, segment_id);
-    let summary = seal_rows::build(&*shared.options.storage, &path, live, &partition.rows, &meta)?;
+    let summary = seal_rows::build(&*shared.options.storage, &path, log, &partition.rows, &meta)?;
     let segment = open_segment(shared, segment_id, &summary)?;
-    let entry = segment_entry(shared, segment_id, partition.start_us, &summary);
+    let entry = segment_entry(segment_id, partition.span, partition.start_us, &summary);
     Ok(Sealed { entry, segment, live_rows })
 }
 
@@ -162,15 +151,15 @@ pub(crate) fn open_segment(shared: &Shared, segment_id: u64, summary: &SegmentSu
 
 /// What the manifest says of a segment just written.
 pub(crate) fn segment_entry(
-    shared: &Shared,
     id: u64,
+    partition_span: PartitionSpan,
     partition_start_us: i64,
     summary: &SegmentSummary,
 ) -> SegmentEntry {
     SegmentEntry {
         id,
         partition_start_us,
-        partition_span: shared.options.partition as u8,
+        partition_span: partition_span as u8,
         rows: summary.rows,
         size_bytes: summary.size_bytes,
         min_created_at_us: summary.time_bounds_us.0,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::batch::term_hash;
-use crate::codec::{len_u32, row_usize};
+use crate::codec::{Reader, len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::event::tag;
 use crate::field::{Field, FieldSet, Values};
@@ -17,18 +17,35 @@ use crate::segment::{
 };
 use crate::storage::Storage;
 
+/// A full log: its index and its bytes from the start of the file to the end of the last frame.
+#[derive(Clone, Copy)]
+pub(crate) struct FullLog<'a> {
+    pub(crate) live: &'a LiveSegment,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> FullLog<'a> {
+    /// The record that starts at an offset.
+    #[inline]
+    fn record(&self, offset: u32) -> Result<Record<'a>> {
+        let missing = || Error::corrupt("a record lies outside its log").at_offset(u64::from(offset));
+        Record::take(&mut Reader::new(self.bytes.get(row_usize(offset)..).ok_or_else(missing)?))
+    }
+}
+
 /// Writes the segment of these rows, which are in (`created_at`, live row) order.
 pub(crate) fn build(
     storage: &dyn Storage,
     path: &Path,
-    live: &LiveSegment,
+    log: FullLog<'_>,
     rows: &[(i64, u32)],
     meta: &SegmentMeta,
 ) -> Result<SegmentSummary> {
+    let live = log.live;
     let blocks = live.blocks();
     let columns = Columns::of(&blocks);
     let read_from_records = columns.hashed(rows);
-    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(live, &columns, rows, read_from_records)?;
+    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(log, &columns, rows, read_from_records)?;
     let dictionaries = live.dictionaries.read();
     let mut fields: Vec<(Field, TermTexts, KeywordCodes)> = Vec::new();
     for field in Field::ALL.iter().filter(|field| !read_from_records.contains(**field)) {
@@ -187,7 +204,7 @@ impl FieldTerms {
 
 /// The texts of live rows, read from the log.
 struct LiveTexts<'a> {
-    live: &'a LiveSegment,
+    log: FullLog<'a>,
     /// By segment row, then by stream number - 1.
     places: Vec<[TextPlace; Stream::ALL.len()]>,
 }
@@ -216,7 +233,7 @@ struct RecordsRead<'a> {
 
 /// Walks every record: its id, where its texts lie, and the terms of the fields that no column has codes of.
 fn read_records<'a>(
-    live: &'a LiveSegment,
+    log: FullLog<'a>,
     columns: &Columns<'_>,
     rows: &[(i64, u32)],
     fields: FieldSet,
@@ -226,16 +243,14 @@ fn read_records<'a>(
     let mut terms: Vec<FieldTerms> = fields.iter().map(|field| FieldTerms::new(field, rows.len())).collect();
     for (row, (_, live_row)) in rows.iter().enumerate() {
         let offset = columns.offset(*live_row)?;
-        live.with_record(offset, |record| {
-            places.push(read_record(&record, offset, fields, &mut terms)?);
-            ids.push(record.id);
-            Ok(())
-        })?;
+        let record = log.record(offset)?;
+        places.push(read_record(&record, offset, fields, &mut terms)?);
+        ids.push(record.id);
         for field in &mut terms {
             field.end_row(row);
         }
     }
-    Ok(RecordsRead { ids, texts: LiveTexts { live, places }, terms })
+    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, terms })
 }
 
 fn read_record(
@@ -284,6 +299,11 @@ impl TextSource for LiveTexts<'_> {
         let places = self.places.get(row_usize(row));
         let places = places.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
         let place = places.get(usize::from(stream.number()) - 1).filter(|place| place.len != TextPlace::ABSENT);
-        place.map(|place| self.live.bytes(u64::from(place.start), row_usize(place.len))).transpose()
+        let Some(place) = place else { return Ok(None) };
+        let start = row_usize(place.start);
+        let text = self.log.bytes.get(start..start + row_usize(place.len));
+        let text =
+            text.ok_or_else(|| Error::corrupt("a text lies outside its log").at_offset(u64::from(place.start)))?;
+        Ok(Some(Cow::Borrowed(text)))
     }
 }

@@ -1,6 +1,6 @@
 //! What the threads of an open store share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
+use crate::spare::Spares;
 use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
@@ -55,6 +56,11 @@ pub(crate) struct Shared {
     /// Why nothing can be written, for a store opened read-only.
     pub(crate) read_only: Option<Error>,
     pub(crate) wake: Wake,
+    pub(crate) spares: Spares,
+    /// Segments were sealed since the last compaction.
+    pub(crate) compaction_due: AtomicBool,
+    /// Segments that a clean-up cut: the maintenance thread rewrites them at once.
+    pub(crate) cut: Mutex<BTreeSet<u64>>,
     pub(crate) counters: Counters,
     /// The directory lock; given back at close.
     pub(crate) lock: Mutex<Option<Box<dyn Send + Sync>>>,

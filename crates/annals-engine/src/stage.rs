@@ -1,8 +1,8 @@
 //! A batch on its way into a frame: times filled in, repeats left out.
 
-use crate::batch::{Batch, RecordRef};
+use crate::batch::Batch;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
-use crate::codec::{len_u32, row_usize};
+use crate::codec::row_usize;
 use crate::error::Result;
 use crate::event::StoredEvent;
 use crate::field::Field;
@@ -48,7 +48,7 @@ pub(crate) fn stage(job: &mut AppendJob, context: &StageContext<'_>) -> Result<S
     };
     let (mut min_created_at_us, mut max_created_at_us) = bounds_us;
     if !duplicates.is_empty() {
-        batch = without(&batch, &duplicates);
+        batch = without(&batch, &duplicates)?;
         (min_created_at_us, max_created_at_us) = bounds(&batch, context.now_us);
     }
     for record in batch.records.iter_mut().filter(|record| record.created_at_us.is_none()) {
@@ -85,6 +85,7 @@ fn find_repeats(
     let timeless = batch.records.iter().any(|record| record.id.is_some() && record.created_at_us.is_none());
     let elsewhere = Elsewhere::new(context.catalog, closed, if timeless { (i64::MIN, i64::MAX) } else { bounds_us });
     let mut ids = active.segment.ids.write();
+    ids.warm(batch.records.iter().filter_map(|record| record.id));
     let mut row = context.first_row;
     for (index, record) in (0_u32..).zip(&batch.records) {
         if let Some(id) = record.id {
@@ -237,35 +238,20 @@ fn is_sealed_repeat(entry: &SealedEntry, wanted: &Wanted<'_>) -> Result<bool> {
 }
 
 /// The batch without the events at these positions (ascending).
-fn without(batch: &Batch, left_out: &[u32]) -> Batch {
+fn without(batch: &Batch, left_out: &[u32]) -> Result<Batch> {
     let mut kept = Batch::new();
     kept.bytes.reserve(batch.size_bytes());
     let mut left_out = left_out.iter().copied().peekable();
-    let mut terms_start = 0;
     for (index, record) in (0_u32..).zip(&batch.records) {
-        let start = row_usize(record.offset);
-        let end = batch.records.get(row_usize(index) + 1).map_or(batch.bytes.len(), |next| row_usize(next.offset));
-        let terms_end = row_usize(record.terms_end);
-        if left_out.peek() == Some(&index) {
-            left_out.next();
-        } else {
-            let offset = len_u32(kept.bytes.len());
-            kept.bytes.extend_from_slice(batch.bytes.get(start..end).unwrap_or_default());
-            let terms = batch.terms.get(terms_start..terms_end).unwrap_or_default();
-            kept.terms.extend(terms.iter().map(|term| {
-                let mut term = *term;
-                term.offset = term.offset - record.offset + offset;
-                term
-            }));
-            if batch.acknowledged.binary_search(&index).is_ok() {
-                kept.acknowledged.push(len_u32(kept.records.len()));
-            }
-            kept.records.push(RecordRef { offset, terms_end: len_u32(kept.terms.len()), ..*record });
+        if left_out.next_if_eq(&index).is_none() {
+            let start = row_usize(record.offset);
+            let end = batch.records.get(row_usize(index) + 1).map_or(batch.bytes.len(), |next| row_usize(next.offset));
+            let bytes = batch.bytes.get(start..end).unwrap_or_default();
+            kept.push_record(record, bytes, batch.acknowledged.binary_search(&index).is_ok())?;
         }
-        terms_start = terms_end;
     }
     debug_assert!(kept.bytes.len() >= FRAME_HEADER_SIZE, "the header's room is kept");
-    kept
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -282,7 +268,7 @@ mod tests {
             event.acknowledged = matches!(name, "a" | "dddd");
             batch.push(&event).unwrap();
         }
-        let kept = without(&batch, &[0, 2]);
+        let kept = without(&batch, &[0, 2]).unwrap();
         let mut expected = Batch::new();
         for name in ["bb", "dddd"] {
             let mut event = Event::new(name);
@@ -292,8 +278,7 @@ mod tests {
         }
         assert_eq!((&kept.bytes, &kept.acknowledged), (&expected.bytes, &expected.acknowledged));
         assert_eq!(kept.acknowledged, [1]);
-        let terms = |batch: &Batch| batch.terms.iter().map(|term| batch.term_bytes(term).to_vec()).collect::<Vec<_>>();
-        assert_eq!(terms(&kept), terms(&expected));
-        assert_eq!(kept.records[1].terms_end, expected.records[1].terms_end);
+        assert_eq!(kept.values(), expected.values());
+        assert_eq!(kept.records[1].uses_end, expected.records[1].uses_end);
     }
 }

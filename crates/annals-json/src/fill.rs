@@ -9,6 +9,8 @@ use crate::payload;
 
 mod lookup;
 
+pub(crate) use lookup::may_be_id_key;
+
 /// Whether a status says that something failed: fail, failed, failure, denied or error, in any case.
 pub fn is_failure_word(status: &str) -> bool {
     ["fail", "failed", "failure", "denied", "error"].iter().any(|word| status.eq_ignore_ascii_case(word))
@@ -125,6 +127,11 @@ impl IncomingEvent<'_> {
         }
         let found = match &self.payload {
             None => return,
+            Some(Cow::Borrowed(payload))
+                if self.memory.looked_into.is_some_and(|looked| std::ptr::eq(looked, *payload)) =>
+            {
+                return;
+            }
             Some(Cow::Borrowed(payload)) => lookup::find(payload, |field| !self.has(field)),
             Some(Cow::Owned(payload)) => lookup::find(payload, |field| !self.has(field)).map(lookup::Found::into_owned),
         };
@@ -141,10 +148,8 @@ impl IncomingEvent<'_> {
 
 /// The event type up to its first `.` or `_`; all of it if there is nothing before that.
 fn group_of(event_type: &str) -> &str {
-    match event_type.split(['.', '_']).next() {
-        None | Some("") => event_type,
-        Some(group) => group,
-    }
+    let end = event_type.bytes().position(|byte| matches!(byte, b'.' | b'_'));
+    end.filter(|end| *end > 0).and_then(|end| event_type.get(..end)).unwrap_or(event_type)
 }
 
 fn lower(text: &str) -> Cow<'_, str> {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use crate::EventError;
 use annals_engine::{Event, EventId, Field, FieldSet, Texts, Values};
 
-/// One slot per field number; number 0 is unused.
+/// One slot per field's index; index 0 is unused.
 const SLOTS: usize = Field::ALL.len() + 1;
+const _: () = assert!(SLOTS <= 64, "the slots in use are bits of one word");
 
 /// An event as it was sent, or as a face puts it together, before it becomes an
 /// [`annals_engine::Event`].
@@ -25,6 +26,8 @@ pub struct IncomingEvent<'a> {
     /// UTC microseconds; absent means the store's clock decides.
     pub created_at_us: Option<i64>,
     keywords: [Option<Cow<'a, str>>; SLOTS],
+    /// A bit for each slot that holds something: most are empty, and an event is read into thousands of times.
+    used: u64,
     /// The scopes it belongs to.
     pub realm_ids: Vec<Cow<'a, str>>,
     /// The users a notification is for.
@@ -49,6 +52,24 @@ pub struct IncomingEvent<'a> {
     pub numbers: FieldSet,
     /// Whether it is marked as acknowledged as soon as it is stored.
     pub acknowledged: bool,
+    pub(crate) memory: Memory<'a>,
+}
+
+/// What reading one event tells about the next, or about a second look at it. Nothing of it is the event's, so
+/// any two are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory<'a> {
+    /// A payload in which no key was seen that stands for a field: nobody needs to look again.
+    pub(crate) looked_into: Option<&'a str>,
+    /// By its place, what number in the table a key had in the event before: events of one sender have the same
+    /// keys in the same order.
+    pub(crate) key_numbers: [u8; 16],
+}
+
+impl PartialEq for Memory<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Default for IncomingEvent<'_> {
@@ -57,6 +78,7 @@ impl Default for IncomingEvent<'_> {
             id: None,
             created_at_us: None,
             keywords: [const { None }; SLOTS],
+            used: 0,
             realm_ids: Vec::new(),
             target_user_ids: Vec::new(),
             message: None,
@@ -69,6 +91,7 @@ impl Default for IncomingEvent<'_> {
             updated_at_us: None,
             numbers: FieldSet::default(),
             acknowledged: false,
+            memory: Memory::default(),
         }
     }
 }
@@ -88,11 +111,17 @@ impl<'a> IncomingEvent<'a> {
 
     /// Forgets everything and keeps the lists' memory.
     pub fn clear(&mut self) {
-        let (mut realm_ids, mut target_user_ids) =
-            (std::mem::take(&mut self.realm_ids), std::mem::take(&mut self.target_user_ids));
-        realm_ids.clear();
-        target_user_ids.clear();
-        *self = Self { realm_ids, target_user_ids, ..Self::default() };
+        for index in indexes(self.used) {
+            if let Some(slot) = self.keywords.get_mut(index) {
+                *slot = None;
+            }
+        }
+        self.realm_ids.clear();
+        self.target_user_ids.clear();
+        (self.used, self.numbers, self.acknowledged) = (0, FieldSet::default(), false);
+        (self.id, self.created_at_us, self.expires_at_us, self.updated_at_us) = (None, None, None, None);
+        (self.message, self.content, self.payload, self.error_message) = (None, None, None, None);
+        (self.user_agent, self.latency_ms, self.memory.looked_into) = (None, None, None);
     }
 
     /// The value of a single-valued keyword field.
@@ -115,8 +144,11 @@ impl<'a> IncomingEvent<'a> {
     pub fn set(&mut self, field: Field, value: impl Into<Cow<'a, str>>) -> &mut Self {
         let value = value.into();
         self.numbers.remove(field);
+        let stays = !value.is_empty() && field.values() == Values::Single;
+        let bit = 1 << field.index();
+        self.used = if stays { self.used | bit } else { self.used & !bit };
         if let Some(slot) = self.keywords.get_mut(field.index()) {
-            *slot = (!value.is_empty() && field.values() == Values::Single).then_some(value);
+            *slot = stays.then_some(value);
         }
         self
     }
@@ -146,8 +178,8 @@ impl<'a> IncomingEvent<'a> {
         let mut event = Event::default();
         event.id = self.id;
         event.created_at_us = self.created_at_us;
-        for (field, slot) in Field::ALL.iter().zip(self.keywords.iter().skip(1)) {
-            if let Some(value) = slot {
+        for index in indexes(self.used) {
+            if let (Some(field), Some(Some(value))) = (Field::ALL.get(index - 1), self.keywords.get(index)) {
                 event.set(*field, value);
             }
         }
@@ -165,6 +197,15 @@ impl<'a> IncomingEvent<'a> {
         event.acknowledged = self.acknowledged;
         event
     }
+}
+
+/// The places of the bits that are set, from the lowest; of index 0 there is none.
+fn indexes(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = usize::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
+        bits &= bits - 1;
+        Some(index)
+    })
 }
 
 #[cfg(test)]

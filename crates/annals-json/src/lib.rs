@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod feed;
 mod fill;
 mod import_id;
 mod incoming;
@@ -21,10 +22,13 @@ mod number;
 mod parse;
 mod payload;
 mod reader;
+mod scan;
+mod text;
 mod time;
 mod write;
 
 pub use error::EventError;
+pub use feed::LineFeed;
 pub use fill::{is_failure_word, map_severity};
 pub use import_id::ImportIds;
 pub use incoming::IncomingEvent;

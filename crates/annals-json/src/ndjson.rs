@@ -16,8 +16,9 @@ use crate::parse::parse_event_into;
 pub const LINE_SIZE_MAX: usize = 7 << 20;
 /// Errors that are kept word for word; further ones are only counted.
 pub const ERRORS_KEPT_MAX: usize = 100;
-/// Below this many bytes a thread costs more than it saves.
-const CHUNK_SIZE_MIN: usize = 64 << 10;
+/// Below this many bytes a thread of its own costs more than it saves: it is begun and ended each time. Tests
+/// have smaller bodies.
+const CHUNK_SIZE_MIN: usize = if cfg!(test) { 64 << 10 } else { 512 << 10 };
 const THREADS_MAX: usize = 64;
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -196,16 +197,25 @@ pub(crate) fn count_u64(count: usize) -> u64 {
     u64::try_from(count).expect("usize is at most 64 bits wide")
 }
 
-fn parse_chunk(lines: Lines<'_>, hook: &impl Hook) -> Parsed {
+fn parse_chunk(mut lines: Lines<'_>, hook: &impl Hook) -> Parsed {
     let mut parsed = Parsed::default();
-    let mut event = IncomingEvent::default();
+    parse_into(&mut parsed, &mut IncomingEvent::default(), &mut lines, hook);
+    parsed
+}
+
+/// Adds what the lines hold, until there is more than a batch can take.
+pub(crate) fn parse_into<'a>(
+    parsed: &mut Parsed,
+    event: &mut IncomingEvent<'a>,
+    lines: &mut Lines<'a>,
+    hook: &impl Hook,
+) {
     for line in lines {
-        parsed.take(&mut event, line, hook);
+        parsed.take(event, line, hook);
         if parsed.too_large {
             break;
         }
     }
-    parsed
 }
 
 /// Reads a body that is one JSON array of events or one event; each is filled in.

@@ -1,9 +1,11 @@
-//! One JSON object -> [`IncomingEvent`]. What each key means is the table in [`key_of`].
+//! One JSON object -> [`IncomingEvent`]. What each key means is the table in [`meaning`].
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use annals_engine::{Field, VALUES_MAX, Values};
+use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -11,6 +13,8 @@ use serde_json::value::RawValue;
 use crate::error::EventError;
 use crate::incoming::IncomingEvent;
 use crate::payload::{self, KeySeed, Scalar, ScalarSeed};
+use crate::scan;
+use crate::text::same_text;
 use crate::time::{parse_millis, parse_time};
 
 /// The deepest nesting of an event, itself included: deep enough for any record, and no reader of it
@@ -36,8 +40,25 @@ pub fn parse_event_into<'a>(line: &'a [u8], event: &mut IncomingEvent<'a>) -> Re
     event.clear();
     let text = std::str::from_utf8(line)
         .map_err(|error| EventError::new(format!("the event is not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
-    let mut pending = Pending::default();
+    if let Some(outcome) = read_alone(text, event) {
+        return outcome;
+    }
+    event.clear();
+    read_by_serde(text, event)
+}
+
+/// An event as most are; `None` leaves it to [`read_by_serde`].
+pub(crate) fn read_alone<'a>(text: &'a str, event: &mut IncomingEvent<'a>) -> Option<Result<(), EventError>> {
     let mut refusal = None;
+    let mut pending = Pending::default();
+    scan::event(text, &mut EventVisitor { event: &mut *event, pending: &mut pending, refusal: &mut refusal })?;
+    Some(pending.settle(text, event))
+}
+
+/// Any event, and the sentence of every mistake.
+pub(crate) fn read_by_serde<'a>(text: &'a str, event: &mut IncomingEvent<'a>) -> Result<(), EventError> {
+    let mut refusal = None;
+    let mut pending = Pending::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let visitor = EventVisitor { event: &mut *event, pending: &mut pending, refusal: &mut refusal };
     let outcome = (&mut deserializer).deserialize_map(visitor).and_then(|()| deserializer.end());
@@ -64,7 +85,7 @@ fn syntax_error(error: &serde_json::Error) -> EventError {
 
 /// What a top-level key of an event means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+pub(crate) enum Key {
     Id,
     CreatedAt,
     CreatedAtAlias,
@@ -89,7 +110,60 @@ enum Key {
     Unknown,
 }
 
+/// The names that are no fields'.
+const OTHER_NAMES: [&str; 17] = [
+    "id",
+    "created_at",
+    "ts",
+    "timestamp",
+    "time",
+    "@timestamp",
+    "message",
+    "summary",
+    "content",
+    "error_message",
+    "user_agent",
+    "latency_ms",
+    "expires_at",
+    "updated_at",
+    "payload",
+    "acknowledged",
+    "sequence",
+];
+
+/// Every known name with what it means, and the places of the names in the list.
+struct Keys {
+    list: Vec<(&'static str, Key)>,
+    numbers: HashMap<&'static str, u8, foldhash::fast::FixedState>,
+}
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let names = OTHER_NAMES.into_iter().chain(Field::ALL.iter().map(|field| field.name()));
+    let list: Vec<_> = names.map(|name| (name, meaning(name))).collect();
+    let numbers = (0..=u8::MAX).zip(&list).map(|(number, (name, _))| (*name, number)).collect();
+    Keys { list, numbers }
+});
+
+/// [`meaning`], looked up: a match compares with one name after the other.
 fn key_of(name: &str) -> Key {
+    let keys = &*KEYS;
+    let number = keys.numbers.get(name).map(|number| usize::from(*number));
+    number.and_then(|number| keys.list.get(number)).map_or(Key::Unknown, |(_, key)| *key)
+}
+
+/// The same where the number of a key that is likely is known, and is noted if it was another one.
+pub(crate) fn likely_key_of(name: &str, likely: &mut u8) -> Key {
+    let keys = &*KEYS;
+    match keys.list.get(usize::from(*likely)) {
+        Some((known, key)) if same_text(known.as_bytes(), name.as_bytes()) => *key,
+        _ => {
+            *likely = keys.numbers.get(name).copied().unwrap_or(u8::MAX);
+            key_of(name)
+        }
+    }
+}
+
+fn meaning(name: &str) -> Key {
     match name {
         "id" => Key::Id,
         "created_at" => Key::CreatedAt,
@@ -119,7 +193,7 @@ fn key_of(name: &str) -> Key {
 
 /// What can be decided only when the whole object was seen.
 #[derive(Default)]
-struct Pending<'a> {
+pub(crate) struct Pending<'a> {
     /// The last alias of `created_at` and its value; counts unless `created_at` itself came.
     created_at_alias: Option<(Cow<'a, str>, &'a str)>,
     /// The same for `message`.
@@ -181,7 +255,7 @@ fn scalar_of<'a>(key: &str, raw: &'a str) -> Result<Scalar<'a>, EventError> {
         .map_err(|error| EventError::new(format!("{}: {}", shown(key), syntax_error(&error))))
 }
 
-struct EventVisitor<'e, 'a> {
+pub(crate) struct EventVisitor<'e, 'a> {
     event: &'e mut IncomingEvent<'a>,
     pending: &'e mut Pending<'a>,
     refusal: &'e mut Option<EventError>,
@@ -231,11 +305,22 @@ impl<'a> EventVisitor<'_, 'a> {
         Ok(self.scalar(key, &name, value))
     }
 
-    fn list(&mut self, field: Field) -> &mut Vec<Cow<'a, str>> {
+    pub(crate) fn list(&mut self, field: Field) -> &mut Vec<Cow<'a, str>> {
         if field == Field::RealmIds { &mut self.event.realm_ids } else { &mut self.event.target_user_ids }
     }
 
-    fn raw(&mut self, key: Key, name: Cow<'a, str>, raw: &'a str) -> Result<(), EventError> {
+    /// The number of the key that an event before had at this place.
+    pub(crate) fn likely(&mut self, place: usize) -> Option<&mut u8> {
+        self.event.memory.key_numbers.get_mut(place)
+    }
+
+    /// Takes a payload without escapes that is nested less than [`JSON_DEPTH_MAX`] levels deep.
+    pub(crate) fn plain_payload(&mut self, raw: &'a str, known_key: bool) {
+        self.event.payload = Some(Cow::Borrowed(raw));
+        self.event.memory.looked_into = Some(raw).filter(|_| !known_key);
+    }
+
+    pub(crate) fn raw(&mut self, key: Key, name: Cow<'a, str>, raw: &'a str) -> Result<(), EventError> {
         match key {
             Key::Payload if raw == "null" => self.event.payload = None,
             Key::Payload if !raw.starts_with('{') => {
@@ -254,7 +339,7 @@ impl<'a> EventVisitor<'_, 'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, key: Key, name: &str, value: Scalar<'a>) -> Result<(), EventError> {
+    pub(crate) fn scalar(&mut self, key: Key, name: &str, value: Scalar<'a>) -> Result<(), EventError> {
         let event = &mut *self.event;
         self.pending.exact_numbers |= matches!(value, Scalar::Float(_)) && key != Key::LatencyMs;
         match key {

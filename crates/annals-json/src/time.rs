@@ -225,37 +225,36 @@ fn write(out: &mut Vec<u8>, time_us: i64, decimals: Decimals) {
     let (seconds, micros) = (time_us.div_euclid(US_PER_SECOND), time_us.rem_euclid(US_PER_SECOND));
     let (days, second_of_day) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
     let (year, month, day) = civil_from_days(days);
-    put(out, year, 1000);
-    for (mark, value) in [
-        (b'-', month),
-        (b'-', day),
-        (b'T', second_of_day / 3600),
-        (b':', second_of_day / 60 % 60),
-        (b':', second_of_day % 60),
-    ] {
-        out.push(mark);
-        put(out, value, 10);
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let parts = [
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, second_of_day / 3600),
+        (14, second_of_day / 60 % 60),
+        (17, second_of_day % 60),
+        (20, micros / 10_000),
+        (22, micros / 100 % 100),
+        (24, micros % 100),
+    ];
+    for (place, value) in parts {
+        put_pair(&mut text, place, value);
     }
-    match decimals {
-        Decimals::None => {}
-        Decimals::Three => {
-            out.push(b'.');
-            put(out, micros / 1000, 100);
-        }
-        Decimals::Six => {
-            out.push(b'.');
-            put(out, micros, 100_000);
-        }
-    }
+    let end = match decimals {
+        Decimals::None => 19,
+        Decimals::Three => 23,
+        Decimals::Six => 26,
+    };
+    out.extend_from_slice(text.get(..end).unwrap_or_default());
     out.push(b'Z');
 }
 
-/// Appends `value`, not negative, with leading zeros; `place` is the value of its first digit.
-fn put(out: &mut Vec<u8>, value: i64, mut place: i64) {
-    while place > 0 {
-        let digit = u8::try_from(value / place % 10).unwrap_or(0);
-        out.push(b'0' + digit);
-        place /= 10;
+/// Writes `value`, of 0 to 99, as two digits.
+fn put_pair(text: &mut [u8], place: usize, value: i64) {
+    let value = u8::try_from(value).unwrap_or(0);
+    if let Some(pair) = text.get_mut(place..place + 2) {
+        pair.copy_from_slice(&[b'0' + value / 10, b'0' + value % 10]);
     }
 }
 

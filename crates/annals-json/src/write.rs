@@ -4,6 +4,7 @@ use annals_engine::{Field, StoredEvent, Values};
 
 use crate::error::EventError;
 use crate::number::is_json_number;
+use crate::text::is_plain;
 use crate::time::write_micros;
 
 /// The members an event shows besides its keyword fields, in the order in which they are written.
@@ -172,7 +173,13 @@ impl Object<'_> {
 
 /// Appends `text` as a JSON string.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
-    write_json(out, text);
+    if !is_plain(text.as_bytes()) {
+        return write_json(out, text);
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// Appends JSON as it was sent, on one line: outside of strings a line's end is white space, inside
@@ -189,14 +196,20 @@ fn write_raw(out: &mut Vec<u8>, raw: &str) {
 
 /// Appends the hyphenated form.
 fn write_id(out: &mut Vec<u8>, id: annals_engine::EventId) {
-    let bits = id.as_u128();
-    for position in 0..32_u32 {
-        if matches!(position, 8 | 12 | 16 | 20) {
-            out.push(b'-');
+    let mut text = [b'-'; 36];
+    // Where the hyphens leave room for two digits each.
+    let pairs = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (place, byte) in pairs.into_iter().zip(id.as_u128().to_le_bytes().into_iter().rev()) {
+        if let Some(pair) = text.get_mut(place..place + 2) {
+            pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
         }
-        let digit = u32::try_from((bits >> (124 - 4 * position)) & 0xf).unwrap_or(0);
-        out.push(char::from_digit(digit, 16).map_or(b'0', |digit| u8::try_from(digit).unwrap_or(b'0')));
     }
+    out.extend_from_slice(&text);
+}
+
+/// The digit of 0 to 15.
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {

@@ -7,7 +7,10 @@ mod common;
 
 use std::path::Path;
 
-use annals_engine::{AppendOptions, Batch, Durability, Engine, Field, Filter, Options, StoredEvent, TenantScope};
+use annals_engine::{
+    AppendOptions, Batch, Durability, Engine, Field, Filter, Options, PartitionSpan, Partitioning, StoredEvent,
+    TenantScope,
+};
 use annals_query::{
     DeleteMode, ErrorKind, EventRef, Order, Query, StatsRequest, Total, acknowledge, append_order, delete_event,
     delete_matching, execute, get, hoody_id, stats, unacknowledge,
@@ -52,6 +55,7 @@ fn open(directory: &Path) -> Engine {
     options.log_size_bytes = annals_engine::LOG_SIZE_BYTES_MIN;
     options.durability = Durability::Buffered;
     options.background = false;
+    options.partition = Partitioning::Fixed(PartitionSpan::Day);
     Engine::open(options).expect("the store opens")
 }
 

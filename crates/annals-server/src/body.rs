@@ -49,17 +49,30 @@ impl Coding {
 pub(crate) struct Pieces {
     body: Body,
     pause_max: Duration,
+    size: usize,
+    size_max: usize,
 }
 
 impl Pieces {
     pub(crate) fn new(body: Body, pause_max: Duration) -> Self {
-        Self { body, pause_max }
+        Self { body, pause_max, size: 0, size_max: usize::MAX }
+    }
+
+    /// The same, of at most `size_max` bytes.
+    ///
+    /// # Errors
+    /// 413 if its sender announces more.
+    pub(crate) fn limited(self, headers: &HeaderMap, size_max: usize) -> Result<Self, Failure> {
+        if announced_size(headers).is_some_and(|size| size > size_max) {
+            return Err(too_large(size_max));
+        }
+        Ok(Self { size_max, ..self })
     }
 
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// 408 if the client pauses too long, 400 if it breaks off.
+    /// 408 if the client pauses too long, 400 if it breaks off, 413 if it is larger than it may be.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let frame = tokio::time::timeout(self.pause_max, self.body.frame()).await.map_err(|_elapsed| {
@@ -69,7 +82,8 @@ impl Pieces {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
+                        self.size = self.size.saturating_add(data.len());
+                        return if self.size > self.size_max { Err(too_large(self.size_max)) } else { Ok(Some(data)) };
                     }
                 }
                 Some(Err(error)) => {
@@ -86,25 +100,27 @@ pub(crate) fn announced_size(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+fn too_large(size_max: usize) -> Failure {
+    Failure::too_large(format!("the body has more than {size_max} bytes"))
+}
+
 /// The whole body as it came, at most `size_max` bytes of it.
 ///
 /// # Errors
 /// 413 if it is larger; nothing beyond the limit is kept.
-pub(crate) async fn read_all(pieces: &mut Pieces, headers: &HeaderMap, size_max: usize) -> Result<Bytes, Failure> {
-    let too_large = || Failure::too_large(format!("the body has more than {size_max} bytes"));
-    let announced = announced_size(headers);
-    if announced.is_some_and(|size| size > size_max) {
-        return Err(too_large());
-    }
+pub(crate) async fn read_all(pieces: Pieces, headers: &HeaderMap, size_max: usize) -> Result<Bytes, Failure> {
+    let mut pieces = pieces.limited(headers, size_max)?;
     let Some(first) = pieces.next().await? else {
         return Ok(Bytes::new());
     };
-    let mut whole = BytesMut::with_capacity(announced.unwrap_or(first.len()));
-    let mut piece = Some(first);
+    // One piece that is all of it is not copied.
+    let Some(second) = pieces.next().await? else {
+        return Ok(first);
+    };
+    let mut whole = BytesMut::with_capacity(announced_size(headers).unwrap_or(first.len() + second.len()));
+    whole.extend_from_slice(&first);
+    let mut piece = Some(second);
     while let Some(bytes) = piece {
-        if whole.len() + bytes.len() > size_max {
-            return Err(too_large());
-        }
         whole.extend_from_slice(&bytes);
         piece = pieces.next().await?;
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN};
+use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Partitioning};
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
@@ -150,6 +150,8 @@ pub struct ServerConfig {
     pub durability: Durability,
     /// Bytes of one log file, the engine's [`Options::log_size_bytes`](annals_engine::Options).
     pub log_size_bytes: u64,
+    /// The time slice of a sealed segment, the engine's [`Options::partition`](annals_engine::Options).
+    pub partition: Partitioning,
     /// Whether a damaged store is served read-only all the same, the engine's
     /// [`Options::degraded`](annals_engine::Options).
     pub degraded: bool,
@@ -171,6 +173,7 @@ impl ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             durability: Durability::Sync,
             log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
+            partition: Partitioning::default(),
             degraded: false,
             admin_key: None,
             insecure: false,

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, LOG_SIZE_BYTES_MIN, Options, PartitionSpan};
+use annals_engine::{
+    AppendOptions, Durability, Engine, ErrorKind, LOG_SIZE_BYTES_MIN, Options, PartitionSpan, Partitioning,
+};
 use parking_lot::Mutex;
 
 use crate::deed::Deed;
@@ -115,7 +117,7 @@ fn options(store: &Options) -> Options {
         log_size_bytes: LOG_SIZE_BYTES_MIN,
         log_age_ms_max: LOG_AGE_MS_MAX,
         queue_size_bytes: QUEUE_SIZE_BYTES,
-        partition: PartitionSpan::Month,
+        partition: Partitioning::Fixed(PartitionSpan::Month),
         degraded: store.degraded,
         background: store.background,
         storage: Arc::clone(&store.storage),

@@ -16,6 +16,7 @@ mod error;
 mod face;
 mod hub;
 mod idempotency;
+mod inline;
 mod internal;
 mod members;
 mod offline;
@@ -33,6 +34,7 @@ mod state;
 
 pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
 pub use error::{Error, Result};
+pub use inline::runtime;
 pub use internal::FOLDER as INTERNAL_FOLDER;
 pub use offline::{StoreUsers, UserInfo, UserSettings};
 pub use router::router;

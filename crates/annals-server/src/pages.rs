@@ -21,6 +21,9 @@ const PIECE_SIZE_MAX: usize = 256 << 10;
 /// The same of the first piece: up to this an answer comes whole, with its length.
 const FIRST_SIZE_MAX: usize = 1 << 20;
 
+/// What a shown event takes, about: room is made for so much at once.
+const EVENT_SIZE_USUAL: usize = 512;
+
 /// Bytes after which a piece behind the first one ends.
 pub(crate) fn piece_size_max(state: &AppState) -> usize {
     state.limits().page_size_bytes_max.min(PIECE_SIZE_MAX)
@@ -112,6 +115,7 @@ pub(crate) async fn answer_from(
         .await?;
     let extent = Extent { total: page.total.unwrap_or(0), offset, limit };
     let Shape { head: mut body, event, tail, headers } = shape(&extent)?;
+    body.reserve(page.events.len() * EVENT_SIZE_USUAL + tail.len());
     write(&mut body, &event, &page.events, true);
     let shown = u32::try_from(page.events.len()).unwrap_or(u32::MAX);
     let rest = page.next.filter(|_| shown < limit);

@@ -67,7 +67,7 @@ impl Request {
     async fn body(self, size_max: usize) -> Answer<Bytes> {
         let pause_max = self.state.limits().body_pause_max;
         let coding = Coding::of(&self.headers)?;
-        let packed = body::read_all(&mut Pieces::new(self.body, pause_max), &self.headers, size_max).await?;
+        let packed = body::read_all(Pieces::new(self.body, pause_max), &self.headers, size_max).await?;
         // So little unpacks faster than another thread could take it over.
         body::unpack(packed, coding, size_max)
     }

@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use crate::config::{Limits, ServerConfig};
 use crate::deed::Deed;
 use crate::error::{Error, Result};
+use crate::inline::{Inline, allow, runtime};
 use crate::patience::Patient;
 use crate::router::router;
 use crate::state::AppState;
@@ -43,6 +44,7 @@ pub async fn serve(
     record(&state, started(&listener)).await;
     let app = router(state.clone());
     let open = Arc::new(Connections::default());
+    let inline = Inline::start(&limits);
     let (stop, stopping) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
@@ -53,7 +55,8 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 if let Some(place) = open.admit(peer.ip().to_canonical(), &limits) {
-                    tokio::spawn(connection(app.clone(), stream, peer, limits.clone(), stopping.clone(), place));
+                    let served = connection(app.clone(), stream, peer, limits.clone(), stopping.clone(), place);
+                    tokio::spawn(allow(inline.clone(), served));
                 } else {
                     tracing::warn!(%peer, "too many connections");
                 }
@@ -178,7 +181,7 @@ pub fn run(config: &ServerConfig, started: impl FnOnce(SocketAddr, Option<&str>)
         let action = action.to_owned();
         move |error| Error::Io(action, error)
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("start the threads"))?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(io(&format!("listen on {}", config.listen)))?;
         let address = listener.local_addr().map_err(io("read the address of the listener"))?;

@@ -84,6 +84,7 @@ impl AppState {
         let mut options = Options::new(&config.directory);
         options.durability = config.durability;
         options.log_size_bytes = config.log_size_bytes;
+        options.partition = config.partition;
         options.degraded = config.degraded;
         let engine = Engine::open(options)?;
         for note in engine.recovery_notes() {

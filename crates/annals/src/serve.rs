@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, Options};
+use annals_engine::{AppendOptions, Durability, Engine, ErrorKind, Options, Partitioning};
 use annals_generate::Generator;
 use annals_server::ServerConfig;
 use clap::builder::BoolishValueParser;
@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// Bytes of one log file, 1MiB to 2GiB: reserved in full when it is begun; what is sealed at a time
     #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = LOG_SIZE_DEFAULT, env = "ANNALS_LOG_SIZE")]
     log_size: u64,
+    /// The time slice of a sealed segment: hour, day, week, month, or by volume
+    #[arg(long, value_name = "SPAN", default_value_t, env = "ANNALS_PARTITION")]
+    partition: Partitioning,
     /// Fill an empty store with 100,000 made-up events and say what to try
     #[arg(long)]
     demo: bool,
@@ -91,6 +94,7 @@ fn config_of(command: &Serve) -> ServerConfig {
     config.listen = command.listen;
     config.durability = command.durability.into();
     config.log_size_bytes = command.log_size;
+    config.partition = command.partition;
     config.degraded = command.degraded;
     config.insecure = command.insecure;
     config.faces.off.clone_from(&command.without_face);
@@ -135,6 +139,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
 fn fill(command: &Serve) -> Result<()> {
     let mut options = Options::new(&command.data);
     options.log_size_bytes = command.log_size;
+    options.partition = command.partition;
     let engine = Engine::open(options)?;
     let held = engine.stats().last_sequence;
     if held > 0 {
@@ -189,6 +194,7 @@ mod tests {
             listen: SocketAddr::from(([127, 0, 0, 1], 1)),
             durability: Level::Sync,
             log_size: 1 << 20,
+            partition: Partitioning::default(),
             demo: true,
             degraded: false,
             insecure: false,

@@ -69,6 +69,11 @@ pub fn seeds() -> Vec<Seed> {
             _ => add("manifest", name, bytes.clone()),
         }
     }
+    for (path, bytes) in files_of(write_words) {
+        if path.extension().is_some_and(|extension| extension == "segment") {
+            add("segment", "words".to_owned(), bytes);
+        }
+    }
     let log = files_of(write_live).remove(&FileName::new(FileKind::Log, LOG_ID).path(&directory()));
     let frames = frames(&log.unwrap_or_default());
     add("log", "frames".to_owned(), frames.concat());
@@ -182,6 +187,23 @@ fn write_sealed(engine: &Engine) -> Result<()> {
     amend_and_read(engine, 2)?;
     append(engine, &[with_id(4 << 64 | 1)], &replacing())?;
     append(engine, &[Event::new("late")], &AppendOptions::default())?;
+    engine.seal_now()
+}
+
+/// One segment of rows enough for its messages to be kept as tokens, frequent and rare ones.
+fn write_words(engine: &Engine) -> Result<()> {
+    let messages: Vec<String> =
+        (0..300_u32).map(|number| format!("a needle in message {} of {}", number % 90, number % 3)).collect();
+    let events: Vec<Event<'_>> = messages
+        .iter()
+        .map(|message| {
+            let mut event = Event::new("words");
+            event.created_at_us = Some(NOW_US);
+            event.message = Some(message);
+            event
+        })
+        .collect();
+    append(engine, &events, &AppendOptions::default())?;
     engine.seal_now()
 }
 

@@ -1,6 +1,7 @@
 //! Term -> code for one keyword field of the live rows. Codes are given in arrival order, from 1.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::batch::term_hash;
 use crate::codec::{len_u32, row_usize};
@@ -23,6 +24,14 @@ struct Place {
     start: u32,
     len: u16,
     form: Form,
+}
+
+impl Place {
+    #[inline]
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        let start = row_usize(self.start);
+        bytes.get(start..start + usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 /// All a look-up needs but the term itself, in one cache line: two misses per term instead of four.
@@ -61,22 +70,26 @@ impl LiveDictionary {
     }
 
     /// The code of a term, new or old.
+    #[inline]
     pub(crate) fn intern(&mut self, hash: u64, form: Form, stored: &[u8]) -> u32 {
-        if let Some(code) = self.find(hash, form, stored) {
-            return code;
+        let Self { table, places, bytes } = self;
+        let same = |slot: &Slot| slot.hash == hash && slot.place.form == form && slot.place.of(bytes) == stored;
+        match table.entry(hash, same, |slot| slot.hash) {
+            Entry::Occupied(entry) => entry.get().code,
+            Entry::Vacant(entry) => {
+                let len = u16::try_from(stored.len()).expect("keyword values are at most 1,024 bytes");
+                let place = Place { start: len_u32(bytes.len()), len, form };
+                bytes.extend_from_slice(stored);
+                places.push(place);
+                let code = len_u32(places.len());
+                entry.insert(Slot { hash, code, place });
+                code
+            }
         }
-        let len = u16::try_from(stored.len()).expect("keyword values are at most 1,024 bytes");
-        let place = Place { start: len_u32(self.bytes.len()), len, form };
-        self.bytes.extend_from_slice(stored);
-        self.places.push(place);
-        let slot = Slot { hash, code: self.len(), place };
-        self.table.insert_unique(hash, slot, |slot| slot.hash);
-        slot.code
     }
 
     fn stored(&self, place: Place) -> &[u8] {
-        let start = row_usize(place.start);
-        self.bytes.get(start..start + usize::from(place.len)).unwrap_or_default()
+        place.of(&self.bytes)
     }
 
     /// Appends the text of a code; nothing for a code never given.

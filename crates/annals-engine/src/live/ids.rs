@@ -67,6 +67,26 @@ fn spread(half: u32) -> u64 {
 }
 
 impl LiveIds {
+    /// A table with room for so many ids before it grows.
+    pub(crate) fn with_capacity(ids: usize) -> Self {
+        Self { table: HashTable::with_capacity(ids), noted: Vec::with_capacity(ids), ..Self::default() }
+    }
+
+    /// How many rows are noted.
+    pub(crate) fn len(&self) -> usize {
+        self.noted.len()
+    }
+
+    /// Looks ids up and forgets the answers. The look-ups do not wait for each other, so that the memory they
+    /// touch comes at once, and not one miss after the other when the ids are noted.
+    pub(crate) fn warm(&self, ids: impl Iterator<Item = EventId>) {
+        let known = ids.filter(|id| {
+            let (half, hash) = halves(self.hasher.hash_one(id));
+            self.table.find(hash, |slot| slot.hash == half).is_some()
+        });
+        std::hint::black_box(known.count());
+    }
+
     /// Notes that a row has this id, unless an earlier row has it: then nothing changes and the answer is `false`.
     #[inline]
     pub(crate) fn insert_new(&mut self, id: EventId, row: IdRow) -> bool {

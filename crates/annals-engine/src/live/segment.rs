@@ -10,6 +10,7 @@ use super::block::{BLOCK_ROWS, LiveBlock};
 use super::dictionary::{ABSENT, LiveDictionary};
 use super::ids::{IdRow, LiveIds};
 use crate::batch::RecordRef;
+use crate::batch_terms::Terms;
 use crate::codec::{Reader, len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::field::{FIELD_SLOTS, Field, FieldSet};
@@ -50,7 +51,7 @@ pub(crate) struct RowsToIndex<'a> {
     /// Where the frame lies in the log file.
     pub(crate) frame_offset: u64,
     pub(crate) records: &'a [RecordRef],
-    pub(crate) terms: &'a [TermRef],
+    pub(crate) terms: &'a Terms,
 }
 
 impl LiveSegment {
@@ -64,6 +65,13 @@ impl LiveSegment {
             blocks: RwLock::default(),
             prefix_codes: Mutex::default(),
         }
+    }
+
+    /// A segment like `before`, which is full: its table of ids does not grow step by step.
+    pub(crate) fn after(before: &LiveSegment, log_id: u64, first_sequence: u64, map: Arc<dyn GrowingMap>) -> Self {
+        let mut next = Self::new(log_id, first_sequence, map);
+        next.ids = RwLock::new(LiveIds::with_capacity(before.ids.read().len()));
+        next
     }
 
     /// Rows indexed so far; published ones are bounded by the snapshot's watermark.
@@ -87,33 +95,51 @@ impl LiveSegment {
 
     /// Indexes rows. Called by one thread at a time, in sequence order.
     pub(crate) fn index(&self, rows: &RowsToIndex<'_>) -> Result<()> {
-        let mut terms = rows.terms.iter();
-        let mut terms_done = 0_u32;
+        let mut uses = rows.terms.uses().iter();
+        let mut uses_done = 0_u32;
         let mut records = rows.records.iter().peekable();
+        let mut codes: Option<(FieldSet, Vec<(Field, u32)>)> = None;
         while records.peek().is_some() {
             let block = self.open_block();
-            let mut dictionaries = self.dictionaries.upgradable_read();
             let mut columns = block.columns.write();
+            let known = codes.take().filter(|(hashed, _)| *hashed == columns.hashed);
+            let (_, codes) = codes.insert(match known {
+                Some(known) => known,
+                None => (columns.hashed, self.codes(rows, columns.hashed)?),
+            });
             let room = row_usize(BLOCK_ROWS - columns.row_count());
             for record in records.by_ref().take(room) {
                 let offset = rows.frame_offset + u64::from(record.offset);
                 let offset = u32::try_from(offset)
                     .map_err(|source| Error::corrupt("a log offset exceeds 32 bits").with_source(source))?;
                 columns.push_row(record.created_at_us.unwrap_or(0), offset);
-                for term in terms.by_ref().take(row_usize(record.terms_end - terms_done)) {
-                    let field = Field::from_number(term.field)
-                        .ok_or_else(|| Error::corrupt(format!("unknown field number {}", term.field)))?;
-                    let code = if columns.hashed.contains(field) {
-                        hash_code(term.hash)
-                    } else {
-                        intern(&mut dictionaries, rows.frame, term)
-                    };
-                    columns.push_code(field, code);
+                for index in uses.by_ref().take(row_usize(record.uses_end - uses_done)) {
+                    if let Some((field, code)) = codes.get(row_usize(*index)) {
+                        columns.push_code(*field, *code);
+                    }
                 }
-                terms_done = record.terms_end;
+                uses_done = record.uses_end;
             }
         }
         Ok(())
+    }
+
+    /// What a block's columns hold of each term: its code, new or old, or its hash. Known terms are found under
+    /// a read lock.
+    fn codes(&self, rows: &RowsToIndex<'_>, hashed: FieldSet) -> Result<Vec<(Field, u32)>> {
+        let mut dictionaries = self.dictionaries.upgradable_read();
+        let mut codes = Vec::with_capacity(rows.terms.list().len());
+        for term in rows.terms.list() {
+            let field = Field::from_number(term.field)
+                .ok_or_else(|| Error::corrupt(format!("unknown field number {}", term.field)))?;
+            let code = if hashed.contains(field) {
+                hash_code(term.hash)
+            } else {
+                intern(&mut dictionaries, term.stored(rows.frame), term)
+            };
+            codes.push((field, code));
+        }
+        Ok(codes)
     }
 
     fn open_block(&self) -> Arc<LiveBlock> {
@@ -213,9 +239,7 @@ impl LiveSegment {
 
 /// The code of a value, new or old. Known terms are found under the read lock.
 #[inline]
-fn intern(dictionaries: &mut RwLockUpgradableReadGuard<'_, Vec<LiveDictionary>>, frame: &[u8], term: &TermRef) -> u32 {
-    let start = row_usize(term.offset);
-    let stored = frame.get(start..start + usize::from(term.len)).unwrap_or_default();
+fn intern(dictionaries: &mut RwLockUpgradableReadGuard<'_, Vec<LiveDictionary>>, stored: &[u8], term: &TermRef) -> u32 {
     let slot = usize::from(term.field);
     let known = dictionaries.get(slot).and_then(|dictionary| dictionary.find(term.hash, term.form, stored));
     known.unwrap_or_else(|| {

@@ -16,8 +16,9 @@ pub(super) struct BitWriter {
 }
 
 impl BitWriter {
-    pub(super) fn new() -> Self {
-        Self { out: Vec::new(), pending: 0, filled: 0 }
+    /// With room for that many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes), pending: 0, filled: 0 }
     }
 
     /// Bits written so far.
@@ -131,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn bits_come_back(values in proptest::collection::vec((any::<u64>(), 1_u32..=56, 0_u32..150), 0..60)) {
-            let mut writer = BitWriter::new();
+            let mut writer = BitWriter::with_capacity(0);
             let mut places = Vec::new();
             for (value, width, zeros) in &values {
                 let value = value & ((1 << width) - 1);

@@ -8,6 +8,7 @@ use std::ops::{Deref, Range};
 
 use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
+use crate::field::Field;
 
 use super::checked::CheckedFile;
 use super::hex;
@@ -19,6 +20,9 @@ use super::writer::SegmentWriter;
 pub(crate) const TERM_SIZE_MAX: usize = 1024;
 /// The bytes of the longest term that is packed.
 const PACKED_SIZE_MAX: usize = 16;
+
+/// The bits of a code below a short packed term.
+const CODE_MASK: u128 = 0xffff_ffff;
 
 /// How the terms are kept. The number is the `width` of the section, the size of a packed term its `slope`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +37,8 @@ enum Form {
 }
 
 impl Form {
-    /// The form that suits all terms, and the bytes of a packed one.
-    fn of(terms: &[&[u8]]) -> (Self, usize) {
-        let len = terms.first().map_or(0, |term| term.len());
-        let mut packed = [0; PACKED_SIZE_MAX];
-        let all = |form: Form, packed: &mut [u8]| terms.iter().all(|term| form.pack(term, packed));
-        if len == hex::UUID_LEN && all(Form::Uuid, &mut packed) {
-            return (Form::Uuid, PACKED_SIZE_MAX);
-        }
-        let hex = packed.get_mut(..len / 2).is_some_and(|packed| len > 0 && all(Form::Hex, packed));
-        if hex { (Form::Hex, len / 2) } else { (Form::Text, 0) }
-    }
-
     /// Fills `out` with the bytes that stand for `term`; false if it has not this form.
+    #[inline]
     fn pack(self, term: &[u8], out: &mut [u8]) -> bool {
         match self {
             Form::Text => false,
@@ -55,35 +48,152 @@ impl Form {
     }
 }
 
-/// Writes the dictionary of a field whose terms ascend.
-pub(crate) fn write(writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
-    let mut section = Section::new(SectionKind::TermBytes, field, len_u64(terms.len()));
-    let (form, size) = Form::of(terms);
-    let offset = writer.begin();
-    if form != Form::Text {
-        let mut packed = [0; PACKED_SIZE_MAX];
-        let packed = packed.get_mut(..size).unwrap_or_default();
-        for term in terms {
-            form.pack(term, packed);
-            writer.write(packed)?;
+/// The terms of a field in byte order.
+#[derive(Debug)]
+pub(crate) struct SortedTerms {
+    /// The codes in use, by the byte order of their terms.
+    pub(crate) codes: Vec<u32>,
+    form: Form,
+    /// Bytes of a packed term.
+    size: usize,
+    /// The packed terms, in the order of `codes`.
+    packed: Vec<u8>,
+}
+
+/// Why terms are no dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrongTerms {
+    TooLong,
+    Twice,
+}
+
+impl WrongTerms {
+    /// The same as an error about `field`.
+    pub(crate) fn of_field(self, field: Field) -> Error {
+        Error::invalid_input(match self {
+            WrongTerms::TooLong => format!("{field} has a term of more than {TERM_SIZE_MAX} bytes"),
+            WrongTerms::Twice => format!("{field} has a term twice"),
+        })
+    }
+}
+
+impl SortedTerms {
+    /// Sorts those of `terms` that occur: `counts` tells for code `i + 1` how often `terms[i]` does.
+    pub(crate) fn new(terms: &[&[u8]], counts: &[u32]) -> std::result::Result<Self, WrongTerms> {
+        let in_use = || (1_u32..).zip(terms).zip(counts.iter().skip(1)).filter(|(_, count)| **count > 0);
+        let in_use = || in_use().map(|((code, term), _)| (code, *term));
+        let first_len = in_use().next().map_or(0, |(_, term)| term.len());
+        for (form, size) in [(Form::Uuid, PACKED_SIZE_MAX), (Form::Hex, first_len / 2)] {
+            let suits = first_len == if form == Form::Uuid { hex::UUID_LEN } else { size * 2 };
+            if suits && (1..=PACKED_SIZE_MAX).contains(&size) {
+                // Most have a code's room left at their end: a key of half the size is sorted in half the time.
+                let sorted = if size <= PACKED_SIZE_MAX - 4 {
+                    let keys = packed_keys(in_use(), form, size, terms.len(), |term, code| term | u128::from(code));
+                    let parts = |key: &u128| (key & !CODE_MASK, u32::try_from(key & CODE_MASK).unwrap_or(u32::MAX));
+                    keys.map(|keys| Self::of_packed(keys, parts, form, size))
+                } else {
+                    let keys = packed_keys(in_use(), form, size, terms.len(), |term, code| (term, code));
+                    keys.map(|keys| Self::of_packed(keys, |key| *key, form, size))
+                };
+                if let Some(sorted) = sorted {
+                    return sorted;
+                }
+            }
         }
-        section.width = form as u8;
-        section.slope = i64::try_from(size).unwrap_or_default();
-        writer.end(offset, section);
-        return Ok(());
+        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(terms.len());
+        keys.extend(in_use().map(|(code, term)| (prefix_key(term), code)));
+        let term = |code: u32| terms.get(row_usize(code - 1)).copied().unwrap_or_default();
+        // Most terms differ in their first bytes, compared as one number.
+        keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| term(a.1).cmp(term(b.1))));
+        let codes: Vec<u32> = keys.into_iter().map(|(_, code)| code).collect();
+        if codes.iter().any(|code| term(*code).len() > TERM_SIZE_MAX) {
+            return Err(WrongTerms::TooLong);
+        }
+        if !codes.is_sorted_by(|a, b| term(*a) < term(*b)) {
+            return Err(WrongTerms::Twice);
+        }
+        Ok(Self { codes, form: Form::Text, size: 0, packed: Vec::new() })
     }
-    let mut ends = Vec::with_capacity(terms.len() + 1);
-    let mut end = 0_i64;
-    ends.push(end);
-    for term in terms {
-        writer.write(term)?;
-        end += i64::try_from(term.len()).unwrap_or_default();
+
+    /// The terms of these keys: packed bytes and code.
+    fn of_packed<K: Ord>(
+        mut keys: Vec<K>,
+        parts: impl Fn(&K) -> (u128, u32),
+        form: Form,
+        size: usize,
+    ) -> std::result::Result<Self, WrongTerms> {
+        if !keys.is_sorted() {
+            keys.sort_unstable();
+        }
+        if !keys.is_sorted_by(|a, b| parts(a).0 < parts(b).0) {
+            return Err(WrongTerms::Twice);
+        }
+        let mut packed = Vec::with_capacity(keys.len() * size);
+        let mut codes = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let (term, code) = parts(key);
+            // Lowest byte first is the term from its end: turned around, the term comes first.
+            packed.extend_from_slice(term.swap_bytes().to_le_bytes().get(..size).unwrap_or_default());
+            codes.push(code);
+        }
+        Ok(Self { codes, form, size, packed })
+    }
+
+    /// Writes the dictionary of a field.
+    pub(crate) fn write(&self, writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
+        let mut section = Section::new(SectionKind::TermBytes, field, len_u64(self.codes.len()));
+        if self.form != Form::Text {
+            section.width = self.form as u8;
+            section.slope = i64::try_from(self.size).unwrap_or_default();
+            return writer.section(section, &self.packed);
+        }
+        let mut ends = Vec::with_capacity(self.codes.len() + 1);
+        let mut end = 0_i64;
         ends.push(end);
+        let offset = writer.begin();
+        for code in &self.codes {
+            let term = terms.get(row_usize(code - 1)).copied().unwrap_or_default();
+            writer.write(term)?;
+            end += i64::try_from(term.len()).unwrap_or_default();
+            ends.push(end);
+        }
+        writer.end(offset, section);
+        let mut section = Section::new(SectionKind::TermOffsets, field, 0);
+        let bytes = packed::frame(&mut section, &ends);
+        writer.section(section, &bytes)
     }
-    writer.end(offset, section);
-    let mut section = Section::new(SectionKind::TermOffsets, field, 0);
-    let bytes = packed::frame(&mut section, &ends);
-    writer.section(section, &bytes)
+}
+
+/// The first eight bytes as a number that is in the order of the bytes.
+#[inline]
+fn prefix_key(term: &[u8]) -> u64 {
+    if let Some(word) = term.first_chunk() {
+        return u64::from_le_bytes(*word).swap_bytes();
+    }
+    let mut word = [0; 8];
+    for (slot, byte) in word.iter_mut().zip(term) {
+        *slot = *byte;
+    }
+    u64::from_le_bytes(word).swap_bytes()
+}
+
+/// The packed terms as numbers in the order of their bytes, made into keys; `None` if one of them has not this form.
+fn packed_keys<'a, K>(
+    terms: impl Iterator<Item = (u32, &'a [u8])>,
+    form: Form,
+    size: usize,
+    capacity: usize,
+    key: impl Fn(u128, u32) -> K,
+) -> Option<Vec<K>> {
+    let mut keys = Vec::with_capacity(capacity);
+    let mut bytes = [0; PACKED_SIZE_MAX];
+    for (code, term) in terms {
+        if !form.pack(term, bytes.get_mut(..size)?) {
+            return None;
+        }
+        keys.push(key(u128::from_le_bytes(bytes).swap_bytes(), code));
+    }
+    Some(keys)
 }
 
 /// A term, borrowed from the file or rendered on the spot.
@@ -278,6 +388,57 @@ fn render(form: Form, stored: &[u8], text: &mut [u8; hex::UUID_LEN]) -> usize {
         Form::Uuid => {
             hex::render_uuid(stored, text);
             hex::UUID_LEN
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Terms that look like packed ones, but for a few.
+    fn terms() -> impl Strategy<Value = Vec<String>> {
+        let text = prop_oneof![
+            Just("[0-9a-f]{6}"),
+            Just("[0-9a-f]{24}"),
+            Just("[0-9a-f]{32}"),
+            Just("[0-9a-f]{34}"),
+            Just("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+            Just("[a-c]{0,12}"),
+            Just("[0-9A-F]{8}"),
+        ];
+        let set = text.prop_flat_map(|text| proptest::collection::btree_set(text, 1..60));
+        (set, any::<u64>(), proptest::option::of("[0-9a-f]{24}")).prop_map(|(terms, seed, other)| {
+            let mut terms: Vec<String> = terms.into_iter().chain(other).collect();
+            terms.sort_unstable_by_key(|term| crc32fast::hash(format!("{seed}{term}").as_bytes()));
+            terms.dedup();
+            terms
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn terms_are_sorted_as_texts(terms in terms(), unused in 0_usize..60) {
+            let texts: Vec<&[u8]> = terms.iter().map(String::as_bytes).collect();
+            let mut counts = vec![1; texts.len() + 1];
+            counts[unused % texts.len() + 1] = 0;
+            let mut expected: Vec<(&[u8], u32)> =
+                texts.iter().copied().zip(1..).filter(|(_, code)| counts[row_usize(*code)] > 0).collect();
+            expected.sort_unstable();
+            if expected.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+                prop_assert!(SortedTerms::new(&texts, &counts).is_err());
+                return Ok(());
+            }
+            let sorted = SortedTerms::new(&texts, &counts).unwrap();
+            prop_assert_eq!(&sorted.codes, &expected.iter().map(|(_, code)| *code).collect::<Vec<_>>());
+            let mut text = [0; hex::UUID_LEN];
+            for (packed, (term, _)) in sorted.packed.chunks(sorted.size.max(1)).zip(&expected) {
+                let len = render(sorted.form, packed, &mut text);
+                prop_assert_eq!(&text[..len], *term);
+            }
+            prop_assert_eq!(sorted.packed.len(), sorted.size * expected.len());
         }
     }
 }

@@ -97,6 +97,8 @@ fn filters() -> Vec<Filter> {
         Filter::Acknowledged(true),
         Filter::Within(Field::RealmIds, vec!["eu".to_owned(), "us".to_owned()]),
         Filter::Contains(TextField::MessageOrContent, "needle".to_owned()),
+        Filter::Contains(TextField::Message, "8".to_owned()),
+        Filter::Contains(TextField::Message, "e 8".to_owned()),
         Filter::TextEquals(TextField::Content, "content".to_owned()).not(),
     ];
     for field in Field::ALL {

@@ -1,19 +1,55 @@
-//! Ids given by clients: a column of them and a table from id to row.
+//! Ids given by clients: columns of them, and how one is found.
 //!
-//! A segment whose ids were all made by the store holds neither: such an id tells its row's key.
+//! A segment whose ids were all made by the store holds none: such an id tells its row's key. Ids that carry a time
+//! close to that of their events are kept without it, and found by it where few rows share a time; the others are
+//! found by a table from id to row.
 
-use crate::codec::{len_u64, row_usize};
-use crate::error::{ErrorKind, Result};
+use crate::codec::{len_u32, len_u64, row_usize};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::EventId;
 
 use super::checked::CheckedFile;
+use super::id_times::{self, TimeColumn, Unit};
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn, PackedColumn};
 use super::writer::SegmentWriter;
 
-const ID_SIZE: usize = 16;
 /// Rows of a bucket on average, at most: candidates are compared with the column one by one.
 const ROWS_PER_BUCKET: u32 = 4;
+/// Distinct middle parts (machine and process) of ids of 24 hex digits, in a segment that keeps them apart.
+const NODES_MAX: usize = 255;
+const NODE_SIZE: usize = 5;
+const NODE_BITS: u32 = 40;
+const COUNTER_BITS: u32 = 24;
+const COUNTER_MASK: u128 = (1 << COUNTER_BITS) - 1;
+const NODE_MASK: u128 = (1 << NODE_BITS) - 1;
+/// Bits of a UUIDv7 behind its time.
+const UUID_REST_BITS: u32 = 80;
+
+/// How ids are kept. The number is the `width` of the section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    /// 16 bytes each.
+    Whole = 0,
+    /// 24 hex digits, 12 bytes each.
+    Hex24 = 1,
+    /// 24 hex digits: seconds, five bytes of a node, three of a counter, each a column.
+    Object = 2,
+    /// UUIDs of version 7: milliseconds a column, 10 bytes each of the rest.
+    TimeUuid = 3,
+}
+
+impl Form {
+    fn size(self) -> usize {
+        match self {
+            Form::Whole => 16,
+            Form::Hex24 => 12,
+            Form::Object => NODE_SIZE,
+            Form::TimeUuid => 10,
+        }
+    }
+}
 
 /// The number of a bucket has this many bits.
 fn bucket_bits(rows: u32) -> u32 {
@@ -35,33 +71,147 @@ fn bucket(id: EventId, store: u128, bits: u32) -> u32 {
     u32::try_from(hash & ((1 << bits) - 1)).unwrap_or_default()
 }
 
-/// Writes the ids and their table.
-pub(crate) fn write(writer: &mut SegmentWriter, store: u128, ids: &[EventId]) -> Result<()> {
-    let rows = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let offset = writer.begin();
-    for id in ids {
-        writer.write(&id.as_u128().to_le_bytes())?;
+/// Writes the ids and how they are found. Rows ascend by `created_at_us`.
+pub(crate) fn write(writer: &mut SegmentWriter, store: u128, created_at_us: &[i64], ids: &[EventId]) -> Result<()> {
+    let found_by_time = if ids.iter().all(|id| id.hex24_bits().is_some()) {
+        if let Some(objects) = Objects::of(ids) {
+            objects.write(writer, created_at_us)?
+        } else {
+            write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
+            false
+        }
+    } else if let Some(millis) = ids.iter().map(|id| id.version_7_millis()).collect::<Option<Vec<i64>>>() {
+        let deviation = id_times::write(writer, Unit::Millis, created_at_us, &millis)?;
+        write_bytes(writer, Form::TimeUuid, deviation, ids.iter().map(|id| id.as_u128()))?;
+        id_times::narrow(Unit::Millis, created_at_us, deviation)
+    } else {
+        write_bytes(writer, Form::Whole, (0, 1), ids.iter().map(|id| id.as_u128()))?;
+        false
+    };
+    if found_by_time { Ok(()) } else { write_table(writer, store, ids) }
+}
+
+/// The 96 bits of an id of which it is known that it was given as 24 hex digits.
+fn hex24(id: EventId) -> u128 {
+    id.hex24_bits().unwrap_or_default()
+}
+
+/// Writes the low bytes of `values`; `deviation` stands in the section's `slope` and `scale`.
+fn write_bytes(
+    writer: &mut SegmentWriter,
+    form: Form,
+    deviation: (i64, i64),
+    values: impl ExactSizeIterator<Item = u128>,
+) -> Result<()> {
+    let mut section = Section::new(SectionKind::Ids, 0, len_u64(values.len()));
+    section.width = form as u8;
+    (section.slope, section.scale) = deviation;
+    let mut bytes = Vec::with_capacity(values.len() * form.size());
+    for value in values {
+        bytes.extend_from_slice(value.to_le_bytes().get(..form.size()).unwrap_or_default());
     }
-    writer.end(offset, Section::new(SectionKind::Ids, 0, len_u64(ids.len())));
-    let bits = bucket_bits(rows);
-    // Bucket above row, so that one sort of integers groups the rows and keeps each group ascending.
-    let mut placed: Vec<u64> =
-        (0_u32..).zip(ids).map(|(row, id)| (u64::from(bucket(*id, store, bits)) << 32) | u64::from(row)).collect();
-    placed.sort_unstable();
-    let mut bounds = Vec::with_capacity(1 << bits);
-    let mut at = 0;
-    for number in 0..=1_u64 << bits {
-        at += placed.get(at..).unwrap_or_default().iter().take_while(|entry| *entry >> 32 < number).count();
-        bounds.push(i64::try_from(at).unwrap_or_default());
+    writer.section(section, &bytes)
+}
+
+/// Ids of 24 hex digits as three columns.
+struct Objects {
+    seconds: Vec<i64>,
+    /// Distinct, ascending.
+    nodes: Vec<u64>,
+    node_codes: Vec<u32>,
+    counters: Vec<i64>,
+}
+
+impl Objects {
+    /// The columns, if there are few nodes.
+    fn of(ids: &[EventId]) -> Option<Self> {
+        let node = |id: EventId| u64::try_from((hex24(id) >> COUNTER_BITS) & NODE_MASK).unwrap_or_default();
+        let mut nodes: Vec<u64> = Vec::new();
+        let mut last = None;
+        for id in ids {
+            let node = node(*id);
+            if last == Some(node) {
+                continue;
+            }
+            last = Some(node);
+            if let Err(at) = nodes.binary_search(&node) {
+                if nodes.len() == NODES_MAX {
+                    return None;
+                }
+                nodes.insert(at, node);
+            }
+        }
+        let code = |id: &EventId| len_u32(nodes.binary_search(&node(*id)).unwrap_or_default());
+        let node_codes = if nodes.len() == 1 { vec![0; ids.len()] } else { ids.iter().map(code).collect() };
+        let part = |bits: u128| i64::try_from(bits).unwrap_or_default();
+        let seconds = ids.iter().map(|id| part(hex24(*id) >> (NODE_BITS + COUNTER_BITS))).collect();
+        let counters = ids.iter().map(|id| part(hex24(*id) & COUNTER_MASK)).collect();
+        Some(Self { seconds, nodes, node_codes, counters })
     }
-    let row_numbers: Vec<u32> =
-        placed.iter().map(|entry| u32::try_from(entry & u64::from(u32::MAX)).unwrap_or_default()).collect();
+
+    /// Writes them; returns whether an id is found by its time.
+    fn write(self, writer: &mut SegmentWriter, created_at_us: &[i64]) -> Result<bool> {
+        let deviation = id_times::write(writer, Unit::Seconds, created_at_us, &self.seconds)?;
+        write_bytes(writer, Form::Object, deviation, self.nodes.iter().map(|node| u128::from(*node)))?;
+        let mut section = Section::new(SectionKind::IdNodes, 0, 0);
+        let bytes = packed::pack(&mut section, &self.node_codes);
+        writer.section(section, &bytes)?;
+        let mut section = Section::new(SectionKind::IdCounters, 0, 0);
+        let bytes = packed::frame(&mut section, &self.counters);
+        writer.section(section, &bytes)?;
+        Ok(id_times::narrow(Unit::Seconds, created_at_us, deviation))
+    }
+}
+
+/// Writes the table from id to rows.
+fn write_table(writer: &mut SegmentWriter, store: u128, ids: &[EventId]) -> Result<()> {
+    let bits = bucket_bits(len_u32(ids.len()));
+    let numbers: Vec<u32> = ids.iter().map(|id| bucket(*id, store, bits)).collect();
+    // A counting sort: rows of one bucket keep their order. One slot in front: while filling, `next[number + 1]`
+    // is where the next row of the bucket goes, and ends up as where the bucket behind it starts.
+    let mut next = vec![0_u32; (1 << bits) + 2];
+    for number in &numbers {
+        if let Some(count) = next.get_mut(row_usize(*number) + 2) {
+            *count += 1;
+        }
+    }
+    let mut total = 0;
+    for slot in &mut next {
+        total += *slot;
+        *slot = total;
+    }
+    let mut placed = vec![0; ids.len()];
+    for (row, number) in (0..).zip(&numbers) {
+        if let Some(at) = next.get_mut(row_usize(*number) + 1) {
+            if let Some(slot) = placed.get_mut(row_usize(*at)) {
+                *slot = row;
+            }
+            *at += 1;
+        }
+    }
+    next.truncate((1 << bits) + 1);
+    let bounds: Vec<i64> = next.into_iter().map(i64::from).collect();
     let mut section = Section::new(SectionKind::IdBuckets, 0, 0);
     let bytes = packed::frame(&mut section, &bounds);
     writer.section(section, &bytes)?;
     let mut section = Section::new(SectionKind::IdRows, 0, 0);
-    let bytes = packed::pack(&mut section, &row_numbers);
+    let bytes = packed::pack(&mut section, &placed);
     writer.section(section, &bytes)
+}
+
+/// Where the buckets lie and what is in them.
+#[derive(Clone, Copy, Debug)]
+struct Table {
+    buckets: FrameColumn,
+    row_numbers: PackedColumn,
+}
+
+/// What is kept beside the bytes.
+#[derive(Clone, Copy, Debug)]
+enum Columns {
+    None,
+    Object { times: TimeColumn, nodes: PackedColumn, counters: FrameColumn },
+    TimeUuid { times: TimeColumn },
 }
 
 /// The ids of a segment.
@@ -70,8 +220,10 @@ pub(crate) struct IdTable {
     rows: u32,
     store: u128,
     ids: Section,
-    buckets: FrameColumn,
-    row_numbers: PackedColumn,
+    form: Form,
+    columns: Columns,
+    /// None: an id is found by its time.
+    table: Option<Table>,
 }
 
 impl IdTable {
@@ -80,55 +232,155 @@ impl IdTable {
         if footer.ids_made {
             return Ok(None);
         }
-        let buckets = (1_u64 << bucket_bits(footer.rows)) + 1;
-        Ok(Some(Self {
-            rows: footer.rows,
-            store,
-            ids: footer.require(SectionKind::Ids, 0)?,
-            buckets: FrameColumn::new(footer.require(SectionKind::IdBuckets, 0)?, buckets)?,
-            row_numbers: PackedColumn::new(footer.require(SectionKind::IdRows, 0)?, u64::from(footer.rows))?,
-        }))
+        let rows = u64::from(footer.rows);
+        let ids = footer.require(SectionKind::Ids, 0)?;
+        let (form, columns) = match ids.width {
+            0 => (Form::Whole, Columns::None),
+            1 => (Form::Hex24, Columns::None),
+            2 => {
+                let nodes = PackedColumn::new(footer.require(SectionKind::IdNodes, 0)?, rows)?;
+                let counters = FrameColumn::new(footer.require(SectionKind::IdCounters, 0)?, rows)?;
+                let times = TimeColumn::new(footer, &ids, Unit::Seconds)?;
+                (Form::Object, Columns::Object { times, nodes, counters })
+            }
+            3 => (Form::TimeUuid, Columns::TimeUuid { times: TimeColumn::new(footer, &ids, Unit::Millis)? }),
+            other => return Err(Error::corrupt(format!("the ids have form {other}"))),
+        };
+        let count = if form == Form::Object { ids.count } else { rows };
+        if ids.count != count || count.checked_mul(len_u64(form.size())) != Some(ids.len) {
+            return Err(Error::corrupt(format!("the section of ids cannot hold {count} of them")));
+        }
+        let table = match (footer.find(SectionKind::IdBuckets, 0), columns) {
+            (None, Columns::Object { .. } | Columns::TimeUuid { .. }) => None,
+            _ => Some(Table {
+                buckets: FrameColumn::new(
+                    footer.require(SectionKind::IdBuckets, 0)?,
+                    (1_u64 << bucket_bits(footer.rows)) + 1,
+                )?,
+                row_numbers: PackedColumn::new(footer.require(SectionKind::IdRows, 0)?, rows)?,
+            }),
+        };
+        Ok(Some(Self { rows: footer.rows, store, ids, form, columns, table }))
+    }
+
+    /// The bytes at `index` of the section of ids, as a number.
+    fn stored(&self, file: &CheckedFile, index: u64) -> Result<u128> {
+        let size = self.form.size();
+        let bytes = file.bytes(&self.ids, index.saturating_mul(len_u64(size)), size)?;
+        let mut whole = [0; 16];
+        for (slot, byte) in whole.iter_mut().zip(bytes) {
+            *slot = *byte;
+        }
+        Ok(u128::from_le_bytes(whole))
     }
 
     /// The id of a row.
     pub(crate) fn get(&self, file: &CheckedFile, row: u32) -> Result<EventId> {
-        let bytes = file.bytes(&self.ids, u64::from(row) * len_u64(ID_SIZE), ID_SIZE)?;
-        Ok(EventId::from_u128(crate::codec::Reader::new(bytes).u128()?))
+        let index = u64::from(row);
+        if row >= self.rows {
+            return Err(file.contradicts(&self.ids, &format!("has no entry {row}")));
+        }
+        match &self.columns {
+            Columns::None if self.form == Form::Hex24 => Ok(EventId::from_hex24(self.stored(file, index)?)),
+            Columns::None => Ok(EventId::from_u128(self.stored(file, index)?)),
+            Columns::TimeUuid { times } => {
+                let millis = times.get(file, row)?;
+                Ok(EventId::from_u128((u128::from(millis) << UUID_REST_BITS) | self.stored(file, index)?))
+            }
+            Columns::Object { times, nodes, counters } => {
+                let seconds = u128::from(times.get(file, row)?);
+                let node = self.stored(file, u64::from(nodes.get(file, index)?))?;
+                let counter = counters.get(file, index)?;
+                let low = u128::try_from(counter).ok().filter(|counter| *counter <= COUNTER_MASK);
+                let low = low.ok_or_else(|| file.contradicts(&self.ids, &format!("has the counter {counter}")))?;
+                Ok(EventId::from_hex24((seconds << (NODE_BITS + COUNTER_BITS)) | (node << COUNTER_BITS) | low))
+            }
+        }
     }
 
     /// The rows with this id, ascending.
     pub(crate) fn find(&self, file: &CheckedFile, id: EventId) -> Result<Vec<u32>> {
-        match self.find_in_table(file, id) {
+        match self.find_indexed(file, id) {
             // The table is derived: without it the column is searched.
-            Err(error) if error.kind() == ErrorKind::Corrupt => self.find_in_column(file, id),
+            Err(error) if error.kind() == ErrorKind::Corrupt && self.table.is_some() => self.find_in_column(file, id),
             other => other,
         }
     }
 
-    /// The same, from the table alone.
-    pub(crate) fn find_in_table(&self, file: &CheckedFile, id: EventId) -> Result<Vec<u32>> {
+    /// The same, from the table or by the time alone.
+    pub(crate) fn find_indexed(&self, file: &CheckedFile, id: EventId) -> Result<Vec<u32>> {
+        // What the form cannot say is not here, and neither is what lies beyond the segment's times.
+        let candidates = match &self.columns {
+            Columns::None if self.form == Form::Hex24 && id.hex24_bits().is_none() => return Ok(Vec::new()),
+            Columns::None => None,
+            Columns::Object { times, .. } => {
+                let Some(bits) = id.hex24_bits() else { return Ok(Vec::new()) };
+                let seconds = u64::try_from(bits >> (NODE_BITS + COUNTER_BITS)).unwrap_or_default();
+                Some((times, seconds))
+            }
+            Columns::TimeUuid { times } => {
+                let Some(millis) = id.version_7_millis() else { return Ok(Vec::new()) };
+                Some((times, u64::try_from(millis).unwrap_or_default()))
+            }
+        };
+        let outside = candidates.is_some_and(|(times, time)| !times.may_hold(time));
+        match (&self.table, candidates) {
+            _ if outside => Ok(Vec::new()),
+            (Some(table), _) => self.find_in_table(file, table, id),
+            (None, Some((times, time))) => {
+                let mut found = Vec::new();
+                for row in times.candidates(file, time)? {
+                    if self.is_at(file, row, id)? {
+                        found.push(row);
+                    }
+                }
+                Ok(found)
+            }
+            (None, None) => Err(file.contradicts(&self.ids, "is searched without a table")),
+        }
+    }
+
+    /// Whether `row` has this id. The part that most often differs is compared first.
+    fn is_at(&self, file: &CheckedFile, row: u32, id: EventId) -> Result<bool> {
+        let bits = id.as_u128();
+        let may_be = match &self.columns {
+            Columns::Object { counters, .. } => {
+                let counter = id.hex24_bits().unwrap_or_default() & COUNTER_MASK;
+                u128::try_from(counters.get(file, u64::from(row))?).ok() == Some(counter)
+            }
+            Columns::TimeUuid { .. } => self.stored(file, u64::from(row))? == bits & ((1 << UUID_REST_BITS) - 1),
+            Columns::None => true,
+        };
+        Ok(may_be && self.get(file, row)? == id)
+    }
+
+    fn find_in_table(&self, file: &CheckedFile, table: &Table, id: EventId) -> Result<Vec<u32>> {
         let number = u64::from(bucket(id, self.store, bucket_bits(self.rows)));
-        let bounds = (self.buckets.get(file, number)?, self.buckets.get(file, number + 1)?);
+        let bounds = (table.buckets.get(file, number)?, table.buckets.get(file, number + 1)?);
         let (start, end) = match (u64::try_from(bounds.0), u64::try_from(bounds.1)) {
             (Ok(start), Ok(end)) if start <= end && end <= u64::from(self.rows) => (start, end),
-            _ => return Err(file.contradicts(self.buckets.section(), &format!("has a bucket {bounds:?}"))),
+            _ => return Err(file.contradicts(table.buckets.section(), &format!("has a bucket {bounds:?}"))),
         };
         let mut found = Vec::new();
         for index in start..end {
-            let row = self.row_numbers.get(file, index)?;
-            if self.get(file, row)? == id {
+            let row = table.row_numbers.get(file, index)?;
+            if self.is_at(file, row, id)? {
                 found.push(row);
             }
         }
         if !found.is_sorted_by(|a, b| a < b) {
-            return Err(file.contradicts(self.buckets.section(), "has a bucket whose rows do not ascend"));
+            return Err(file.contradicts(table.buckets.section(), "has a bucket whose rows do not ascend"));
         }
         Ok(found)
     }
 
     fn find_in_column(&self, file: &CheckedFile, id: EventId) -> Result<Vec<u32>> {
-        let bytes = file.bytes(&self.ids, 0, row_usize(self.rows) * ID_SIZE)?;
-        let wanted = id.as_u128().to_le_bytes();
-        Ok((0..).zip(bytes.chunks_exact(ID_SIZE)).filter(|(_, held)| *held == wanted).map(|(row, _)| row).collect())
+        let mut found = Vec::new();
+        for row in 0..self.rows {
+            if self.is_at(file, row, id)? {
+                found.push(row);
+            }
+        }
+        Ok(found)
     }
 }

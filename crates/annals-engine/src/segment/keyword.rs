@@ -1,169 +1,31 @@
 //! One keyword field of a segment: dictionary, code column, postings.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::codec::{len_u32, len_u64, row_usize};
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
+
+use crate::codec::{len_u64, row_usize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::field::{Field, VALUES_MAX, Values};
 use crate::rows::RowSet;
 
 use super::checked::CheckedFile;
-use super::dictionary::{self, Dictionary};
-use super::layout::{FieldEntry, Footer, Section, SectionKind};
-use super::packed::{self, FrameColumn, PackedColumn};
+use super::dictionary::Dictionary;
+use super::layout::{FieldEntry, Footer, SectionKind};
+use super::packed::PackedColumn;
 use super::postings::{self, Postings};
+use super::row_values::RowValues;
 use super::sealed::compact_rows;
-use super::writer::SegmentWriter;
-use super::{KeywordCodes, KeywordInput};
 
-/// Writes a field; `None` if no row has a value.
-pub(crate) fn write(writer: &mut SegmentWriter, input: KeywordInput<'_>, rows: u32) -> Result<Option<FieldEntry>> {
-    let field = input.field;
-    let (mut codes, ends) = match input.codes {
-        KeywordCodes::Single(codes) => (codes, None),
-        KeywordCodes::Multiple { ends, codes } => (codes, Some(ends)),
-    };
-    check_shape(field, rows, &codes, ends.as_deref())?;
-    let counts = count(&codes, input.terms.len(), field)?;
-    let absent = counts.first().copied().unwrap_or(0);
-    let values = len_u32(codes.len()) - absent;
-    if values == 0 {
-        return Ok(None);
-    }
-    let order = sorted_terms(&input.terms, &counts, field)?;
-    let terms: Vec<&[u8]> = order.iter().filter_map(|code| input.terms.get(row_usize(code - 1)).copied()).collect();
-    let mut new_codes = vec![0_u32; counts.len()];
-    for (new_code, old_code) in (1..).zip(&order) {
-        if let Some(slot) = new_codes.get_mut(row_usize(*old_code)) {
-            *slot = new_code;
-        }
-    }
-    for code in &mut codes {
-        *code = new_codes.get(row_usize(*code)).copied().unwrap_or(0);
-    }
-    dictionary::write(writer, field.number(), &terms)?;
-    let mut section = Section::new(SectionKind::Codes, field.number(), 0);
-    let packed_codes = packed::pack(&mut section, &codes);
-    writer.section(section, &packed_codes)?;
-    let rows_with_value = write_row_ends(writer, field, ends.as_deref(), rows - absent.min(rows))?;
-    let sizes = order.iter().map(|code| counts.get(row_usize(*code)).copied().unwrap_or(0));
-    let by_term = ByTerm::new(sizes, &codes, ends.as_deref());
-    postings::write(writer, field.number(), rows, by_term.iter())?;
-    Ok(Some(FieldEntry { field: field.number(), terms: len_u32(terms.len()), rows: rows_with_value, values }))
-}
-
-fn check_shape(field: Field, rows: u32, codes: &[u32], ends: Option<&[u32]>) -> Result<()> {
-    let wrong = |what: &str| Err(Error::invalid_input(format!("{field} of a segment to be built {what}")));
-    match (field.values(), ends) {
-        (Values::Single, None) if codes.len() == row_usize(rows) => Ok(()),
-        (Values::Multiple, Some(ends)) => {
-            let mut start = 0;
-            for end in ends {
-                let of_row = codes.get(row_usize(start)..row_usize(*end)).unwrap_or_default();
-                let distinct = of_row.iter().enumerate().all(|(at, code)| !of_row.iter().take(at).any(|c| c == code));
-                if of_row.len() != row_usize(end.wrapping_sub(start)) || of_row.len() > VALUES_MAX || !distinct {
-                    return wrong("has a row with impossible values");
-                }
-                start = *end;
-            }
-            let complete = ends.len() == row_usize(rows) && row_usize(start) == codes.len() && !codes.contains(&0);
-            if complete { Ok(()) } else { wrong("has values outside of its rows") }
-        }
-        _ => wrong("has not one code per row"),
-    }
-}
-
-/// How often each code occurs; 0 stands for absent.
-fn count(codes: &[u32], terms: usize, field: Field) -> Result<Vec<u32>> {
-    let mut counts = vec![0_u32; terms + 1];
-    for code in codes {
-        *counts
-            .get_mut(row_usize(*code))
-            .ok_or_else(|| Error::invalid_input(format!("{field} has code {code}, but {terms} terms")))? += 1;
-    }
-    Ok(counts)
-}
-
-/// The codes in use, in byte order of their terms.
-fn sorted_terms(terms: &[&[u8]], counts: &[u32], field: Field) -> Result<Vec<u32>> {
-    let in_use = (1_u32..).zip(terms).zip(counts.iter().skip(1)).filter(|(_, count)| **count > 0);
-    let mut order: Vec<(&[u8], u32)> = in_use.map(|((code, term), _)| (*term, code)).collect();
-    order.sort_unstable();
-    if order.iter().any(|(term, _)| term.len() > dictionary::TERM_SIZE_MAX) {
-        return Err(Error::invalid_input(format!(
-            "{field} has a term of more than {} bytes",
-            dictionary::TERM_SIZE_MAX
-        )));
-    }
-    if !order.is_sorted_by(|a, b| a.0 < b.0) {
-        return Err(Error::invalid_input(format!("{field} has a term twice")));
-    }
-    Ok(order.into_iter().map(|(_, code)| code).collect())
-}
-
-/// Writes where the values of each row end, for a field of several, and returns how many rows have any.
-fn write_row_ends(writer: &mut SegmentWriter, field: Field, ends: Option<&[u32]>, single: u32) -> Result<u32> {
-    let Some(ends) = ends else { return Ok(single) };
-    let bounds: Vec<i64> = std::iter::once(0).chain(ends.iter().copied().map(i64::from)).collect();
-    let mut section = Section::new(SectionKind::RowEnds, field.number(), 0);
-    let bytes = packed::frame(&mut section, &bounds);
-    writer.section(section, &bytes)?;
-    Ok(len_u32(bounds.iter().zip(bounds.iter().skip(1)).filter(|(start, end)| start < end).count()))
-}
-
-/// Rows grouped by term in two arrays: one counting sort instead of a list per term.
-struct ByTerm {
-    starts: Vec<u32>,
-    rows: Vec<u32>,
-}
-
-impl ByTerm {
-    fn new(sizes: impl Iterator<Item = u32>, codes: &[u32], ends: Option<&[u32]>) -> Self {
-        // One slot in front: while filling, `starts[code]` is where the term's next row goes, and ends
-        // up as where the term after it starts.
-        let mut starts = vec![0];
-        let mut total = 0;
-        for size in sizes {
-            starts.push(total);
-            total += size;
-        }
-        let mut rows = vec![0; row_usize(total)];
-        let mut put = |code: u32, row: u32| {
-            if code == 0 {
-                return;
-            }
-            if let Some(next) = starts.get_mut(row_usize(code)) {
-                if let Some(slot) = rows.get_mut(row_usize(*next)) {
-                    *slot = row;
-                }
-                *next += 1;
-            }
-        };
-        match ends {
-            None => {
-                for (row, code) in (0..).zip(codes) {
-                    put(*code, row);
-                }
-            }
-            Some(ends) => {
-                let mut codes = codes.iter();
-                let mut start = 0;
-                for (row, end) in (0..).zip(ends) {
-                    for code in codes.by_ref().take(row_usize(end - start)) {
-                        put(*code, row);
-                    }
-                    start = *end;
-                }
-            }
-        }
-        Self { starts, rows }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        let bounds = self.starts.iter().zip(self.starts.iter().skip(1));
-        bounds.map(|(start, end)| self.rows.get(row_usize(*start)..row_usize(*end)).unwrap_or_default())
-    }
-}
+/// Postings that are read to count rows, where cardinalities are not stored.
+const COUNTED_MAX: usize = 64;
+/// Halves of a byte per row that the decoded bitmaps of a field take at most: those of all its common terms, measured for
+/// fields of a dozen to a hundred terms.
+const DECODED_PER_ROW_HALVES: usize = 3;
+/// Entries that a scan decodes at once.
+const SCAN_LEN: usize = 1024;
 
 /// Every row with a value has one, or up to [`VALUES_MAX`], and every term is the value of a row. Columns of one
 /// repeated code take no bytes, so nothing else bounds what a footer may claim.
@@ -175,19 +37,63 @@ fn counts_agree(field: Field, entry: FieldEntry, rows: u32) -> bool {
     entry.rows > 0
         && entry.rows <= rows
         && (u64::from(entry.rows)..=values_max).contains(&u64::from(entry.values))
-        && (1..=entry.values).contains(&entry.terms)
+        && entry.terms > 0
+        && (entry.terms <= entry.values || entry.same_as != 0)
+}
+
+/// The entry of the field that `entry` repeats: one of its own, of one value per row.
+fn repeated(footer: &Footer, field: Field, entry: FieldEntry) -> Result<FieldEntry> {
+    let of = footer.fields.iter().copied().find(|other| other.field == entry.same_as);
+    let single = |other: &FieldEntry| {
+        Field::from_number(other.field).is_some_and(|other| other.values() == Values::Single)
+            && field.values() == Values::Single
+    };
+    of.filter(|other| other.same_as == 0 && other.terms == entry.terms && single(other))
+        .filter(|other| entry.rows <= other.rows && other.terms <= other.values)
+        .ok_or_else(|| Error::corrupt(format!("{field} claims to repeat field {}", entry.same_as)))
 }
 
 /// A keyword field, read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct KeywordColumn {
     pub(crate) field: Field,
     pub(crate) entry: FieldEntry,
     pub(crate) dictionary: Dictionary,
     rows: u32,
     codes: PackedColumn,
-    row_ends: Option<FrameColumn>,
+    /// Of a field of several values.
+    row_values: Option<RowValues>,
     postings: Postings,
+    /// Of a field that repeats another one, whose columns the others are, in some of its rows: 1 in these.
+    presence: Option<PackedColumn>,
+    /// Bitmaps of common terms, decoded: the oldest goes first. Each is behind no other lock.
+    decoded: Mutex<Decoded>,
+}
+
+/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together.
+#[derive(Debug, Default)]
+struct Decoded {
+    bitmaps: VecDeque<(u32, RoaringBitmap)>,
+    size_bytes: usize,
+}
+
+impl Decoded {
+    fn find(&self, code: u32) -> Option<RoaringBitmap> {
+        self.bitmaps.iter().find(|(held, _)| *held == code).map(|(_, bitmap)| bitmap.clone())
+    }
+
+    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize) {
+        let size = bitmap.serialized_size();
+        if size > size_max || self.bitmaps.iter().any(|(held, _)| *held == code) {
+            return;
+        }
+        self.size_bytes += size;
+        self.bitmaps.push_back((code, bitmap.clone()));
+        while self.size_bytes > size_max {
+            let Some((_, oldest)) = self.bitmaps.pop_front() else { break };
+            self.size_bytes = self.size_bytes.saturating_sub(oldest.serialized_size());
+        }
+    }
 }
 
 impl KeywordColumn {
@@ -195,12 +101,9 @@ impl KeywordColumn {
     pub(crate) fn new(footer: &Footer, entry: FieldEntry) -> Result<Option<Self>> {
         // A field this version does not know: a newer minor format, whose other fields can be read.
         let Some(field) = Field::from_number(entry.field) else { return Ok(None) };
-        let (row_ends, codes) = match field.values() {
+        let (row_values, codes) = match field.values() {
             Values::Single => (None, footer.rows),
-            Values::Multiple => {
-                let section = footer.require(SectionKind::RowEnds, entry.field)?;
-                (Some(FrameColumn::new(section, u64::from(footer.rows) + 1)?), entry.values)
-            }
+            Values::Multiple => (Some(RowValues::new(footer, entry)?), entry.values),
         };
         if !counts_agree(field, entry, footer.rows) {
             return Err(Error::corrupt(format!(
@@ -208,40 +111,63 @@ impl KeywordColumn {
                 entry.terms, entry.values, entry.rows, footer.rows
             )));
         }
+        let rows = u64::from(footer.rows);
+        let (source, presence) = if entry.same_as == 0 {
+            (entry.field, None)
+        } else {
+            let source = repeated(footer, field, entry)?;
+            // Where it has a value in the very same rows, there is nothing to look up.
+            let presence = (entry.rows != source.rows)
+                .then(|| PackedColumn::new(footer.require(SectionKind::Codes, entry.field)?, rows));
+            (source.field, presence.transpose()?)
+        };
+        let codes = PackedColumn::new(footer.require(SectionKind::Codes, source)?, u64::from(codes))?;
         Ok(Some(Self {
             field,
             entry,
-            dictionary: Dictionary::new(footer, entry.field, entry.terms)?,
+            dictionary: Dictionary::new(footer, source, entry.terms)?,
             rows: footer.rows,
-            codes: PackedColumn::new(footer.require(SectionKind::Codes, entry.field)?, u64::from(codes))?,
-            row_ends,
-            postings: Postings::new(footer, entry.field, entry.terms)?,
+            codes,
+            row_values,
+            postings: Postings::new(footer, source, entry.terms)?,
+            presence,
+            decoded: Mutex::default(),
         }))
     }
 
-    /// Where the codes of `row` lie in the code column.
-    fn span(&self, file: &CheckedFile, row: u32) -> Result<Range<u64>> {
-        let row = u64::from(row);
-        let Some(ends) = &self.row_ends else { return Ok(row..row + 1) };
-        self.checked_span(file, ends.get(file, row)?, ends.get(file, row + 1)?)
+    /// Whether a row in which the repeated field has a value has it in this field as well.
+    fn is_present(&self, file: &CheckedFile, row: u32) -> Result<bool> {
+        match &self.presence {
+            Some(presence) => Ok(presence.get(file, u64::from(row))? > 0),
+            None => Ok(true),
+        }
     }
 
-    fn checked_span(&self, file: &CheckedFile, start: i64, end: i64) -> Result<Range<u64>> {
-        let section = self.row_ends.as_ref().map_or_else(|| Section::new(SectionKind::RowEnds, 0, 0), |c| *c.section());
-        let wrong = || file.contradicts(&section, &format!("has a row with the values from {start} to {end}"));
-        let (start, end) = u64::try_from(start).ok().zip(u64::try_from(end).ok()).ok_or_else(wrong)?;
-        let len = end.checked_sub(start).ok_or_else(wrong)?;
-        if len > len_u64(VALUES_MAX) || end > u64::from(self.entry.values) { Err(wrong()) } else { Ok(start..end) }
+    /// Whether a row has one value at most.
+    pub(crate) fn is_single(&self) -> bool {
+        self.row_values.is_none()
+    }
+
+    /// The code of `row` in a field of one value; 0 if it has none. Allocates nothing.
+    #[inline]
+    pub(crate) fn code_of(&self, file: &CheckedFile, row: u32) -> Result<u32> {
+        let code = self.checked_code(file, self.codes.get(file, u64::from(row))?)?;
+        Ok(if code > 0 && !self.is_present(file, row)? { 0 } else { code })
     }
 
     /// Replaces `out` by the codes of `row`, in the order the values were given.
     pub(crate) fn codes_of(&self, file: &CheckedFile, row: u32, out: &mut Vec<u32>) -> Result<()> {
         out.clear();
-        for index in self.span(file, row)? {
-            let code = self.checked_code(file, self.codes.get(file, index)?)?;
-            if code > 0 {
-                out.push(code);
-            }
+        let Some(values) = &self.row_values else {
+            let code = self.code_of(file, row)?;
+            out.extend((code > 0).then_some(code));
+            return Ok(());
+        };
+        let span = values.span(file, row)?;
+        let len = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or_default();
+        self.codes.read(file, span.start, len, out)?;
+        for code in out {
+            self.checked_code(file, *code)?;
         }
         Ok(())
     }
@@ -257,32 +183,39 @@ impl KeywordColumn {
     /// Calls `visit` with every value of every row: row, code. After an error the calls before it mean nothing.
     pub(crate) fn scan(&self, file: &CheckedFile, mut visit: impl FnMut(u32, u32)) -> Result<()> {
         let mut largest = 0;
-        let Some(ends) = &self.row_ends else {
-            let mut row = 0;
+        if let Some(values) = &self.row_values {
+            let counts = values.all(file)?;
+            let mut rows = (0_u32..).zip(counts);
+            let (mut row, mut left) = (0, 0);
             self.codes.scan(file, |code| {
+                while left == 0
+                    && let Some((next, count)) = rows.next()
+                {
+                    (row, left) = (next, count);
+                }
                 largest = largest.max(code);
-                if code > 0 {
+                if left > 0 {
+                    left -= 1;
                     visit(row, code);
                 }
-                row += 1;
             })?;
             return self.checked_code(file, largest).map(|_| ());
-        };
-        let bounds = ends.decode(file)?;
-        for (start, end) in bounds.iter().zip(bounds.iter().skip(1)) {
-            self.checked_span(file, *start, *end)?;
         }
-        // Rows ascend with their values: the row of a value is the first that ends behind it.
-        let mut rows = (0_u32..).zip(bounds.iter().skip(1)).peekable();
-        let mut index = 0_i64;
-        self.codes.scan(file, |code| {
-            while rows.next_if(|(_, end)| **end <= index).is_some() {}
-            index += 1;
-            largest = largest.max(code);
-            if let Some((row, _)) = rows.peek() {
-                visit(*row, code);
+        let (mut codes, mut present) = ([0; SCAN_LEN], [1; SCAN_LEN]);
+        for first in (0..self.rows).step_by(SCAN_LEN) {
+            let len = row_usize(self.rows - first).min(SCAN_LEN);
+            let codes = codes.get_mut(..len).unwrap_or_default();
+            self.codes.fill(file, u64::from(first), codes)?;
+            if let Some(presence) = &self.presence {
+                presence.fill(file, u64::from(first), present.get_mut(..len).unwrap_or_default())?;
             }
-        })?;
+            for ((code, present), row) in codes.iter().zip(&present).zip(first..) {
+                largest = largest.max(*code);
+                if *code > 0 && *present > 0 {
+                    visit(row, *code);
+                }
+            }
+        }
         self.checked_code(file, largest).map(|_| ())
     }
 
@@ -299,7 +232,14 @@ impl KeywordColumn {
 
     /// The rows that hold the term of `code`.
     pub(crate) fn posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
-        match self.postings.rows(file, code) {
+        if let Some(bitmap) = self.decoded.lock().find(code) {
+            return Ok(RowSet::from_bitmap(bitmap));
+        }
+        match self.stored_posting(file, code) {
+            Ok(RowSet::Bitmap(bitmap)) => {
+                self.decoded.lock().insert(code, &bitmap, DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2);
+                Ok(RowSet::Bitmap(bitmap))
+            }
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
             Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| held == code),
             other => other,
@@ -308,6 +248,9 @@ impl KeywordColumn {
 
     /// How many rows hold the term of `code`.
     pub(crate) fn cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
+        if self.presence.is_some() {
+            return self.posting(file, code).map(|rows| rows.len());
+        }
         match self.postings.cardinality(file, code) {
             Err(error) if error.kind() == ErrorKind::Corrupt => self.posting(file, code).map(|rows| rows.len()),
             other => other,
@@ -316,6 +259,9 @@ impl KeywordColumn {
 
     /// The rows that hold the term of `code`, only those of these ranks: a page does not decode all of them.
     pub(crate) fn ranked(&self, file: &CheckedFile, code: u32, ranks: Range<u32>) -> Result<Vec<u32>> {
+        if self.presence.is_some() {
+            return Ok(self.posting(file, code)?.iter_ranks(ranks).collect());
+        }
         match self.postings.ranked(file, code, ranks.clone()) {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 Ok(self.posting(file, code)?.iter_ranks(ranks).collect())
@@ -326,7 +272,17 @@ impl KeywordColumn {
 
     /// The posting as it is stored, for verification.
     pub(crate) fn stored_posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
-        self.postings.rows(file, code)
+        let rows = self.postings.rows(file, code)?;
+        if self.presence.is_none() {
+            return Ok(rows);
+        }
+        let mut present = Vec::new();
+        for row in rows.iter() {
+            if self.is_present(file, row)? {
+                present.push(row);
+            }
+        }
+        Ok(compact_rows(present, self.rows))
     }
 
     /// The rows that hold one of the terms of `codes`.
@@ -338,6 +294,10 @@ impl KeywordColumn {
             return Ok(RowSet::from_range(0..self.rows));
         }
         let mut total = 0_u64;
+        // The cardinalities of a field that repeats another in some rows cost as much as its postings.
+        if self.presence.is_some() && codes.len() > COUNTED_MAX {
+            return self.rows_where(file, |held| codes.contains(&held));
+        }
         for code in codes.clone() {
             total += u64::from(self.cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {
@@ -351,7 +311,7 @@ impl KeywordColumn {
         if codes.len() == 1 {
             return self.posting(file, codes.start);
         }
-        let mut all = roaring::RoaringBitmap::new();
+        let mut all = RoaringBitmap::new();
         let mut few = Vec::new();
         for code in codes {
             match self.posting(file, code)? {
@@ -372,8 +332,14 @@ impl KeywordColumn {
     /// How many rows hold the terms of `codes`, one after the other.
     pub(crate) fn cardinalities(&self, file: &CheckedFile, codes: Range<u32>) -> Result<Vec<u32>> {
         let mut stored = Vec::new();
-        match self.postings.cardinalities(file, codes.clone(), &mut stored) {
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
+        let read = match self.presence {
+            Some(_) if codes.len() == 1 => return Ok(vec![self.posting(file, codes.start)?.len()]),
+            Some(_) => None,
+            None => Some(self.postings.cardinalities(file, codes.clone(), &mut stored)),
+        };
+        match read {
+            Some(Err(error)) if error.kind() != ErrorKind::Corrupt => Err(error),
+            None | Some(Err(_)) => {
                 let mut counts = vec![0; codes.len()];
                 self.scan(file, |_, code| {
                     let slot = code.checked_sub(codes.start).and_then(|at| counts.get_mut(row_usize(at)));
@@ -383,7 +349,7 @@ impl KeywordColumn {
                 })?;
                 Ok(counts)
             }
-            other => other.map(|()| stored),
+            Some(Ok(())) => Ok(stored),
         }
     }
 }

@@ -86,15 +86,19 @@ pub(crate) enum SectionKind {
     Ids = 3,
     IdBuckets = 4,
     IdRows = 5,
+    IdTimes = 6,
+    IdNodes = 7,
+    IdCounters = 8,
     TermOffsets = 16,
     TermBytes = 17,
     Codes = 18,
-    RowEnds = 19,
+    RowValues = 19,
     Cardinalities = 20,
     PostingOffsets = 21,
     PostingBits = 22,
     LargeTerms = 23,
     LargeCardinalities = 24,
+    RowStarts = 25,
     BlockDirectory = 32,
     BlockBytes = 33,
     ConstantText = 34,
@@ -104,6 +108,7 @@ pub(crate) enum SectionKind {
     ShapeHeap = 43,
     ShapeTermBytes = 44,
     ShapeTermBounds = 45,
+    BlockDictionary = 46,
     TokenBytes = 50,
     TokenStarts = 51,
     TokenCodes = 52,
@@ -148,6 +153,8 @@ pub(crate) struct FieldEntry {
     pub(crate) rows: u32,
     /// Values over all rows.
     pub(crate) values: u32,
+    /// The number of the field whose value this one has in every row in which it has any; 0 = it has its own.
+    pub(crate) same_as: u8,
 }
 
 /// The footer: everything a reader needs to find its way.

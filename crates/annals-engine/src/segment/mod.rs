@@ -4,20 +4,24 @@
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
 
 mod bits;
+mod blocks;
 mod build;
 mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hex;
+mod id_times;
 mod ids;
 mod keyword;
+mod keyword_build;
 mod layout;
 mod merge;
 mod packed;
 mod part;
 mod payload;
 mod postings;
+mod row_values;
 mod sealed;
 mod template;
 mod text;
@@ -28,7 +32,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::build_segment;
+pub(crate) use build::{build_segment, rebuild_segment};
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
@@ -92,7 +96,8 @@ impl Stream {
 
 /// Where the builder gets its texts from.
 pub(crate) trait TextSource {
-    /// The text of a row. Each stream is asked for every row once, ascending, one stream after the other.
+    /// The text of a row. One stream is asked after the other: first for some rows, spread over all, then for every
+    /// row, ascending.
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>>;
 }
 

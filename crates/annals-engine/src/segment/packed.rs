@@ -4,9 +4,12 @@
 //! relative to the block's smallest, after taking off a common slope: timestamps, offsets and
 //! sequences grow with their index, and only what they deviate by takes room.
 
+use std::borrow::Cow;
+
 use crate::codec::{len_u64, to_usize};
 use crate::error::{Error, Result};
 
+use super::bits::BitWriter;
 use super::checked::CheckedFile;
 use super::layout::Section;
 
@@ -31,27 +34,6 @@ const SLOPED_VALUE_MAX: u64 = 1 << 60;
 /// Bits needed for values up to `max`.
 pub(crate) fn width_of(max: u64) -> u8 {
     u8::try_from(WIDTH_MAX - max.leading_zeros()).expect("at most 64")
-}
-
-/// Appends the low `width` bits of each value, then pads to whole bytes.
-fn pack_bits(values: impl Iterator<Item = u64>, width: u8, out: &mut Vec<u8>) {
-    let width = u32::from(width);
-    if width == 0 {
-        return;
-    }
-    let (mut pending, mut bits) = (0_u128, 0_u32);
-    for value in values {
-        pending |= u128::from(value) << bits;
-        bits += width;
-        if bits >= 64 {
-            let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = pending.to_le_bytes();
-            out.extend_from_slice(&[b0, b1, b2, b3, b4, b5, b6, b7]);
-            pending >>= 64;
-            bits -= 64;
-        }
-    }
-    let rest = usize::try_from(bits.div_ceil(8)).unwrap_or_default();
-    out.extend(pending.to_le_bytes().into_iter().take(rest));
 }
 
 /// The `width` bits from `bit` on; `None` if `bytes` ends less than a word behind them.
@@ -82,12 +64,15 @@ pub(crate) fn pack(section: &mut Section, values: &[u32]) -> Vec<u8> {
     section.width = width_of(u64::from(max - base));
     section.slope = i64::from(base);
     section.count = len_u64(values.len());
-    let mut out = Vec::with_capacity(values.len() * usize::from(section.width) / 8 + PADDING + 1);
-    if section.width > 0 {
-        pack_bits(values.iter().map(|value| u64::from(value - base)), section.width, &mut out);
-        out.resize(out.len() + PADDING, 0);
+    if section.width == 0 {
+        return Vec::new();
     }
-    out
+    let width = u32::from(section.width);
+    let mut bits = BitWriter::with_capacity(values.len() * usize::from(section.width) / 8 + PADDING + 8);
+    for value in values {
+        bits.push(u64::from(value - base), width);
+    }
+    bits.finish(PADDING)
 }
 
 /// A packed column of 32-bit values.
@@ -133,7 +118,7 @@ impl PackedColumn {
     }
 
     /// How many entries.
-    pub(crate) fn len(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.section.count
     }
 
@@ -187,37 +172,39 @@ impl PackedColumn {
 
 /// Frames `values` and completes the description of the section.
 pub(crate) fn frame(section: &mut Section, values: &[i64]) -> Vec<u8> {
-    let scale = common_scale(values);
-    let scaled = |value: i64| value / scale;
-    let slope = best_slope(values, scale);
+    let scaled = scaled::<{ SCALES[0] }>(values).or_else(|| scaled::<{ SCALES[1] }>(values));
+    let (scale, scaled) = scaled.map_or((1, Cow::Borrowed(values)), |(scale, scaled)| (scale, Cow::Owned(scaled)));
+    let slope = best_slope(values, &scaled);
     section.count = len_u64(values.len());
     section.slope = slope;
     section.scale = scale;
     let blocks = values.len().div_ceil(FRAME_ENTRIES);
-    let mut directory = Vec::with_capacity(blocks * DIRECTORY_ENTRY + 4);
-    directory.extend_from_slice(&0_u32.to_le_bytes());
-    let mut data = Vec::new();
+    let mut out = Vec::with_capacity(directory_size(blocks) + values.len() * 2);
+    out.extend_from_slice(&0_u32.to_le_bytes());
+    let mut bits = BitWriter::with_capacity(values.len() * 2);
     let mut end = 0_u32;
-    let mut residuals = Vec::with_capacity(FRAME_ENTRIES);
     let mut first = 0_i64;
-    for block in values.chunks(FRAME_ENTRIES) {
-        residuals.clear();
-        residuals.extend(
-            block.iter().zip(first..).map(|(value, index)| scaled(*value).wrapping_sub(slope.wrapping_mul(index))),
-        );
-        first += FRAME_STEP;
-        let (min, width) = spread(&residuals);
+    for block in scaled.chunks(FRAME_ENTRIES) {
+        let (min, width) = spread(block, slope, first);
         end += u32::from(width);
-        directory.extend_from_slice(&min.to_le_bytes());
-        directory.extend_from_slice(&end.to_le_bytes());
-        let before = data.len();
-        pack_bits(residuals.iter().map(|value| value.wrapping_sub(min).cast_unsigned()), width, &mut data);
-        data.resize(before + usize::from(width) * FRAME_UNIT, 0);
+        out.extend_from_slice(&min.to_le_bytes());
+        out.extend_from_slice(&end.to_le_bytes());
+        if width > 0 {
+            for (value, index) in block.iter().zip(first..) {
+                let residual = value.wrapping_sub(slope.wrapping_mul(index));
+                bits.push(residual.wrapping_sub(min).cast_unsigned(), u32::from(width));
+            }
+            // Only the last block may be short.
+            for _ in block.len()..FRAME_ENTRIES {
+                bits.push(0, u32::from(width));
+            }
+        }
+        first += FRAME_STEP;
     }
-    directory.resize(directory_size(blocks), 0);
-    directory.append(&mut data);
-    directory.resize(directory.len() + PADDING, 0);
-    directory
+    out.resize(directory_size(blocks), 0);
+    out.append(&mut bits.finish(0));
+    out.resize(out.len() + PADDING, 0);
+    out
 }
 
 /// Bytes of the directory of that many blocks, up to where packed bits start.
@@ -225,41 +212,31 @@ fn directory_size(blocks: usize) -> usize {
     (4 + blocks * DIRECTORY_ENTRY).next_multiple_of(8)
 }
 
-/// The smallest value and the bits that the distance to the largest takes.
-fn spread(residuals: &[i64]) -> (i64, u8) {
-    let min = residuals.iter().copied().min().unwrap_or(0);
-    let max = residuals.iter().copied().max().unwrap_or(0);
+/// The smallest of a block's residuals and the bits that the distance to the largest takes.
+fn spread(block: &[i64], slope: i64, first: i64) -> (i64, u8) {
+    let residuals = block.iter().zip(first..).map(|(value, index)| value.wrapping_sub(slope.wrapping_mul(index)));
+    let (min, max) =
+        residuals.fold((i64::MAX, i64::MIN), |(min, max), residual| (min.min(residual), max.max(residual)));
     (min, width_of(max.wrapping_sub(min).cast_unsigned()))
 }
 
-/// Timestamps of whole milliseconds or seconds are kept in that unit.
-fn common_scale(values: &[i64]) -> i64 {
-    if values.iter().all(|value| *value == 0) {
-        return 1;
-    }
-    SCALES.into_iter().find(|scale| values.iter().all(|value| value % scale == 0)).unwrap_or(1)
+/// The values in units of `SCALE`, if all are whole ones and not all are 0: timestamps of whole milliseconds or
+/// seconds are kept so. The scale is a constant, so that no division is done.
+fn scaled<const SCALE: i64>(values: &[i64]) -> Option<(i64, Vec<i64>)> {
+    let suits = values.iter().all(|value| value % SCALE == 0) && values.iter().any(|value| *value != 0);
+    suits.then(|| (SCALE, values.iter().map(|value| value / SCALE).collect()))
 }
 
 /// The average growth per entry if it saves bits, else none.
-fn best_slope(values: &[i64], scale: i64) -> i64 {
-    let (Some(first), Some(last)) = (values.first(), values.last()) else { return 0 };
-    let steps = i64::try_from(values.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
-    let average = (last / scale).saturating_sub(first / scale) / steps;
-    let bits = |slope: i64| -> u64 {
-        let mut residuals = Vec::with_capacity(FRAME_ENTRIES);
-        let mut sum = 0;
-        for block in values.chunks(FRAME_ENTRIES) {
-            residuals.clear();
-            // The index within the block serves: a constant does not change the spread.
-            residuals.extend(
-                block.iter().zip(0_i64..).map(|(v, index)| (v / scale).wrapping_sub(slope.wrapping_mul(index))),
-            );
-            sum += u64::from(spread(&residuals).1);
-        }
-        sum
-    };
-    let small = values.iter().all(|value| value.unsigned_abs() <= SLOPED_VALUE_MAX);
-    if average != 0 && small && bits(average) < bits(0) { average } else { 0 }
+fn best_slope(values: &[i64], scaled: &[i64]) -> i64 {
+    let (Some(first), Some(last)) = (scaled.first(), scaled.last()) else { return 0 };
+    let steps = i64::try_from(scaled.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
+    let average = last.saturating_sub(*first) / steps;
+    // The index within the block serves: a constant does not change the spread.
+    let bits =
+        |slope: i64| -> u64 { scaled.chunks(FRAME_ENTRIES).map(|block| u64::from(spread(block, slope, 0).1)).sum() };
+    let small = || values.iter().all(|value| value.unsigned_abs() <= SLOPED_VALUE_MAX);
+    if average != 0 && small() && bits(average) < bits(0) { average } else { 0 }
 }
 
 /// A framed column of 64-bit values.
@@ -318,8 +295,7 @@ impl FrameColumn {
 
     #[inline]
     fn value(&self, min: i64, delta: u64, index: u64) -> i64 {
-        let residual = min.wrapping_add(delta.cast_signed());
-        residual.wrapping_add(self.section.slope.wrapping_mul(index.cast_signed())).wrapping_mul(self.section.scale)
+        sloped(min, delta, index, self.section.slope, self.section.scale)
     }
 
     /// The entry at `index`. O(1).
@@ -350,7 +326,8 @@ impl FrameColumn {
         let size = to_usize(u64::from(frame.width)) * FRAME_UNIT + PADDING;
         let bytes = file.bytes(&self.section, frame.at, size)?;
         let entries = self.section.count.saturating_sub(first).min(len_u64(FRAME_ENTRIES));
-        Ok(FrameBlock { column: *self, frame, bytes, first, entries })
+        let Section { slope, scale, .. } = self.section;
+        Ok(FrameBlock { frame, slope, scale, bytes, first, entries })
     }
 
     /// The smallest and the largest value block `block` can hold, without decoding it.
@@ -398,11 +375,18 @@ impl FrameColumn {
     }
 }
 
+#[inline]
+fn sloped(min: i64, delta: u64, index: u64, slope: i64, scale: i64) -> i64 {
+    let residual = min.wrapping_add(delta.cast_signed());
+    residual.wrapping_add(slope.wrapping_mul(index.cast_signed())).wrapping_mul(scale)
+}
+
 /// A block of a framed column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameBlock<'a> {
-    column: FrameColumn,
     frame: Frame,
+    slope: i64,
+    scale: i64,
     bytes: &'a [u8],
     first: u64,
     entries: u64,
@@ -414,7 +398,7 @@ impl FrameBlock<'_> {
     pub(crate) fn get(&self, index: u64) -> Option<i64> {
         let within = index.checked_sub(self.first).filter(|within| *within < self.entries)?;
         let delta = unpack(self.bytes, to_usize(within * u64::from(self.frame.width)), self.frame.width)?;
-        Some(self.column.value(self.frame.min, delta, index))
+        Some(sloped(self.frame.min, delta, index, self.slope, self.scale))
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn write<'a>(
 ) -> Result<()> {
     let mut cardinalities = Vec::with_capacity(by_term.size_hint().0);
     let mut starts = Vec::with_capacity(by_term.size_hint().0 / BLOCK_TERMS + 2);
-    let mut bits = BitWriter::new();
+    let mut bits = BitWriter::with_capacity(row_usize(rows) * 2);
     for (index, term_rows) in by_term.enumerate() {
         if index.is_multiple_of(BLOCK_TERMS) {
             starts.push(bits.position().cast_signed());
@@ -250,7 +250,7 @@ impl Postings {
     fn large_cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
         let missing = || file.contradicts(&self.bits, &format!("lacks the cardinality of code {code}"));
         let (codes, cardinalities) = self.large.as_ref().ok_or_else(missing)?;
-        let (mut low, mut high) = (0, codes.len());
+        let (mut low, mut high) = (0, codes.count());
         while low < high {
             let middle = low + (high - low) / 2;
             if codes.get(file, middle)? < code {
@@ -259,7 +259,7 @@ impl Postings {
                 high = middle;
             }
         }
-        if low < codes.len() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
+        if low < codes.count() && codes.get(file, low)? == code { cardinalities.get(file, low) } else { Err(missing()) }
     }
 
     /// Replaces `out` by the cardinalities of the terms of `codes`.
@@ -338,34 +338,38 @@ impl Posting<'_> {
         if self.cardinality <= self.rows / BITMAP_DENSITY {
             return self.ranked(0..self.cardinality).map(RowSet::from_sorted);
         }
-        let bitmap = if self.form == Form::Plain {
-            let mut bytes = Vec::with_capacity(row_usize(self.rows / 8) + 8);
-            let mut at = 0;
-            while at < self.size {
-                let width = u32::try_from((self.size - at).min(32)).ok()?;
-                bytes.extend_from_slice(&u32::try_from(self.bits.get(self.start + at, width)).ok()?.to_le_bytes());
-                at += u64::from(width);
-            }
-            RoaringBitmap::from_lsb0_bytes(0, &bytes)
-        } else {
-            let mut bytes = vec![0_u8; row_usize(self.rows / 8) + 1];
-            let mut right = true;
-            let mut next = 0;
-            self.walk(0..self.cardinality, |row| {
-                right &= row >= next;
-                next = row.wrapping_add(1);
-                match bytes.get_mut(row_usize(row / 8)) {
-                    Some(byte) => *byte |= 1 << (row % 8),
-                    None => right = false,
-                }
-            })?;
-            if !right {
-                return None;
-            }
-            RoaringBitmap::from_lsb0_bytes(0, &bytes)
-        };
+        let bytes = if self.form == Form::Plain { self.plain_bytes() } else { self.split_bytes()? };
+        let bitmap = RoaringBitmap::from_lsb0_bytes(0, &bytes);
         let right = bitmap.len() == u64::from(self.cardinality) && bitmap.max().is_none_or(|row| row < self.rows);
         right.then(|| RowSet::from_bitmap(bitmap))
+    }
+
+    /// A bit for each row, of a posting that has just these.
+    fn plain_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(row_usize(self.rows / 8) + 8);
+        let mut at = 0;
+        while at < self.size {
+            let width = u32::try_from((self.size - at).min(32)).unwrap_or(32);
+            let [b0, b1, b2, b3, ..] = self.bits.get(self.start + at, width).to_le_bytes();
+            bytes.extend_from_slice(&[b0, b1, b2, b3]);
+            at += u64::from(width);
+        }
+        bytes
+    }
+
+    /// A bit for each row; `None` if one lies beyond the segment.
+    fn split_bytes(&self) -> Option<Vec<u8>> {
+        let mut words = vec![0_u64; row_usize(self.rows.div_ceil(u64::BITS))];
+        let mut right = true;
+        self.walk(0..self.cardinality, |row| match words.get_mut(row_usize(row / u64::BITS)) {
+            Some(word) => *word |= 1 << (row % u64::BITS),
+            None => right = false,
+        })?;
+        let mut bytes = Vec::with_capacity(words.len() * 8);
+        for word in words {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        right.then_some(bytes)
     }
 
     /// The rows of some ranks, which are below the cardinality; `None` if the bits make no sense.
@@ -420,7 +424,7 @@ mod tests {
 
     fn assert_comes_back(rows: &[u32], row_count: u32) {
         let (form, size) = form(len_u32(rows.len()), row_count);
-        let mut bits = BitWriter::new();
+        let mut bits = BitWriter::with_capacity(0);
         bits.push(5, 3);
         encode(rows, form, row_count, &mut bits);
         assert_eq!(bits.position(), 3 + size, "{form:?}");

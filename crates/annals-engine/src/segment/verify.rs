@@ -80,7 +80,7 @@ impl SealedSegment {
                 return Err(Error::corrupt(format!("row {row} is out of order")).at_path(self.path()));
             }
             if self.ids.as_ref().is_some_and(|ids| {
-                !ids.find_in_table(&self.file, event.id).is_ok_and(|rows| rows.binary_search(&row).is_ok())
+                !ids.find_indexed(&self.file, event.id).is_ok_and(|rows| rows.binary_search(&row).is_ok())
             }) {
                 return Err(Error::corrupt(format!("the id table does not lead to row {row}")).at_path(self.path()));
             }
@@ -95,7 +95,7 @@ impl SealedSegment {
 
     fn verify_indexes(&self) -> Result<()> {
         for stream in Stream::ALL {
-            self.stream(stream).verify(&self.file)?;
+            self.stream(stream).verify(&self.file, &self.fields)?;
         }
         for column in &self.fields {
             let dictionary = &column.dictionary;

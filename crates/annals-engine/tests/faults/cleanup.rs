@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use annals_engine::{ChangeKind, Changes, Delete, Durability, Engine, ErrorKind, Event, Filter, Mark};
+use annals_engine::{
+    ChangeKind, Changes, Delete, Durability, Engine, ErrorKind, Event, Filter, Mark, PartitionSpan, Partitioning,
+};
 
 use crate::disk::{Call, is_in, is_manifest};
 use crate::support::{DAY_US, NOW_US, Store, batch, copy_store, event, everything, files, select, sequences};
@@ -170,4 +172,62 @@ fn what_was_deleted_before_a_failure_is_told() {
     store.disk.heal();
     assert_eq!(store.engine.delete(&Delete::CreatedBefore(NOW_US - DAY_US)).unwrap(), 1);
     assert_eq!(changes.take(), Changes::Lost);
+}
+
+/// Waits for the maintenance thread, a few seconds at most.
+fn wait_until(what: &str, reached: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if reached() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("not reached: {what}");
+}
+
+/// What a clean-up deletes leaves the disk by itself, also the rows of a segment that the cutoff cuts.
+#[test]
+fn the_room_of_a_clean_up_comes_back_at_once() {
+    let store = Store::with(Durability::Sync, |options| {
+        options.background = true;
+        options.partition = Partitioning::Fixed(PartitionSpan::Week);
+    });
+    // NOW_US is a Friday: four days of its week, three weeks before, ten events a day.
+    let days: Vec<i64> = (1..=25).map(|day| MIDNIGHT_US - day * DAY_US).collect();
+    let events: Vec<Event<'_>> = (0_u128..)
+        .zip(days.iter().flat_map(|start| (0..10).map(move |index| start + index)))
+        .map(|(id, time)| event(id + 1, time))
+        .collect();
+    store.append(&events).unwrap();
+    store.engine.seal_now().unwrap();
+    let before = files(store.path(), "segment");
+    assert_eq!(before.len(), 4);
+    // Friday a week ago: two weeks wholly, four days of another.
+    assert_eq!(store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US - 7 * DAY_US)).unwrap(), 180);
+    assert_eq!(everything(&store.engine).len(), 70);
+    wait_until("cut segments are rewritten", || store.engine.stats().tombstones == 0);
+    wait_until("dropped files are gone", || {
+        let left = files(store.path(), "segment");
+        left.len() == 2 && left.iter().filter(|path| before.contains(path)).count() == 1
+    });
+    assert_eq!(everything(&store.engine).len(), 70);
+}
+
+/// A store that seals a few events a day collects neither files nor work.
+#[test]
+fn small_segments_are_joined_as_they_come() {
+    let store = Store::with(Durability::Sync, |options| {
+        options.background = true;
+        options.partition = Partitioning::ByVolume;
+    });
+    for day in (0..100).rev() {
+        let start = MIDNIGHT_US - day * DAY_US;
+        let id = u128::try_from(day).unwrap() << 32;
+        store.append(&[event(id + 1, start), event(id + 2, start + 1)]).unwrap();
+        store.engine.seal_now().unwrap();
+    }
+    // Four or five months, fewer than four segments in each.
+    wait_until("segments are joined", || store.engine.stats().sealed_segments <= 15);
+    assert_eq!(everything(&store.engine).len(), 200);
+    assert!(store.engine.stats().compactions <= 40, "{:?}", store.engine.stats());
 }

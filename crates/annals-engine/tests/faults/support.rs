@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use annals_engine::{
     AppendOptions, Batch, Durability, Engine, Error, ErrorKind, Event, EventId, Field, Filter, Idempotency,
-    ManualClock, Options, Receipt, Result, StoredEvent,
+    ManualClock, Options, PartitionSpan, Partitioning, Receipt, Result, StoredEvent,
 };
 
 use crate::disk::Disk;
@@ -72,10 +72,11 @@ pub(crate) fn small_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Options for tests: small logs, nothing in the background, no real syncs.
+/// Options for tests: small logs, a segment per day, nothing in the background, no real syncs.
 pub(crate) fn options(directory: &Path, disk: &Disk) -> Options {
     let mut options = Options::new(directory);
     options.log_size_bytes = LOG_SIZE;
+    options.partition = Partitioning::Fixed(PartitionSpan::Day);
     options.background = false;
     options.durability = Durability::Sync;
     options.storage = Arc::new(disk.clone());

@@ -70,6 +70,11 @@ pub(super) fn find(payload: &str, wanted: impl Fn(Field) -> bool) -> Option<Foun
     Some(found)
 }
 
+/// Whether a payload's key at the top, without escapes, is one that is looked for.
+pub(crate) fn may_be_id_key(key: &str) -> bool {
+    matches!(key, "container" | "project") || TOP_LEVEL.iter().any(|(known, _)| *known == key)
+}
+
 /// Reading a payload costs as much as reading the event: most have none of the keys.
 fn worth_reading(payload: &[u8], wanted: impl Fn(Field) -> bool) -> bool {
     let holds = |needle: &[u8]| memmem::find(payload, needle).is_some();

@@ -3,6 +3,7 @@
 //! work under way than whoever waits.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{AppState, KIB};
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
+use crate::inline;
 
 impl AppState {
     /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
@@ -48,16 +50,31 @@ impl AppState {
         Ok(self.blocking(place, work))
     }
 
-    /// Runs a query on the blocking threads, in the reads' share of them.
+    /// Runs a query on the thread of its connection if that may be, else on the blocking threads; either way
+    /// in the reads' share.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
+        let place = self.read_place().await?;
+        let Some(here) = inline::place() else { return self.blocking(place, query).await };
+        let started = self.clock().monotonic();
+        // As on a thread of its own a panic ends the query and not the connection.
+        let answer = catch_unwind(AssertUnwindSafe(|| query(self)));
+        drop((here, place));
+        if self.clock().monotonic().saturating_sub(started) >= inline::LONG {
+            tokio::task::yield_now().await;
+        }
+        answer.unwrap_or_else(|_said_where_it_happened| Err(Failure::internal(&"a query panicked")))
+    }
+
+    async fn read_place(&self) -> Answer<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.0.reads).try_acquire_owned() {
+            return Ok(place);
+        }
         let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.reads).acquire_owned());
-        let place =
-            wait.await.map_err(|_elapsed| Failure::unavailable("busy", "too many queries at once: retry later"))?;
-        let place = place.map_err(|closed| Failure::internal(&closed))?;
-        self.blocking(place, query).await
+        let busy = |_elapsed| Failure::unavailable("busy", "too many queries at once: retry later");
+        wait.await.map_err(busy)?.map_err(|closed| Failure::internal(&closed))
     }
 
     /// Runs a change on the blocking threads, in the writes' share of them; to its end even if the client

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::error::ErrorKind;
 use crate::event::Marks;
-use crate::filter::Filter;
+use crate::filter::{Filter, TextField};
 use crate::part::Part;
 use crate::rows::RowSet;
 
@@ -19,6 +19,12 @@ fn read_everything(path: &Path, events: &[StoredEvent]) -> Result<()> {
         assert_eq!(&segment.event(row, Marks::default())?, event);
         assert!(part.find_id(event.id)?.contains(&row));
         assert_eq!(part.find_sequence(event.sequence)?, Some(row));
+    }
+    for needle in ["user 1", "4", "s", "logged in", "été"] {
+        let holds = |event: &StoredEvent| event.message().is_some_and(|text| text.to_lowercase().contains(needle));
+        let expected: Vec<u32> = (0..).zip(events).filter(|(_, event)| holds(event)).map(|(row, _)| row).collect();
+        let rows = part.select(&Filter::Contains(TextField::Message, needle.to_owned()))?;
+        assert_eq!(rows.iter().collect::<Vec<_>>(), expected);
     }
     for field in Field::ALL {
         let mut counts = Vec::new();
@@ -111,6 +117,9 @@ fn use_everything(segment: SealedSegment, events: &[StoredEvent]) {
         let _ = (part.find_id(event.id), part.find_sequence(event.sequence));
         let _ = part.select(&Filter::SequenceBetween { from: event.sequence, to: event.sequence + 9 });
     }
+    for needle in ["user 1", "4", "s", "logged in", "été"] {
+        let _ = part.select(&Filter::Contains(TextField::MessageOrContent, needle.to_owned()));
+    }
     for field in Field::ALL {
         let _ = part.select(&Filter::Prefix(*field, "v".to_owned()));
         let _ = part.count_by(*field, &all, &mut |_, _| {});
@@ -189,7 +198,7 @@ fn many_small_events(rows: u64) -> Vec<StoredEvent> {
         event.created_at_us = Some(1_700_000_000_000_000 + sequence.cast_signed());
         event.id = Some(EventId::from_u128(u128::from(random.next()) << 32));
         let mut bytes = Vec::new();
-        record::encode(&event, &mut bytes, |_, _| {});
+        record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
         Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
     });
     events.collect()
@@ -233,7 +242,7 @@ fn a_damaged_id_table_is_replaced_by_a_search() {
     let mut searched = 0;
     for (row, event) in (0..).zip(&built.events).step_by(1499) {
         let table = segment.ids.as_ref().unwrap();
-        searched += usize::from(table.find_in_table(&segment.file, event.id).is_err());
+        searched += usize::from(table.find_indexed(&segment.file, event.id).is_err());
         assert_eq!(segment.find_id(event.id).unwrap(), [row]);
     }
     assert!(searched > 0, "some of the buckets lie in the damaged chunk");

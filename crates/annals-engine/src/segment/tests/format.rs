@@ -24,7 +24,7 @@ fn the_worked_example_is_what_is_written() {
     event.created_at_us = Some(1_700_000_000_000_000);
     event.message = Some("hi");
     let mut bytes = Vec::new();
-    record::encode(&event, &mut bytes, |_, _| {});
+    record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
     let stored = Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(1).unwrap();
     write_segment(&path, 1, &[stored]);
     let written = dump(&std::fs::read(&path).unwrap());

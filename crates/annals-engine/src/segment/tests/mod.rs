@@ -80,8 +80,40 @@ fn text(random: &mut Random, name: &str) -> Option<String> {
     }
 }
 
+/// What the ids of a segment look like. Few distinct ones: repeats of an id are normal.
+#[derive(Clone, Copy, Debug)]
+enum Ids {
+    Made,
+    MadeOrGiven,
+    Object,
+    Hex24,
+    TimeUuid,
+    TimeUuidOrMade,
+}
+
+impl Ids {
+    fn random(random: &mut Random) -> Self {
+        let all = [Ids::Made, Ids::MadeOrGiven, Ids::Object, Ids::Hex24, Ids::TimeUuid, Ids::TimeUuidOrMade];
+        all[random.below(all.len() as u64) as usize]
+    }
+}
+
+fn random_id(random: &mut Random, created_at_us: i64, ids: Ids) -> Option<EventId> {
+    let number = u128::from(random.below(40));
+    let micros = created_at_us.cast_unsigned() + random.below(3_000_000);
+    let time_uuid = (u128::from(micros / 1000) << 80) | (7 << 76) | (number << 70) | (2 << 62) | number;
+    match ids {
+        Ids::Made => None,
+        Ids::MadeOrGiven => random.one_in(2).then(|| EventId::from_u128(number << 64)),
+        Ids::Object => Some(EventId::from_hex24((u128::from(micros / 1_000_000) << 64) | (number % 3) << 24 | number)),
+        Ids::Hex24 => Some(EventId::from_hex24(number << 30 | u128::from(random.below(1000)) << 60)),
+        Ids::TimeUuid => Some(EventId::from_u128(time_uuid)),
+        Ids::TimeUuidOrMade => random.one_in(2).then(|| EventId::from_u128(time_uuid)),
+    }
+}
+
 /// A random event as the log would give it back.
-fn random_event(random: &mut Random, created_at_us: i64, sequence: u64, given_ids: bool) -> StoredEvent {
+fn random_event(random: &mut Random, created_at_us: i64, sequence: u64, ids: Ids) -> StoredEvent {
     let mut singles: BTreeMap<Field, String> = BTreeMap::new();
     for field in Field::ALL.iter().filter(|field| field.values() == Values::Single) {
         let odds = if *field == Field::EventType { 1 } else { u64::from(field.number() % 5) + 1 };
@@ -93,6 +125,12 @@ fn random_event(random: &mut Random, created_at_us: i64, sequence: u64, given_id
             _ => {}
         }
     }
+    // One field that repeats another wherever it is, one that does so in every row.
+    let resource = singles.get(&Field::ResourceId).cloned().filter(|_| random.one_in(2));
+    singles.remove(&Field::ContainerId);
+    singles.extend(resource.map(|resource| (Field::ContainerId, resource)));
+    singles.remove(&Field::ActorId);
+    singles.extend(singles.get(&Field::UserId).cloned().map(|user| (Field::ActorId, user)));
     let mut lists: [Vec<String>; 2] = [Vec::new(), Vec::new()];
     for (list, field) in lists.iter_mut().zip([Field::RealmIds, Field::TargetUserIds]) {
         for _ in 0..random.below(4) {
@@ -119,19 +157,16 @@ fn random_event(random: &mut Random, created_at_us: i64, sequence: u64, given_id
     event.content = texts[1].as_deref();
     event.payload = texts[2].as_deref();
     event.user_agent = agent.as_deref();
-    if given_ids && random.one_in(2) {
-        // Few distinct ones: repeats of an id are normal.
-        event.id = Some(EventId::from_u128(u128::from(random.below(40)) << 64));
-    }
+    event.id = random_id(random, created_at_us, ids);
     let mut bytes = Vec::new();
-    record::encode(&event, &mut bytes, |_, _| {});
+    record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
     Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
 }
 
 /// Random events in segment order, their sequences starting behind `base_sequence`.
 pub(super) fn random_events(seed: u64, rows: u64, base_sequence: u64) -> Vec<StoredEvent> {
     let mut random = Random(seed);
-    let given_ids = random.one_in(2);
+    let ids = Ids::random(&mut random);
     let unit = [1, 1000, 1_000_000][random.below(3) as usize];
     let in_order = random.one_in(2);
     let mut events: Vec<StoredEvent> = (1..=rows)
@@ -139,7 +174,7 @@ pub(super) fn random_events(seed: u64, rows: u64, base_sequence: u64) -> Vec<Sto
             // Ties by the dozen; out of order by some hundred rows.
             let step = if in_order { number / 7 } else { (number + random.below(400)) / 7 };
             let created_at_us = 1_700_000_000_000_000 + i64::try_from(step).unwrap() * unit;
-            random_event(&mut random, created_at_us, base_sequence + number, given_ids)
+            random_event(&mut random, created_at_us, base_sequence + number, ids)
         })
         .collect();
     events.sort_by_key(|event| (event.created_at_us, event.sequence));
@@ -203,15 +238,22 @@ pub(super) fn meta(segment_id: u64) -> SegmentMeta {
 }
 
 pub(super) fn write_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
-    let mut texts = EventTexts(events);
-    let input = SegmentInput {
+    build_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+}
+
+/// The same as compaction writes it.
+pub(super) fn rewrite_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
+    rebuild_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+}
+
+fn input_of<'a>(events: &'a [StoredEvent], texts: &'a mut EventTexts<'_>) -> SegmentInput<'a> {
+    SegmentInput {
         created_at_us: events.iter().map(|event| event.created_at_us).collect(),
         sequences: events.iter().map(|event| event.sequence).collect(),
         ids: events.iter().map(|event| (!event.id_is_made()).then_some(event.id)).collect(),
         keywords: Field::ALL.iter().map(|field| keyword_input(events, *field)).collect(),
-        texts: &mut texts,
-    };
-    build_segment(&OsStorage::new(), path, &meta(segment_id), input).unwrap()
+        texts,
+    }
 }
 
 pub(super) fn open(path: &Path, segment_id: u64) -> Result<SealedSegment> {

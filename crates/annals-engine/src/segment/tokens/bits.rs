@@ -11,23 +11,37 @@ pub(super) const PLANE_SIZE: usize = GROUP_CODES / 8;
 pub(super) const CODE_WIDTH_MAX: u8 = 16;
 
 /// Mirrors a matrix of 8 by 8 bits at its diagonal: bit `8 * r + c` moves to bit `8 * c + r`.
-fn transpose(mut x: u64) -> u64 {
-    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)] {
-        let swapped = (x ^ (x >> shift)) & mask;
-        x ^= swapped ^ (swapped << shift);
-    }
-    x
+#[inline]
+fn transpose(x: u64) -> u64 {
+    let x = swap(x, 7, 0x00aa_00aa_00aa_00aa);
+    let x = swap(x, 14, 0x0000_cccc_0000_cccc);
+    swap(x, 28, 0x0000_0000_f0f0_f0f0)
+}
+
+/// Swaps the bits under `mask` with those `shift` above them.
+#[inline]
+fn swap(x: u64, shift: u32, mask: u64) -> u64 {
+    let swapped = (x ^ (x >> shift)) & mask;
+    x ^ swapped ^ (swapped << shift)
 }
 
 /// Appends a group; codes that are missing at its end are 0.
 pub(super) fn put_group(codes: &[u16; GROUP_CODES], width: usize, out: &mut Vec<u8>) {
     let mut planes = [[0_u8; PLANE_SIZE]; 16];
     for (column, octet) in codes.as_chunks::<8>().0.iter().enumerate() {
-        let low = transpose(u64::from_le_bytes(octet.map(|code| code.to_le_bytes()[0]))).to_le_bytes();
-        let high = transpose(u64::from_le_bytes(octet.map(|code| code.to_le_bytes()[1]))).to_le_bytes();
-        for (plane, byte) in planes.iter_mut().zip(low.into_iter().chain(high)) {
-            if let Some(slot) = plane.get_mut(column) {
-                *slot = byte;
+        let (mut low, mut high) = ([0_u8; 8], [0_u8; 8]);
+        for (code, (low, high)) in octet.iter().zip(low.iter_mut().zip(&mut high)) {
+            [*low, *high] = code.to_le_bytes();
+        }
+        let (first, second) = planes.split_at_mut(8);
+        for (plane, byte) in first.iter_mut().zip(transpose(u64::from_le_bytes(low)).to_le_bytes()) {
+            put(plane, column, byte);
+        }
+        if width > 8 {
+            for (plane, byte) in
+                second.iter_mut().zip(transpose(u64::from_le_bytes(high)).to_le_bytes()).take(width - 8)
+            {
+                put(plane, column, byte);
             }
         }
     }
@@ -36,25 +50,40 @@ pub(super) fn put_group(codes: &[u16; GROUP_CODES], width: usize, out: &mut Vec<
     }
 }
 
+#[inline]
+fn put(plane: &mut [u8; PLANE_SIZE], column: usize, byte: u8) {
+    if let Some(slot) = plane.get_mut(column % PLANE_SIZE) {
+        *slot = byte;
+    }
+}
+
 /// The eight codes from code `8 * column` of a group on.
 #[inline]
 pub(super) fn octet(group: &[u8], column: usize) -> [u16; 8] {
-    let mut low = [0_u8; 8];
-    let mut high = [0_u8; 8];
     let column = column % PLANE_SIZE;
     let planes = group.as_chunks::<PLANE_SIZE>().0;
-    for (slot, plane) in low.iter_mut().chain(&mut high).zip(planes) {
-        *slot = plane.get(column).copied().unwrap_or_default();
+    let (first, second) = planes.split_at_checked(8).unwrap_or((planes, &[]));
+    let low = gathered(first, column);
+    let mut codes = [0; 8];
+    for (code, low) in codes.iter_mut().zip(low) {
+        *code = u16::from(low);
     }
-    let low = transpose(u64::from_le_bytes(low)).to_le_bytes();
-    let mut codes = low.map(u16::from);
-    if planes.len() > 8 {
-        let high = transpose(u64::from_le_bytes(high)).to_le_bytes();
-        for (code, high) in codes.iter_mut().zip(high) {
+    if !second.is_empty() {
+        for (code, high) in codes.iter_mut().zip(gathered(second, column)) {
             *code |= u16::from(high) << 8;
         }
     }
     codes
+}
+
+/// Eight bits of each of up to eight planes, as the low bits of eight bytes.
+#[inline]
+fn gathered(planes: &[[u8; PLANE_SIZE]], column: usize) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    for (byte, plane) in bytes.iter_mut().zip(planes) {
+        *byte = plane.get(column).copied().unwrap_or_default();
+    }
+    transpose(u64::from_le_bytes(bytes)).to_le_bytes()
 }
 
 /// The codes of a group that are 0.
@@ -85,10 +114,25 @@ pub(super) fn inverted<const WIDTH: usize>(code: u16) -> [u128; WIDTH] {
 /// The codes of a group that equal one of `wanted`, given as [`inverted`].
 #[inline]
 pub(super) fn equal<const WIDTH: usize>(group: &[[u8; PLANE_SIZE]; WIDTH], wanted: &[[u128; WIDTH]]) -> u128 {
-    let planes = group.map(u128::from_le_bytes);
-    wanted.iter().fold(0, |any, inverted| {
-        any | planes.iter().zip(inverted).fold(u128::MAX, |all, (plane, inverted)| all & (plane ^ inverted))
-    })
+    let mut any = 0;
+    for inverted in wanted {
+        let mut all = u128::MAX;
+        for (plane, inverted) in group.iter().zip(inverted) {
+            all &= u128::from_le_bytes(*plane) ^ inverted;
+        }
+        any |= all;
+    }
+    any
+}
+
+/// The codes of a group that equal `code`, whatever its width.
+#[inline]
+pub(super) fn equal_to(group: &[u8], code: u16) -> u128 {
+    let mut all = u128::MAX;
+    for (plane, bit) in group.as_chunks::<PLANE_SIZE>().0.iter().zip(0..) {
+        all &= u128::from_le_bytes(*plane) ^ if code >> bit & 1 == 1 { 0 } else { u128::MAX };
+    }
+    all
 }
 
 #[cfg(test)]
@@ -107,6 +151,7 @@ mod tests {
             prop_assert_eq!(&read, &codes);
             let of = |wanted: u16| -> u128 { (0..).zip(&codes).map(|(at, code)| u128::from(*code == wanted) << at).sum() };
             prop_assert_eq!(zeroes(&group), of(0));
+            prop_assert_eq!(equal_to(&group, codes[99]), of(codes[99]));
             if width == 9 {
                 let planes = group.as_chunks::<PLANE_SIZE>().0.as_chunks::<9>().0;
                 let (first, second) = (codes[5], codes[77]);

@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::codec::{len_u64, put_varint};
 use crate::error::{Error, Result};
 
-use super::super::text::{BLOCK_ROWS_MAX, BLOCK_SIZE_TARGET, ZSTD_LEVEL};
-use super::TokenCoder;
+use super::super::blocks::{BLOCK_ROWS_MAX, BLOCK_SIZE_TARGET, ZSTD_LEVEL};
+use super::write::{Plan, TokenCoder};
 
 /// Rows after which the first decision falls.
 const SAMPLE_ROWS: u32 = 4096;
 /// Bytes of texts that are compressed at most to find out.
-const SAMPLE_SIZE_MAX: usize = 1 << 20;
+const SAMPLE_SIZE_MAX: usize = 128 << 10;
 /// What a row may cost more than in blocks: so much are reading it alone and searching without decoding worth.
 const EXTRA_PER_ROW: u64 = 3;
 
@@ -20,15 +20,16 @@ impl TokenCoder {
     pub(crate) fn gives_up(&mut self, path: &Path) -> Result<bool> {
         if self.rows() == SAMPLE_ROWS {
             // The words of the rows to come have mostly been seen: they will not make the dictionary grow as fast.
-            let (size, dictionary) = self.size();
+            let (size, dictionary) = self.size(&self.plan());
             return Ok(size - dictionary / 2 > self.allowed(path)?);
         }
         Ok(self.is_full())
     }
 
-    /// Whether the whole stream is better off than in blocks.
-    pub(crate) fn pays(&mut self, path: &Path) -> Result<bool> {
-        Ok(self.size().0 <= self.allowed(path)?)
+    /// How to write the whole stream; `None` if it is better off in blocks.
+    pub(crate) fn worth_it(&mut self, path: &Path) -> Result<Option<Plan>> {
+        let plan = self.plan();
+        Ok(if self.size(&plan).0 <= self.allowed(path)? { Some(plan) } else { None })
     }
 
     /// The most that tokens may take.

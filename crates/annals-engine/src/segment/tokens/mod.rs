@@ -19,7 +19,9 @@ mod write;
 
 pub(crate) use write::TokenCoder;
 
-use crate::codec::{len_u64, to_usize};
+use std::sync::OnceLock;
+
+use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
 
 use super::Stream;
@@ -33,8 +35,11 @@ use bits::{CODE_WIDTH_MAX, GROUP_CODES, PLANE_SIZE};
 const GROUP: u64 = 128;
 const _: () = assert!(GROUP_CODES == 128);
 
+/// Places of so many tokens, the most frequent ones, are kept once a row was read.
+const KEPT_TOKENS_MAX: u32 = 4096;
+
 /// A stream of tokens, read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct TokenColumn {
     rows: u32,
     /// Distinct tokens.
@@ -51,6 +56,8 @@ pub(crate) struct TokenColumn {
     rare_bases: FrameColumn,
     rare: PackedColumn,
     rare_len: u64,
+    /// Where each of the first tokens starts in `bytes`, and the end of the last of them.
+    kept: OnceLock<Box<[u32]>>,
 }
 
 /// The tokens and the text of a row, reused from row to row.
@@ -88,6 +95,7 @@ impl TokenColumn {
             rare_bases: FrameColumn::new(footer.require(SectionKind::RareBases, number)?, groups + 1)?,
             rare: PackedColumn::new(rare, rare.count)?,
             rare_len: rare.count,
+            kept: OnceLock::new(),
         }))
     }
 
@@ -150,12 +158,11 @@ impl TokenColumn {
                         out.push(self.common_token(file, *code)?);
                         continue;
                     }
-                    let index = match rare {
-                        Some(index) => index,
-                        None => {
-                            let before = bits::zeroes(bytes) & bits::low_bits(position % GROUP);
-                            self.rare_before(file, group)?.saturating_add(u64::from(before.count_ones()))
-                        }
+                    let index = if let Some(index) = rare {
+                        index
+                    } else {
+                        let before = bits::zeroes(bytes) & bits::low_bits(position % GROUP);
+                        self.rare_before(file, group)?.saturating_add(u64::from(before.count_ones()))
                     };
                     out.push(self.rare_token(file, index)?);
                     rare = Some(index + 1);
@@ -179,8 +186,15 @@ impl TokenColumn {
         }
         self.tokens_between(file, start, end, &mut buffer.tokens)?;
         buffer.text.clear();
+        let kept = self.kept(file)?;
+        let kept_bytes = file.bytes(&self.bytes, 0, row_usize(kept.last().copied().unwrap_or_default()))?;
         for token in &buffer.tokens {
-            buffer.text.extend_from_slice(self.token(file, *token)?);
+            let at = row_usize(*token);
+            let place = kept.get(at).zip(kept.get(at + 1)).map(|(start, end)| row_usize(*start)..row_usize(*end));
+            buffer.text.extend_from_slice(match place.and_then(|place| kept_bytes.get(place)) {
+                Some(token) => token,
+                None => self.token(file, *token)?,
+            });
             if buffer.text.len() > VALUE_SIZE_MAX + 1 {
                 return Err(too_long());
             }
@@ -188,6 +202,24 @@ impl TokenColumn {
         // Every token brought a space, the last one is too many.
         buffer.text.pop();
         Ok(Some(&buffer.text))
+    }
+
+    fn kept(&self, file: &CheckedFile) -> Result<&[u32]> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(kept);
+        }
+        let mut kept: Vec<u32> = vec![0];
+        for token in 0..self.common.min(KEPT_TOKENS_MAX) {
+            // Checked to lie in the section, one behind the other.
+            let len = self.token(file, token)?.len();
+            let (start, _) = self.starts.get_pair(file, u64::from(token))?;
+            let last = kept.last().copied().unwrap_or_default();
+            match u32::try_from(len).ok().and_then(|len| last.checked_add(len)) {
+                Some(end) if start == i64::from(last) => kept.push(end),
+                _ => return Err(file.contradicts(self.starts.section(), &format!("has a gap before token {token}"))),
+            }
+        }
+        Ok(self.kept.get_or_init(|| kept.into_boxed_slice()))
     }
 
     /// A token and the space behind it.

@@ -6,7 +6,7 @@ use super::super::checked::CheckedFile;
 use super::bits::{self, PLANE_SIZE};
 use super::pattern::TokenSet;
 use super::{GROUP, TokenColumn};
-use crate::codec::{len_u64, to_usize};
+use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::Result;
 
 /// Codes wanted at one of several consecutive positions; `None` = any.
@@ -87,38 +87,117 @@ fn scan_width<const WIDTH: usize>(
     Ok(())
 }
 
-/// The same for one set that is too large to be compared with code by code: reads every code, rare ones too.
+/// Which entries of the column of rare tokens are wanted.
+#[derive(Debug, Default)]
+pub(super) struct RareHits {
+    bits: Vec<u64>,
+    pub(super) count: u64,
+}
+
+impl RareHits {
+    /// Those that are in `set`.
+    pub(super) fn new(column: &TokenColumn, file: &CheckedFile, set: &TokenSet) -> Result<Self> {
+        let mut hits = Self { bits: Vec::with_capacity(to_usize(column.rare_len / 64 + 1)), count: 0 };
+        let (mut word, mut filled) = (0, 0);
+        column.rare.scan(file, |beyond| {
+            let hit = u64::from(set.contains(column.common.saturating_add(beyond)));
+            hits.count += hit;
+            word |= hit << filled;
+            filled += 1;
+            if filled == u64::BITS {
+                hits.bits.push(std::mem::take(&mut word));
+                filled = 0;
+            }
+        })?;
+        hits.bits.push(word);
+        Ok(hits)
+    }
+
+    #[inline]
+    fn contains(&self, index: u64) -> bool {
+        self.bits.get(to_usize(index / 64)).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// The entries, ascending.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = u64> {
+        (0_u64..).zip(&self.bits).flat_map(|(at, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(at * 64 + u64::from(bit))
+            })
+        })
+    }
+
+    /// The positions of a group whose rare tokens are wanted; `next` counts the rare tokens passed.
+    fn of_group(&self, mut zeroes: u128, next: &mut u64) -> u128 {
+        let mut found = 0;
+        while zeroes != 0 {
+            let bit = zeroes & zeroes.wrapping_neg();
+            if self.contains(*next) {
+                found |= bit;
+            }
+            *next += 1;
+            zeroes ^= bit;
+        }
+        found
+    }
+}
+
+/// [`scan`] for one set, with the rare tokens found put where they stand.
+pub(super) fn add_rare(
+    column: &TokenColumn,
+    file: &CheckedFile,
+    groups: Range<u64>,
+    wanted: &[Wanted; 1],
+    rare: &RareHits,
+    mut emit: impl FnMut(u64, u128) -> Result<()>,
+) -> Result<()> {
+    let mut next = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
+    let codes = wanted.iter().flatten().flatten();
+    let codes: Vec<u16> = codes.copied().collect();
+    for group in groups {
+        let bytes = column.group(file, group)?;
+        let mut found = rare.of_group(bits::zeroes(bytes) & column.in_group(group), &mut next);
+        for code in &codes {
+            found |= bits::equal_to(bytes, *code);
+        }
+        if found != 0 {
+            emit(group, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for a set that is too large to be compared with code by code: reads every code.
 pub(super) fn walk(
     column: &TokenColumn,
     file: &CheckedFile,
     groups: Range<u64>,
     set: &TokenSet,
+    rare: &RareHits,
     mut emit: impl FnMut(u64, u128) -> Result<()>,
 ) -> Result<()> {
-    // By code; what stands at 0 is not asked.
-    let codes: Vec<bool> =
-        (0..=column.common).map(|code| code.checked_sub(1).is_some_and(|token| set.contains(token))).collect();
-    let mut rare = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
+    // By code, a byte each; what stands at 0 is looked at below.
+    let mut passes = vec![0_u8; row_usize(column.common) + 1];
+    for token in &set.common {
+        if let Some(slot) = passes.get_mut(row_usize(*token) + 1) {
+            *slot = 1;
+        }
+    }
+    let mut next = if groups.is_empty() { 0 } else { column.rare_before(file, groups.start)? };
     for group in groups {
         let bytes = column.group(file, group)?;
-        let mut found = 0_u128;
-        for octet in 0..PLANE_SIZE {
-            for (bit, code) in (octet * 8..).zip(bits::octet(bytes, octet)) {
-                found |= u128::from(codes.get(usize::from(code)).copied().unwrap_or_default()) << bit;
+        let mut found = [0_u8; PLANE_SIZE];
+        for (octet, found) in found.iter_mut().enumerate() {
+            for (bit, code) in bits::octet(bytes, octet).into_iter().enumerate() {
+                *found |= passes.get(usize::from(code)).copied().unwrap_or_default() << bit;
             }
         }
-        let mut zeroes = bits::zeroes(bytes) & column.in_group(group);
-        if set.rare == 0 {
-            zeroes = 0;
-        }
-        while zeroes != 0 {
-            let token = column.rare_token(file, rare)?;
-            rare += 1;
-            let bit = zeroes & zeroes.wrapping_neg();
-            if set.contains(token) {
-                found |= bit;
-            }
-            zeroes ^= bit;
+        let mut found = u128::from_le_bytes(found);
+        if rare.count > 0 {
+            found |= rare.of_group(bits::zeroes(bytes) & column.in_group(group), &mut next);
         }
         if found != 0 {
             emit(group, found)?;

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use memchr::memchr_iter;
+
 use super::super::checked::CheckedFile;
 use super::super::sealed::compact_rows;
 use super::pattern::{Pattern, Piece, TokenSet, dictionary_size};
 use super::rows::Steps;
-use super::scan::{Wanted, scan, walk};
+use super::scan::{RareHits, Wanted, add_rare, scan, walk};
 use super::{GROUP, RowBuffer, TokenColumn};
 use crate::codec::len_u64;
 use crate::error::Result;
@@ -37,7 +39,7 @@ impl TokenColumn {
         if matches!(test, TextTest::Contains(_)) && test.wanted().is_empty() {
             return self.rows_with_text(file, candidates);
         }
-        let too_long = test.wanted().iter().filter(|byte| **byte == b' ').count() >= PIECES_MAX;
+        let too_long = memchr_iter(b' ', test.wanted()).count() >= PIECES_MAX;
         if too_long || row_count(candidates) <= FEW_ROWS + dictionary_size(self) / SEARCHED_PER_ROW {
             return self.decoded(file, candidates, test);
         }
@@ -95,7 +97,7 @@ impl TokenColumn {
     }
 
     fn rows_with_text(&self, file: &CheckedFile, candidates: &RowSet) -> Result<RowSet> {
-        let mut steps = Steps::new(self.row_starts, u64::from(self.rows), file);
+        let mut steps = Steps::new(self.row_starts, u64::from(self.rows), self.total, file);
         let mut rows = Vec::new();
         for row in candidates.iter() {
             if steps.entry(u64::from(row))? != steps.entry(u64::from(row) + 1)? {
@@ -119,52 +121,55 @@ struct Search<'a> {
     groups: Range<u64>,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// The rows that hold a token of `set`.
     fn one(&self, set: &TokenSet) -> Result<RowSet> {
-        let rare = if set.rare > 0 { self.rare_positions(set)? } else { Some(Vec::new()) };
+        let column = self.column;
+        let rare = if set.rare > 0 { RareHits::new(column, self.file, set)? } else { RareHits::default() };
+        let few = rare.count <= column.rare_len / RARE_DENSITY + 16;
         let mut hits = Hits::new(self);
-        let Some(rare) = rare.filter(|_| set.common.len() <= COMPARED_MAX) else {
-            walk(self.column, self.file, self.groups.clone(), set, |group, found| hits.take(group, found))?;
-            return Ok(compact_rows(hits.rows, self.column.rows));
-        };
-        if !set.common.is_empty() {
-            let wanted = [Some(codes(set).collect())];
-            scan(self.column, self.file, self.groups.clone(), &wanted, |group, found| hits.take(group, found))?;
+        if set.common.len() > COMPARED_MAX {
+            walk(column, self.file, self.groups.clone(), set, &rare, |group, found| hits.take(group, found))?;
+            return Ok(hits.into_rows());
         }
-        let found = compact_rows(hits.rows, self.column.rows);
-        if rare.is_empty() {
+        let wanted = [Some(codes(set).collect())];
+        if !few {
+            add_rare(column, self.file, self.groups.clone(), &wanted, &rare, |group, found| hits.take(group, found))?;
+            return Ok(hits.into_rows());
+        }
+        if !set.common.is_empty() {
+            scan(column, self.file, self.groups.clone(), &wanted, |group, found| hits.take(group, found))?;
+        }
+        let found = hits.into_rows();
+        if rare.count == 0 {
             return Ok(found);
         }
-        let mut hits = Hits::new(self);
-        for position in rare {
-            hits.take(position / GROUP, 1 << (position % GROUP))?;
-        }
-        Ok(found.union(&compact_rows(hits.rows, self.column.rows)))
+        Ok(found.union(&self.rows_of(&rare)?))
     }
 
-    /// Where the rare tokens of a set stand; `None` if there are so many that passing over all codes is cheaper.
-    fn rare_positions(&self, set: &TokenSet) -> Result<Option<Vec<u64>>> {
-        let column = self.column;
-        let most = column.rare_len / RARE_DENSITY + 16;
-        let mut indexes = Vec::new();
-        let mut index = 0_u64;
-        column.rare.scan(self.file, |beyond| {
-            if set.contains(column.common.saturating_add(beyond)) && len_u64(indexes.len()) <= most {
-                indexes.push(index);
-            }
-            index += 1;
-        })?;
-        if len_u64(indexes.len()) > most {
-            return Ok(None);
+    /// The rows in which the rare tokens found stand.
+    fn rows_of(&self, rare: &RareHits) -> Result<RowSet> {
+        let mut hits = Hits::new(self);
+        for position in self.positions_of(rare)? {
+            hits.take(position / GROUP, 1 << (position % GROUP))?;
         }
+        Ok(hits.into_rows())
+    }
+
+    /// Where the rare tokens found stand among all codes.
+    fn positions_of(&self, rare: &RareHits) -> Result<Vec<u64>> {
+        let column = self.column;
+        let mut indexes: Vec<u64> = rare.indexes().collect();
         let groups = column.total.div_ceil(GROUP);
-        let mut bases = Steps::new(column.rare_bases, groups, self.file);
+        let mut bases = Steps::new(column.rare_bases, groups, column.rare_len, self.file);
         for slot in &mut indexes {
             let step = bases.find(*slot)?;
             let mut zeroes = super::bits::zeroes(column.group(self.file, step.index)?) & column.in_group(step.index);
             for _ in step.start..*slot {
-                zeroes &= zeroes.wrapping_sub(1);
+                if zeroes == 0 {
+                    break;
+                }
+                zeroes &= zeroes - 1;
             }
             if zeroes == 0 {
                 return Err(self
@@ -173,7 +178,7 @@ impl<'a> Search<'a> {
             }
             *slot = step.index * GROUP + u64::from(zeroes.trailing_zeros());
         }
-        Ok(Some(indexes))
+        Ok(indexes)
     }
 
     /// The rows that hold all pieces one behind the other; `None` if no piece narrows the search.
@@ -191,7 +196,7 @@ impl<'a> Search<'a> {
         scan(self.column, self.file, self.groups.clone(), &wanted, |group, found| {
             hits.take_pieces(group, found, before)
         })?;
-        Ok(Some(compact_rows(hits.rows, self.column.rows)))
+        Ok(Some(hits.into_rows()))
     }
 
     /// The rows of a piece that only few rare tokens match.
@@ -201,12 +206,9 @@ impl<'a> Search<'a> {
             if !set.common.is_empty() {
                 continue;
             }
-            if let Some(positions) = self.rare_positions(set)? {
-                let mut hits = Hits::new(self);
-                for position in positions {
-                    hits.take(position / GROUP, 1 << (position % GROUP))?;
-                }
-                return Ok(Some(compact_rows(hits.rows, self.column.rows)));
+            let rare = RareHits::new(self.column, self.file, set)?;
+            if rare.count <= self.column.rare_len / RARE_DENSITY + 16 {
+                return self.rows_of(&rare).map(Some);
             }
         }
         Ok(None)
@@ -241,8 +243,12 @@ struct Hits<'a> {
 impl<'a> Hits<'a> {
     fn new(search: &'a Search<'a>) -> Self {
         let column = search.column;
-        let steps = Steps::new(column.row_starts, u64::from(column.rows), search.file);
+        let steps = Steps::new(column.row_starts, u64::from(column.rows), column.total, search.file);
         Self { search, steps, rows: Vec::new(), end: 0, window: Vec::new() }
+    }
+
+    fn into_rows(self) -> RowSet {
+        compact_rows(self.rows, self.search.column.rows)
     }
 
     fn push(&mut self, row: u64, end: u64) {

@@ -1,23 +1,42 @@
 //! A column of tokens gives back what was written, and searching it agrees with searching the texts.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers of a test are small")]
+
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
+use super::super::layout::CHUNK_SIZE;
 use super::super::sealed::Ends;
 use super::super::tests::{Random, STORE, meta};
 use super::super::writer::SegmentWriter;
 use super::*;
-use crate::filter::text::{Needle, TextTest};
+use crate::error::ErrorKind;
+use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 use crate::storage::{OsStorage, Storage};
 
 /// A file with nothing but one column of tokens in it.
-pub(super) struct Fixture {
-    pub(super) file: CheckedFile,
-    pub(super) column: TokenColumn,
+struct Fixture {
+    file: CheckedFile,
+    column: TokenColumn,
+    footer: Footer,
     _folder: tempfile::TempDir,
 }
 
-pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
+impl Fixture {
+    /// The column once more, with nothing kept.
+    fn column(&self) -> TokenColumn {
+        TokenColumn::new(&self.footer, Stream::Message).unwrap().unwrap()
+    }
+
+    /// What lies under checksums.
+    fn bytes(&self) -> Vec<u8> {
+        std::fs::read(self.file.path()).unwrap()[..self.footer.data_end as usize].to_vec()
+    }
+}
+
+fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("1.seg");
     let storage = OsStorage::new();
@@ -27,7 +46,8 @@ pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
         coder.push(text.as_deref().map(str::as_bytes));
     }
     let rows = coder.rows();
-    coder.write(&mut writer, Stream::Message).unwrap();
+    let plan = coder.plan();
+    coder.write(&plan, &mut writer, Stream::Message).unwrap();
     let footer = Footer {
         rows,
         created_at_min_us: 0,
@@ -46,7 +66,7 @@ pub(super) fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
     let ends = Ends::read(&map, &map, 0, (STORE, 1), None).unwrap();
     let column = TokenColumn::new(&ends.footer, Stream::Message).unwrap().unwrap();
     let file = CheckedFile::new(map, &path, to_usize(ends.footer.data_end), ends.crcs);
-    Fixture { file, column, _folder: folder }
+    Fixture { file, column, footer: ends.footer, _folder: folder }
 }
 
 /// Words of which few are frequent and many rare, with everything that could be split or folded wrongly.
@@ -127,9 +147,9 @@ fn check(seed: u64, rows: u64, distinct: u64) {
     }
     for _ in 0..40 {
         let needle = needle(&mut random, &texts);
-        let tests = [TextTest::Contains(Needle::new(&needle)), TextTest::Equals(needle.as_bytes())];
+        let questions = [TextTest::contains(&needle), TextTest::Equals(needle.as_bytes())];
         let candidates = candidates(&mut random, rows as u32);
-        for test in tests {
+        for test in questions {
             let found = column.search(file, &candidates, &test).unwrap();
             let decoded = column.decoded(file, &candidates, &test).unwrap();
             assert_eq!(found, decoded, "seed {seed}: {test:?} among {} rows", candidates.len());
@@ -155,4 +175,77 @@ proptest! {
 fn long_columns_agree_as_well() {
     check(1, 6_000, 3_000);
     check(2, 5_000, 60);
+}
+
+/// Asks a column whose bytes may be anything, behind right checksums, for everything.
+fn ask(fixture: &Fixture, bytes: Vec<u8>) {
+    let crcs = bytes.chunks(CHUNK_SIZE).map(crc32fast::hash).collect();
+    let (column, len) = (fixture.column(), bytes.len());
+    let file = CheckedFile::new(Arc::new(bytes), fixture.file.path(), len, crcs);
+    let rows = fixture.footer.rows;
+    let all = RowSet::from_range(0..rows);
+    let mut buffer = RowBuffer::default();
+    let mut readable = true;
+    for row in 0..rows {
+        readable &= column.text(&file, row, &mut buffer).is_ok();
+    }
+    let sound = readable && column.verify(&file).is_ok();
+    for needle in ["", "w", "w1 w2", "1", "12", "host1 w", "é", "w1"] {
+        for test in [TextTest::contains(needle), TextTest::Equals(needle.as_bytes())] {
+            match column.search(&file, &all, &test) {
+                Ok(found) if sound => assert_eq!(found, column.decoded(&file, &all, &test).unwrap()),
+                Ok(found) => assert!(found.iter().all(|row| row < rows)),
+                Err(error) => assert!(!sound && error.kind() == ErrorKind::Corrupt, "{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_say_anything_cause_no_panic_and_what_verifies_is_found() {
+    let mut random = Random(9);
+    let texts: Vec<Option<String>> = (0..150).map(|_| text(&mut random, 50)).collect();
+    let fixture = fixture(texts.into_iter());
+    let sound = fixture.bytes();
+    ask(&fixture, sound.clone());
+    let first = fixture.footer.sections.first().unwrap().offset as usize;
+    for position in (first..sound.len()).step_by(5) {
+        let mut bytes = sound.clone();
+        bytes[position] ^= 1 << random.below(8);
+        ask(&fixture, bytes);
+    }
+    for _ in 0..100 {
+        let mut bytes = sound.clone();
+        for _ in 0..20 {
+            let position = first + random.below((sound.len() - first) as u64) as usize;
+            bytes[position] = random.next() as u8;
+        }
+        ask(&fixture, bytes);
+    }
+}
+
+#[test]
+fn a_footer_that_contradicts_itself_is_refused() {
+    let mut random = Random(4);
+    let fixture = fixture((0..200).map(|_| text(&mut random, 50)));
+    for index in 0..fixture.footer.sections.len() {
+        let changes: [fn(&mut Section); 5] = [
+            |section| section.count += 1,
+            |section| section.count = u64::MAX,
+            |section| section.len = 0,
+            |section| section.width = section.width.wrapping_add(17),
+            |section| section.kind = 99,
+        ];
+        let mut refused = 0;
+        for change in changes {
+            let mut footer = fixture.footer.clone();
+            change(&mut footer.sections[index]);
+            match TokenColumn::new(&footer, Stream::Message) {
+                Err(error) => refused += usize::from(error.kind() == ErrorKind::Corrupt),
+                // Without its codes the stream is none of tokens.
+                Ok(column) => refused += usize::from(column.is_none()),
+            }
+        }
+        assert!(refused >= 3, "section {index}: {refused} of {} are noticed", changes.len());
+    }
 }

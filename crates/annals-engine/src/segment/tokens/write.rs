@@ -32,7 +32,7 @@ pub(crate) struct TokenCoder {
 }
 
 /// How tokens become codes.
-struct Plan {
+pub(crate) struct Plan {
     /// Tokens, the most frequent first.
     order: Vec<u32>,
     width: u8,
@@ -79,9 +79,8 @@ impl TokenCoder {
         out.pop().is_some()
     }
 
-    /// About the bytes this would take, and how many of them are its dictionary.
-    pub(crate) fn size(&self) -> (u64, u64) {
-        let plan = self.plan();
+    /// About the bytes this would take as planned, and how many of them are its dictionary.
+    pub(super) fn size(&self, plan: &Plan) -> (u64, u64) {
         let distinct = len_u64(plan.order.len());
         let codes = len_u64(self.ids.len()) * u64::from(plan.width) + plan.rare * u64::from(plan.rare_width());
         let dictionary = len_u64(self.interner.size_bytes()) + distinct + SECTIONS_SIZE;
@@ -89,7 +88,7 @@ impl TokenCoder {
     }
 
     /// The width for which codes and rare tokens together take the fewest bits.
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let mut counts = vec![0_u32; self.interner.len()];
         for id in &self.ids {
             if let Some(count) = counts.get_mut(row_usize(*id)) {
@@ -119,9 +118,8 @@ impl TokenCoder {
     }
 
     /// Writes the stream.
-    pub(crate) fn write(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
+    pub(crate) fn write(self, plan: &Plan, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         let number = stream.number();
-        let plan = self.plan();
         self.write_dictionary(writer, number, &plan.order)?;
         let mut ranks = vec![0_u32; plan.order.len()];
         for (rank, id) in (0..).zip(&plan.order) {

@@ -17,6 +17,8 @@ mod partial;
 
 const DURABILITY: &str = "durability";
 const PARTIAL: &str = "partial";
+/// Bytes of a body that are parsed before other connections of the thread have their turn.
+const PARSED_SIZE_MAX: usize = 256 << 10;
 
 /// The form of a body's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ pub(crate) async fn ingest(request: Request) -> Answer {
             Err(Failure::invalid("Idempotency-Key", "cannot be given with partial=true: give the events ids"))
         }
         (true, None) if form == Form::Lines => partial::ingest(request, coding, how).await,
+        (partial, None) if form == Form::Lines && coding == Coding::Plain => as_it_comes(request, how, partial).await,
         (partial, key) => whole(request, form, coding, how, key, partial).await,
     }
 }
@@ -95,8 +98,8 @@ async fn whole(
     let size_max = limits.ingest_size_max;
     let memory =
         state.ingest_memory(body::announced_size(&request.headers).filter(|_| coding == Coding::Plain)).await?;
-    let mut pieces = Pieces::new(request.body, limits.body_pause_max);
-    let packed = body::read_all(&mut pieces, &request.headers, size_max).await?;
+    let pieces = Pieces::new(request.body, limits.body_pause_max);
+    let packed = body::read_all(pieces, &request.headers, size_max).await?;
     state
         .write(move |state| {
             // Held by the thread, not by the client, who may leave before it is done.
@@ -109,6 +112,49 @@ async fn whole(
         .await
 }
 
+/// Parses plain lines while they arrive, then appends all of them, or with `partial` what is good. The events
+/// are held as they will be stored, and never the body.
+async fn as_it_comes(request: Request, how: AppendOptions, partial: bool) -> Answer {
+    let (state, caller) = (request.state, request.caller);
+    let limits = state.limits();
+    let memory = state.ingest_memory(body::announced_size(&request.headers)).await?;
+    let mut pieces =
+        Pieces::new(request.body, limits.body_pause_max).limited(&request.headers, limits.ingest_size_max)?;
+    let foreign = tenancy::Guard::new(&state, &caller);
+    let mut feed = annals_json::LineFeed::into_batch(state.engine().spare_batch());
+    while let Some(piece) = pieces.next().await? {
+        let mut parts = piece.chunks(PARSED_SIZE_MAX).peekable();
+        while let Some(part) = parts.next() {
+            feed.take(part, &hook(&state, &foreign));
+            if parts.peek().is_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+        // ORDER: gone before the next one is asked for, which then comes in the same memory.
+        drop(piece);
+        // Other connections of this thread have their turn.
+        tokio::task::yield_now().await;
+    }
+    let parsed = feed.end(&hook(&state, &foreign));
+    let first_foreign = foreign.first();
+    state
+        .write(move |state| {
+            // Held by the thread, not by the client, who may leave before it is done.
+            let _held = memory;
+            store(state, parsed, first_foreign, &how, partial)
+        })
+        .await
+}
+
+/// What the server asks of each event once it is filled in.
+fn hook<'g>(state: &AppState, foreign: &'g tenancy::Guard<'g>) -> impl annals_json::Hook + use<'g> {
+    let latest_us = state.engine().latest_created_at_us();
+    move |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| {
+        event.check_not_after(latest_us)?;
+        foreign.admit(event, line.number)
+    }
+}
+
 fn append(
     state: &AppState,
     caller: &Principal,
@@ -118,16 +164,23 @@ fn append(
     partial: bool,
 ) -> Answer {
     let foreign = tenancy::Guard::new(state, caller);
-    let latest_us = state.engine().latest_created_at_us();
-    let hook = |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| {
-        event.check_not_after(latest_us)?;
-        foreign.admit(event, line.number)
-    };
+    let hook = hook(state, &foreign);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut parsed = match form {
+    let parsed = match form {
         Form::Lines => annals_json::parse_ndjson_with(plain, threads, &hook),
         Form::Json => annals_json::parse_json_with(plain, &hook),
     };
+    store(state, parsed, foreign.first(), how, partial)
+}
+
+/// Appends what was parsed, unless it is too much or, without `partial`, anything is wrong with it.
+fn store(
+    state: &AppState,
+    mut parsed: annals_json::Parsed,
+    first_foreign: Option<String>,
+    how: &AppendOptions,
+    partial: bool,
+) -> Answer {
     let events_max = state.limits().ingest_events_max;
     if parsed.too_large || parsed.lines > u64::try_from(events_max).unwrap_or(u64::MAX) {
         return Err(Failure::too_large(format!(
@@ -136,7 +189,7 @@ fn append(
     }
     let mut tally = Tally::default();
     if parsed.rejected > 0 && !partial {
-        if let Some(sentence) = foreign.first() {
+        if let Some(sentence) = first_foreign {
             return Err(Failure::forbidden(sentence));
         }
         tally.refused(&mut parsed);

@@ -1,0 +1,265 @@
+//! The keyword fields of a segment under construction: dictionaries, code columns, postings.
+
+use crate::codec::{len_u32, row_usize};
+use crate::error::{Error, Result};
+use crate::field::{Field, VALUES_MAX, Values};
+
+use super::dictionary::SortedTerms;
+use super::layout::{FieldEntry, Section, SectionKind};
+use super::row_values;
+use super::writer::SegmentWriter;
+use super::{KeywordCodes, KeywordInput, packed, postings};
+
+/// The most terms that are counted twice over: both counts of all stay in the fastest cache.
+const SIDE_BY_SIDE_MAX: usize = 1024;
+
+/// A field that was looked through.
+struct Checked<'a> {
+    field: Field,
+    terms: Vec<&'a [u8]>,
+    codes: Vec<u32>,
+    /// Where the codes of each row end, of a field of several values.
+    ends: Option<Vec<u32>>,
+    /// How often each code occurs; 0 stands for absent.
+    counts: Vec<u32>,
+    /// The field, by its place, that has the same value in every row in which this one has any.
+    same_as: Option<usize>,
+}
+
+/// Writes the fields, which ascend; those that no row has are left out.
+pub(crate) fn write(writer: &mut SegmentWriter, inputs: Vec<KeywordInput<'_>>, rows: u32) -> Result<Vec<FieldEntry>> {
+    let checked: Result<Vec<Checked<'_>>> = inputs.into_iter().map(|input| Checked::new(input, rows)).collect();
+    let mut checked = checked?;
+    checked.retain(|field| field.values(rows) > 0);
+    find_repeats(&mut checked);
+    let mut entries: Vec<FieldEntry> = Vec::with_capacity(checked.len());
+    let repeated: Vec<Option<(Field, u32)>> = checked
+        .iter()
+        .map(|field| checked.get(field.same_as?).map(|repeated| (repeated.field, repeated.values(rows))))
+        .collect();
+    for (field, repeated) in checked.into_iter().zip(repeated) {
+        entries.push(match repeated {
+            Some(repeated) => field.write_presence(writer, repeated, rows)?,
+            None => field.write(writer, rows)?,
+        });
+    }
+    // What repeats a field has that one's terms.
+    let terms: Vec<(u8, u32)> = entries.iter().map(|entry| (entry.field, entry.terms)).collect();
+    for entry in entries.iter_mut().filter(|entry| entry.same_as != 0) {
+        let of = terms.iter().find(|(field, _)| *field == entry.same_as);
+        entry.terms = of.map_or(0, |(_, terms)| *terms);
+    }
+    Ok(entries)
+}
+
+impl<'a> Checked<'a> {
+    fn new(input: KeywordInput<'a>, rows: u32) -> Result<Self> {
+        let KeywordInput { field, terms, codes } = input;
+        let (codes, ends) = match codes {
+            KeywordCodes::Single(codes) => (codes, None),
+            KeywordCodes::Multiple { ends, codes } => (codes, Some(ends)),
+        };
+        check_shape(field, rows, &codes, ends.as_deref())?;
+        let counts = count(&codes, terms.len(), field)?;
+        Ok(Self { field, terms, codes, ends, counts, same_as: None })
+    }
+
+    fn term(&self, code: u32) -> Option<&[u8]> {
+        self.terms.get(row_usize(code.wrapping_sub(1))).copied()
+    }
+
+    fn values(&self, rows: u32) -> u32 {
+        let absent = self.counts.first().copied().unwrap_or(0);
+        if self.ends.is_some() { len_u32(self.codes.len()) } else { rows - absent.min(rows) }
+    }
+
+    /// Writes which rows have a value, which is that of the field `repeated`, unless all that have one in the other
+    /// do: as many.
+    fn write_presence(mut self, writer: &mut SegmentWriter, repeated: (Field, u32), rows: u32) -> Result<FieldEntry> {
+        let values = self.values(rows);
+        let (field, of_repeated) = repeated;
+        if values != of_repeated {
+            for code in &mut self.codes {
+                *code = (*code).min(1);
+            }
+            let mut section = Section::new(SectionKind::Codes, self.field.number(), 0);
+            let bytes = packed::pack(&mut section, &self.codes);
+            writer.section(section, &bytes)?;
+        }
+        // The number of terms is filled in when that of `repeated` is known.
+        Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: field.number() })
+    }
+
+    fn write(mut self, writer: &mut SegmentWriter, rows: u32) -> Result<FieldEntry> {
+        let number = self.field.number();
+        let values = self.values(rows);
+        let sorted = SortedTerms::new(&self.terms, &self.counts).map_err(|error| error.of_field(self.field))?;
+        let mut new_codes = vec![0_u32; self.counts.len()];
+        let mut sizes = Vec::with_capacity(sorted.codes.len());
+        for (new_code, old_code) in (1..).zip(&sorted.codes) {
+            let old_code = row_usize(*old_code);
+            if let Some(slot) = new_codes.get_mut(old_code) {
+                *slot = new_code;
+            }
+            sizes.push(self.counts.get(old_code).copied().unwrap_or(0));
+        }
+        for code in &mut self.codes {
+            *code = new_codes.get(row_usize(*code)).copied().unwrap_or(0);
+        }
+        sorted.write(writer, number, &self.terms)?;
+        let mut section = Section::new(SectionKind::Codes, number, 0);
+        let packed_codes = packed::pack(&mut section, &self.codes);
+        writer.section(section, &packed_codes)?;
+        let rows_with_value = match &self.ends {
+            Some(ends) => row_values::write(writer, number, ends)?,
+            None => values,
+        };
+        let by_term = ByTerm::new(&sizes, &self.codes, self.ends.as_deref());
+        postings::write(writer, number, rows, by_term.iter())?;
+        Ok(FieldEntry { field: number, terms: len_u32(sizes.len()), rows: rows_with_value, values, same_as: 0 })
+    }
+}
+
+/// Finds the fields that have the value of another one wherever they have any.
+fn find_repeats(fields: &mut [Checked<'_>]) {
+    for index in 0..fields.len() {
+        // What is repeated has its own columns.
+        if fields.iter().any(|field| field.same_as == Some(index)) {
+            continue;
+        }
+        let same_as = fields.get(index).and_then(|field| {
+            let mut others = fields.iter().enumerate();
+            let found = others.find(|(at, other)| *at != index && other.same_as.is_none() && repeats(other, field));
+            found.map(|(at, _)| at)
+        });
+        if let Some(field) = fields.get_mut(index) {
+            field.same_as = same_as;
+        }
+    }
+}
+
+/// Whether `field` has the value of `other` in every row in which it has any. Most pairs differ in the first such.
+fn repeats(other: &Checked<'_>, field: &Checked<'_>) -> bool {
+    if field.ends.is_some() || other.ends.is_some() || other.counts.first() > field.counts.first() {
+        return false;
+    }
+    let mut pairs = other.codes.iter().zip(&field.codes).filter(|(_, code)| **code != 0);
+    let equal = |theirs: u32, own: u32| theirs != 0 && other.term(theirs) == field.term(own);
+    if !pairs.clone().next().is_some_and(|(theirs, own)| equal(*theirs, *own)) {
+        return false;
+    }
+    let mut known = vec![0_u32; field.terms.len() + 1];
+    pairs.all(|(theirs, own)| match known.get_mut(row_usize(*own)) {
+        Some(slot) if *slot == 0 => {
+            *slot = *theirs;
+            equal(*theirs, *own)
+        }
+        Some(slot) => *slot == *theirs,
+        None => false,
+    })
+}
+
+fn check_shape(field: Field, rows: u32, codes: &[u32], ends: Option<&[u32]>) -> Result<()> {
+    let wrong = |what: &str| Err(Error::invalid_input(format!("{field} of a segment to be built {what}")));
+    match (field.values(), ends) {
+        (Values::Single, None) if codes.len() == row_usize(rows) => Ok(()),
+        (Values::Multiple, Some(ends)) => {
+            let mut start = 0;
+            for end in ends {
+                let of_row = codes.get(row_usize(start)..row_usize(*end)).unwrap_or_default();
+                let distinct = match of_row {
+                    [] | [_] => true,
+                    of_row => of_row.iter().enumerate().all(|(at, code)| !of_row.iter().take(at).any(|c| c == code)),
+                };
+                if of_row.len() != row_usize(end.wrapping_sub(start)) || of_row.len() > VALUES_MAX || !distinct {
+                    return wrong("has a row with impossible values");
+                }
+                start = *end;
+            }
+            let complete = ends.len() == row_usize(rows) && row_usize(start) == codes.len() && !codes.contains(&0);
+            if complete { Ok(()) } else { wrong("has values outside of its rows") }
+        }
+        _ => wrong("has not one code per row"),
+    }
+}
+
+/// How often each code occurs; 0 stands for absent.
+fn count(codes: &[u32], terms: usize, field: Field) -> Result<Vec<u32>> {
+    let unknown = |code: u32| Error::invalid_input(format!("{field} has code {code}, but {terms} terms"));
+    if terms > SIDE_BY_SIDE_MAX {
+        let mut counts = vec![0_u32; terms + 1];
+        for code in codes {
+            *counts.get_mut(row_usize(*code)).ok_or_else(|| unknown(*code))? += 1;
+        }
+        return Ok(counts);
+    }
+    // Two counts of each side by side: equal neighbours, likely among few terms, do not wait for each other.
+    let mut counts = vec![[0_u32; 2]; terms + 1];
+    let (pairs, rest) = codes.as_chunks::<2>();
+    for [even, odd] in pairs {
+        let [count, _] = counts.get_mut(row_usize(*even)).ok_or_else(|| unknown(*even))?;
+        *count += 1;
+        let [_, count] = counts.get_mut(row_usize(*odd)).ok_or_else(|| unknown(*odd))?;
+        *count += 1;
+    }
+    for code in rest {
+        let [count, _] = counts.get_mut(row_usize(*code)).ok_or_else(|| unknown(*code))?;
+        *count += 1;
+    }
+    Ok(counts.into_iter().map(|[even, odd]| even + odd).collect())
+}
+
+/// Rows grouped by term in two arrays: one counting sort instead of a list per term.
+struct ByTerm {
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl ByTerm {
+    fn new(sizes: &[u32], codes: &[u32], ends: Option<&[u32]>) -> Self {
+        // One slot in front: while filling, `starts[code]` is where the term's next row goes, and ends
+        // up as where the term after it starts.
+        let mut starts = Vec::with_capacity(sizes.len() + 1);
+        starts.push(0);
+        let mut total = 0;
+        for size in sizes {
+            starts.push(total);
+            total += size;
+        }
+        let mut rows = vec![0; row_usize(total)];
+        let mut put = |code: u32, row: u32| {
+            if code == 0 {
+                return;
+            }
+            if let Some(next) = starts.get_mut(row_usize(code)) {
+                if let Some(slot) = rows.get_mut(row_usize(*next)) {
+                    *slot = row;
+                }
+                *next += 1;
+            }
+        };
+        match ends {
+            None => {
+                for (row, code) in (0..).zip(codes) {
+                    put(*code, row);
+                }
+            }
+            Some(ends) => {
+                let mut codes = codes.iter();
+                let mut start = 0;
+                for (row, end) in (0..).zip(ends) {
+                    for code in codes.by_ref().take(row_usize(end - start)) {
+                        put(*code, row);
+                    }
+                    start = *end;
+                }
+            }
+        }
+        Self { starts, rows }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let bounds = self.starts.iter().zip(self.starts.iter().skip(1));
+        bounds.map(|(start, end)| self.rows.get(row_usize(*start)..row_usize(*end)).unwrap_or_default())
+    }
+}
