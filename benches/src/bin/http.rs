@@ -4,6 +4,7 @@
 //! `cargo run --release -p annals-benches --bin http -- ingest [EVENTS] [PER_REQUEST] [CONNECTIONS] [LEVEL] [FILE]`
 //! `cargo run --release -p annals-benches --bin http -- parse [EVENTS] [ROUNDS] [FILE]`
 //! `cargo run --release -p annals-benches --bin http -- get [EVENTS] [CONNECTIONS] [SECONDS] [PATH]...`
+//! `cargo run --release -p annals-benches --bin http -- serve [EVENTS]`, for other clients, until Ctrl-C
 //!
 //! The server runs in this process with a directory of its own under `TMPDIR`. CPU is told apart by
 //! the names of the threads, so what the clients take is not counted as the server's.
@@ -56,7 +57,15 @@ fn main() -> Outcome<()> {
             };
             parse(&bodies, rounds)
         }
-        other => Err(format!("{other:?}: say ingest, get or parse").into()),
+        "serve" => {
+            let bodies = generated(text(1, "200000").parse()?, FILL_LINES)?;
+            let scratch = tempfile::tempdir()?;
+            let server = filled(scratch.path(), &bodies)?;
+            say(&format!("http://{} with the key {ADMIN}", server.address))?;
+            server.runtime.block_on(tokio::signal::ctrl_c())?;
+            server.end()
+        }
+        other => Err(format!("{other:?}: say ingest, get, serve or parse").into()),
     }
 }
 
@@ -190,11 +199,17 @@ fn post_all(address: SocketAddr, bodies: &[Body], connections: usize) -> Outcome
     })
 }
 
-fn get(bodies: &[Body], connections: usize, seconds: f64, paths: &[String]) -> Outcome<()> {
-    let scratch = tempfile::tempdir()?;
-    let server = Server::start(scratch.path(), Durability::Interval)?;
+/// A server over a store of these events, sealed.
+fn filled(directory: &std::path::Path, bodies: &[Body]) -> Outcome<Server> {
+    let server = Server::start(directory, Durability::Interval)?;
     post_all(server.address, bodies, 2)?;
     server.state.engine().seal_now()?;
+    Ok(server)
+}
+
+fn get(bodies: &[Body], connections: usize, seconds: f64, paths: &[String]) -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    let server = filled(scratch.path(), bodies)?;
     for path in paths {
         let before = cpu_by_thread()?;
         let stopwatch = Stopwatch::start();

@@ -113,6 +113,13 @@ impl Batch {
         self.acknowledged.clear();
     }
 
+    /// The same when the header's room was used, or given away with the records.
+    pub(crate) fn start_over(&mut self) {
+        self.bytes.clear();
+        self.bytes.resize(FRAME_HEADER_SIZE, 0);
+        self.clear();
+    }
+
     /// Checks an event against the limits and adds it.
     ///
     /// # Errors

@@ -113,6 +113,12 @@ impl Engine {
         &self.handle.shared
     }
 
+    /// An empty batch for this store, with the memory of one that was written before if any is at hand. Worth it
+    /// for batches of hundreds of events and more.
+    pub fn spare_batch(&self) -> Batch {
+        self.shared().spares.take()
+    }
+
     /// Appends a batch, whole or not at all. Returns when the level's acknowledgement is due; later
     /// queries then see it. Waits up to 10 s for room in the queue.
     ///

@@ -59,6 +59,7 @@ mod seal;
 mod seal_rows;
 mod segment;
 mod shared;
+mod spare;
 mod stage;
 mod storage;
 mod sync;

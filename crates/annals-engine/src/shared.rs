@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
+use crate::spare::Spares;
 use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     /// Why nothing can be written, for a store opened read-only.
     pub(crate) read_only: Option<Error>,
     pub(crate) wake: Wake,
+    pub(crate) spares: Spares,
     /// Segments were sealed since the last compaction.
     pub(crate) compaction_due: AtomicBool,
     /// Segments that a clean-up cut: the maintenance thread rewrites them at once.

@@ -26,6 +26,11 @@ pub struct LineFeed {
 }
 
 impl LineFeed {
+    /// Adds the events to `batch`, which is empty and may have memory already.
+    pub fn into_batch(batch: annals_engine::Batch) -> Self {
+        Self { parsed: Parsed { batch, ..Parsed::default() }, ..Self::default() }
+    }
+
     /// Parses the lines that end in `piece`.
     pub fn take(&mut self, piece: &[u8], hook: &impl Hook) {
         let Some(last) = memrchr(b'\n', piece) else {

@@ -127,7 +127,9 @@ impl IncomingEvent<'_> {
         }
         let found = match &self.payload {
             None => return,
-            Some(Cow::Borrowed(payload)) if self.looked.0.is_some_and(|looked| std::ptr::eq(looked, *payload)) => {
+            Some(Cow::Borrowed(payload))
+                if self.memory.looked_into.is_some_and(|looked| std::ptr::eq(looked, *payload)) =>
+            {
                 return;
             }
             Some(Cow::Borrowed(payload)) => lookup::find(payload, |field| !self.has(field)),

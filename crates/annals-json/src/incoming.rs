@@ -52,15 +52,21 @@ pub struct IncomingEvent<'a> {
     pub numbers: FieldSet,
     /// Whether it is marked as acknowledged as soon as it is stored.
     pub acknowledged: bool,
-    pub(crate) looked: LookedInto<'a>,
+    pub(crate) memory: Memory<'a>,
 }
 
-/// A payload in which no key was seen that stands for a field: nobody needs to look again. Says nothing of
-/// the event, so any two are equal.
+/// What reading one event tells about the next, or about a second look at it. Nothing of it is the event's, so
+/// any two are equal.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LookedInto<'a>(pub(crate) Option<&'a str>);
+pub(crate) struct Memory<'a> {
+    /// A payload in which no key was seen that stands for a field: nobody needs to look again.
+    pub(crate) looked_into: Option<&'a str>,
+    /// By its place, what number in the table a key had in the event before: events of one sender have the same
+    /// keys in the same order.
+    pub(crate) key_numbers: [u8; 16],
+}
 
-impl PartialEq for LookedInto<'_> {
+impl PartialEq for Memory<'_> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -85,7 +91,7 @@ impl Default for IncomingEvent<'_> {
             updated_at_us: None,
             numbers: FieldSet::default(),
             acknowledged: false,
-            looked: LookedInto(None),
+            memory: Memory::default(),
         }
     }
 }
@@ -115,7 +121,7 @@ impl<'a> IncomingEvent<'a> {
         (self.used, self.numbers, self.acknowledged) = (0, FieldSet::default(), false);
         (self.id, self.created_at_us, self.expires_at_us, self.updated_at_us) = (None, None, None, None);
         (self.message, self.content, self.payload, self.error_message) = (None, None, None, None);
-        (self.user_agent, self.latency_ms, self.looked) = (None, None, LookedInto(None));
+        (self.user_agent, self.latency_ms, self.memory.looked_into) = (None, None, None);
     }
 
     /// The value of a single-valued keyword field.

@@ -11,9 +11,10 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::error::EventError;
-use crate::incoming::{IncomingEvent, LookedInto};
+use crate::incoming::IncomingEvent;
 use crate::payload::{self, KeySeed, Scalar, ScalarSeed};
 use crate::scan;
+use crate::text::same_text;
 use crate::time::{parse_millis, parse_time};
 
 /// The deepest nesting of an event, itself included: deep enough for any record, and no reader of it
@@ -130,14 +131,36 @@ const OTHER_NAMES: [&str; 17] = [
     "sequence",
 ];
 
-static KEYS: LazyLock<HashMap<&'static str, Key, foldhash::fast::FixedState>> = LazyLock::new(|| {
+/// Every known name with what it means, and the places of the names in the list.
+struct Keys {
+    list: Vec<(&'static str, Key)>,
+    numbers: HashMap<&'static str, u8, foldhash::fast::FixedState>,
+}
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let names = OTHER_NAMES.into_iter().chain(Field::ALL.iter().map(|field| field.name()));
-    names.map(|name| (name, meaning(name))).collect()
+    let list: Vec<_> = names.map(|name| (name, meaning(name))).collect();
+    let numbers = (0..=u8::MAX).zip(&list).map(|(number, (name, _))| (*name, number)).collect();
+    Keys { list, numbers }
 });
 
 /// [`meaning`], looked up: a match compares with one name after the other.
-pub(crate) fn key_of(name: &str) -> Key {
-    KEYS.get(name).copied().unwrap_or(Key::Unknown)
+fn key_of(name: &str) -> Key {
+    let keys = &*KEYS;
+    let number = keys.numbers.get(name).map(|number| usize::from(*number));
+    number.and_then(|number| keys.list.get(number)).map_or(Key::Unknown, |(_, key)| *key)
+}
+
+/// The same where the number of a key that is likely is known, and is noted if it was another one.
+pub(crate) fn likely_key_of(name: &str, likely: &mut u8) -> Key {
+    let keys = &*KEYS;
+    match keys.list.get(usize::from(*likely)) {
+        Some((known, key)) if same_text(known.as_bytes(), name.as_bytes()) => *key,
+        _ => {
+            *likely = keys.numbers.get(name).copied().unwrap_or(u8::MAX);
+            key_of(name)
+        }
+    }
 }
 
 fn meaning(name: &str) -> Key {
@@ -286,10 +309,15 @@ impl<'a> EventVisitor<'_, 'a> {
         if field == Field::RealmIds { &mut self.event.realm_ids } else { &mut self.event.target_user_ids }
     }
 
+    /// The number of the key that an event before had at this place.
+    pub(crate) fn likely(&mut self, place: usize) -> Option<&mut u8> {
+        self.event.memory.key_numbers.get_mut(place)
+    }
+
     /// Takes a payload without escapes that is nested less than [`JSON_DEPTH_MAX`] levels deep.
     pub(crate) fn plain_payload(&mut self, raw: &'a str, known_key: bool) {
         self.event.payload = Some(Cow::Borrowed(raw));
-        self.event.looked = LookedInto(Some(raw).filter(|_| !known_key));
+        self.event.memory.looked_into = Some(raw).filter(|_| !known_key);
     }
 
     pub(crate) fn raw(&mut self, key: Key, name: Cow<'a, str>, raw: &'a str) -> Result<(), EventError> {

@@ -1,16 +1,16 @@
 //! The common shape of an event's JSON, read in one pass over the text.
 //!
-//! Reads the same as serde_json does, or nothing: whatever is unusual (a fraction, a tab between tokens, a key
+//! Reads the same as `serde_json` does, or nothing: whatever is unusual (a fraction, a tab between tokens, a key
 //! with escapes, a mistake) is left to it, and so is every error's sentence. The tests hold both against each
 //! other.
 
 use std::borrow::Cow;
 
-use crate::parse::{EventVisitor, Key, key_of};
+use crate::parse::{EventVisitor, Key, likely_key_of};
 use crate::payload::Scalar;
 use crate::text::end_of_plain;
 
-/// Nesting that one word of bits remembers; deeper values are left to serde_json.
+/// Nesting that one word of bits remembers; deeper values are left to `serde_json`.
 const DEPTH_MAX: u32 = 60;
 /// Digits that surely fit 64 bits.
 const DIGITS_MAX: usize = 18;
@@ -22,10 +22,11 @@ pub(crate) fn event<'a>(text: &'a str, visitor: &mut EventVisitor<'_, 'a>) -> Op
     if scan.take(b'}') {
         return scan.end();
     }
-    loop {
+    for place in 0.. {
         let name = scan.plain_string()?;
         scan.expect(b':')?;
-        scan.entry(key_of(name), name, visitor)?;
+        let key = likely_key_of(name, visitor.likely(place).unwrap_or(&mut 0));
+        scan.entry(key, name, visitor)?;
         if !scan.take(b',') {
             break;
         }

@@ -224,7 +224,6 @@ mod tests {
     fn connections_are_counted_by_address_and_in_all() {
         let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
         let open = Arc::new(Connections::default());
-        let inline = Inline::start(&limits);
         let [a, b, c]: [IpAddr; 3] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into(), [192, 0, 2, 3].into()];
         let first = open.admit(a, &limits).unwrap();
         let _second = open.admit(a, &limits).unwrap();

@@ -1,6 +1,6 @@
 //! A filter over one part: leaves come from the part's index, the tree is walked here once for all.
 
-use super::text::{Needle, TextTest};
+use super::text::TextTest;
 use super::{Filter, TextField};
 use crate::error::Result;
 use crate::field::Field;
@@ -71,7 +71,7 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
         Filter::Acknowledged(true) => leaves.acknowledged()?,
         Filter::Acknowledged(false) => return Ok(candidates.minus(&leaves.acknowledged()?)),
         Filter::Contains(field, needle) => {
-            return leaves.text(*field, candidates, &TextTest::Contains(Needle::new(needle)));
+            return leaves.text(*field, candidates, &TextTest::contains(needle));
         }
         Filter::TextEquals(field, value) => {
             return leaves.text(*field, candidates, &TextTest::Equals(value.as_bytes()));

@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::*;
 use crate::incoming::IncomingEvent;
 use crate::parse::{parse_event_into, read_alone, read_by_serde};
 

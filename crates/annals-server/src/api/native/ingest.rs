@@ -121,7 +121,7 @@ async fn as_it_comes(request: Request, how: AppendOptions, partial: bool) -> Ans
     let mut pieces =
         Pieces::new(request.body, limits.body_pause_max).limited(&request.headers, limits.ingest_size_max)?;
     let foreign = tenancy::Guard::new(&state, &caller);
-    let mut feed = annals_json::LineFeed::default();
+    let mut feed = annals_json::LineFeed::into_batch(state.engine().spare_batch());
     while let Some(piece) = pieces.next().await? {
         let mut parts = piece.chunks(PARSED_SIZE_MAX).peekable();
         while let Some(part) = parts.next() {
