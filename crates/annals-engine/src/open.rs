@@ -1,6 +1,6 @@
 //! Opening a store: lock, manifest, sealed segments, logs, and the state everything starts from.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
+use crate::compaction::has_many_tombstones;
 use crate::control::{self, ControlOp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
@@ -150,6 +151,9 @@ fn share(
     read_only: Option<Error>,
     lock: Box<dyn Send + Sync>,
 ) -> Shared {
+    // What a clean-up cut before a crash was to be rewritten next.
+    let cut = catalog.sealed.iter().filter(|entry| has_many_tombstones(entry)).map(|entry| entry.entry.id);
+    let cut = if read_only.is_some() { BTreeSet::new() } else { cut.collect() };
     Shared {
         store,
         epoch,
@@ -171,7 +175,7 @@ fn share(
         wake: crate::shared::Wake::default(),
         spares: Spares::default(),
         compaction_due: AtomicBool::new(false),
-        cut: Mutex::default(),
+        cut: Mutex::new(cut),
         counters: crate::shared::Counters::default(),
         lock: Mutex::new(Some(lock)),
         options,
