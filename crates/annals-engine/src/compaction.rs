@@ -14,7 +14,7 @@ use crate::overlay::Overlay;
 use crate::overlay_file::OVERLAY_NOTICES_MAX;
 use crate::part::Part;
 use crate::partition::{PartitionSpan, Partitioning};
-use crate::seal::{open_segment, segment_entry};
+use crate::seal::{open_segment, seal_full, segment_entry};
 use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
 use crate::shared::Shared;
 
@@ -71,7 +71,8 @@ pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
     }
 }
 
-/// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more.
+/// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more. Logs that get
+/// full meanwhile are sealed in between: appends wait for that, and for nothing that is done here.
 fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
@@ -79,7 +80,11 @@ fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) 
     }
     let mut rewritten = 0;
     let mut damage = None;
+    let mut sealing = Ok(());
     for group in groups() {
+        if shared.options.background && sealing.is_ok() {
+            sealing = seal_full(shared);
+        }
         shared.check_writable()?;
         if shared.is_closing() {
             return Err(crate::queue::closed());
@@ -94,6 +99,7 @@ fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) 
             Err(error) => return Err(error),
         }
     }
+    sealing?;
     damage.map_or(Ok(rewritten), Err)
 }
 
