@@ -270,7 +270,8 @@ impl ReadRows {
 }
 
 /// Clean-up: deletes what exists now and was created before the cutoff. Segments wholly before it are
-/// dropped by one manifest commit; rows of others get tombstones, and those segments are rewritten next.
+/// dropped by one manifest commit; rows of others get tombstones, and those segments are rewritten next if much of
+/// them is deleted.
 pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_us: i64) -> Result<u64> {
     shared.check_writable()?;
     if cutoff_us > shared.options.clock.now_us() {

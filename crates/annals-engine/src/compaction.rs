@@ -14,7 +14,7 @@ use crate::overlay::Overlay;
 use crate::overlay_file::OVERLAY_NOTICES_MAX;
 use crate::part::Part;
 use crate::partition::{PartitionSpan, Partitioning};
-use crate::seal::{open_segment, segment_entry};
+use crate::seal::{open_segment, seal_full, segment_entry};
 use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
 use crate::shared::Shared;
 
@@ -24,7 +24,7 @@ const ROWS_MAX: u64 = 2_000_000;
 /// made fits beside them.
 const NOTICES_MAX: usize = OVERLAY_NOTICES_MAX / 2;
 /// Segments of like size in one partition from which on they are merged by themselves. What is merged is about
-/// that many times larger: a row is rewritten once per step from [`TINY_ROWS`] to [`ROWS_MAX`], five at most.
+/// that many times larger: a row is rewritten once per step from [`TINY_ROWS`] to [`ROWS_MAX`], five or so.
 const SEGMENTS_MIN: usize = 4;
 /// Segments below are of one size: to rewrite them costs no more than to make a file.
 const TINY_ROWS: u64 = 4_096;
@@ -49,7 +49,8 @@ pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
     rewrite_all(shared, || groups(shared, eagerness))
 }
 
-/// Takes the deleted rows out of the segments that clean-ups cut.
+/// Takes the deleted rows out of the segments that clean-ups cut, if they are many: what is cut every few minutes
+/// by a little is rewritten a few times in all, and the daily purge takes the rest.
 pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
     let cut = std::mem::take(&mut *shared.cut.lock());
     if cut.is_empty() {
@@ -57,7 +58,7 @@ pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
     }
     let chosen = || {
         let is_cut = |entry: &SealedEntry| {
-            cut.contains(&entry.entry.id) && entry.segment.is_some() && !entry.overlay.tombstones.is_empty()
+            cut.contains(&entry.entry.id) && entry.segment.is_some() && has_many_tombstones(entry)
         };
         alone(&shared.catalog().sealed, is_cut).collect()
     };
@@ -70,7 +71,8 @@ pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
     }
 }
 
-/// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more.
+/// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more. Logs that get
+/// full meanwhile are sealed in between: appends wait for that, and for nothing that is done here.
 fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
@@ -78,7 +80,11 @@ fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) 
     }
     let mut rewritten = 0;
     let mut damage = None;
+    let mut sealing = Ok(());
     for group in groups() {
+        if shared.options.background && sealing.is_ok() {
+            sealing = seal_full(shared);
+        }
         shared.check_writable()?;
         if shared.is_closing() {
             return Err(crate::queue::closed());
@@ -93,6 +99,7 @@ fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) 
             Err(error) => return Err(error),
         }
     }
+    sealing?;
     damage.map_or(Ok(rewritten), Err)
 }
 
@@ -176,7 +183,8 @@ fn what_pays(run: &[SealedEntry]) -> Vec<Vec<SealedEntry>> {
     groups
 }
 
-fn has_many_tombstones(entry: &SealedEntry) -> bool {
+/// Whether a segment is worth rewriting for its deleted rows alone.
+pub(crate) fn has_many_tombstones(entry: &SealedEntry) -> bool {
     entry.overlay.tombstones.len() * TOMBSTONES_ONE_IN >= u64::from(entry.entry.rows).max(1)
 }
 

@@ -75,21 +75,34 @@ enum Unfinished {
     Work,
 }
 
+/// Does what there is to do, appends first: they wait for logs to be sealed. No part keeps the others from being
+/// done; the first failure is told.
 fn work(shared: &Shared) -> Result<(), Error> {
     let may_write = || !shared.watermarks.is_poisoned() && !shared.is_closing();
-    if may_write() {
-        // What a clean-up gave up first: somebody waits for the room.
-        shared.remove_dropped()?;
-        rewrite_cut(shared)?;
+    let mut done = Ok(());
+    let parts: [fn(&Shared) -> Result<(), Error>; 4] = [seal_all, Shared::remove_dropped, rewrite_cut, compact_if_due];
+    for part in parts {
+        if may_write() {
+            done = done.and(part(shared));
+        }
     }
-    while may_write() && seal_oldest(shared)? {}
-    if may_write() && shared.compaction_due.swap(false, Ordering::Relaxed) {
-        compact(shared, Eagerness::WhatPays).inspect_err(|error| {
-            let again = error.kind() != ErrorKind::Corrupt;
-            shared.compaction_due.store(again, Ordering::Relaxed);
-        })?;
-    }
+    done
+}
+
+fn seal_all(shared: &Shared) -> Result<(), Error> {
+    while !shared.watermarks.is_poisoned() && !shared.is_closing() && seal_oldest(shared)? {}
     Ok(())
+}
+
+fn compact_if_due(shared: &Shared) -> Result<(), Error> {
+    if !shared.compaction_due.swap(false, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let compacted = compact(shared, Eagerness::WhatPays).inspect_err(|error| {
+        let again = error.kind() != ErrorKind::Corrupt;
+        shared.compaction_due.store(again, Ordering::Relaxed);
+    });
+    compacted.map(|_| ())
 }
 
 /// Keeps the last failure for the statistics.

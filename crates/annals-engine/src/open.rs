@@ -1,6 +1,6 @@
 //! Opening a store: lock, manifest, sealed segments, logs, and the state everything starts from.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
+use crate::compaction::has_many_tombstones;
 use crate::control::{self, ControlOp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
@@ -33,7 +34,10 @@ use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
 use crate::storage::LockMode;
 use crate::watermark::{DurablePoint, Watermarks};
-use crate::writer::Active;
+use crate::writer::{Active, CONTROL_RESERVE};
+
+/// Less room than this at the end of a log is not worth asking for.
+const CONTROL_RESERVE_MIN: u64 = 4 << 10;
 
 /// A store that was opened and recovered; nothing runs yet.
 pub(crate) struct Opened {
@@ -147,6 +151,9 @@ fn share(
     read_only: Option<Error>,
     lock: Box<dyn Send + Sync>,
 ) -> Shared {
+    // What a clean-up cut before a crash was to be rewritten next.
+    let cut = catalog.sealed.iter().filter(|entry| has_many_tombstones(entry)).map(|entry| entry.entry.id);
+    let cut = if read_only.is_some() { BTreeSet::new() } else { cut.collect() };
     Shared {
         store,
         epoch,
@@ -168,7 +175,7 @@ fn share(
         wake: crate::shared::Wake::default(),
         spares: Spares::default(),
         compaction_due: AtomicBool::new(false),
-        cut: Mutex::default(),
+        cut: Mutex::new(cut),
         counters: crate::shared::Counters::default(),
         lock: Mutex::new(Some(lock)),
         options,
@@ -249,18 +256,29 @@ fn begin(
     }
     let last = catalog.live.last().ok_or_else(|| Error::corrupt("the manifest names no log"))?;
     let end_offset = last.closed_at.unwrap_or_else(|| last.log.first_frame_offset());
-    // The last close gave the rest of the file back. Without room for it the store opens all the same: what comes
-    // goes into the next log, as soon as there is room for one.
-    let limit = match last.log.reserve() {
-        Ok(()) => last.log.size_bytes(),
-        Err(error) if error.kind() == ErrorKind::DiskFull => end_offset,
-        Err(error) => return Err(error),
-    };
+    let limit = reserve(&last.log, end_offset)?;
     let active = Active { log: Arc::clone(&last.log), segment: Arc::clone(&last.segment), end_offset, limit };
     if let Some(last) = catalog.live.last_mut() {
         last.closed_at = None;
     }
     Ok(active)
+}
+
+/// Reserves what the last close gave back, and says up to where frames may go. Without room for all of it the store
+/// opens all the same: deletes and marks have what the close kept for them, or what there is of it, and events go
+/// into the next log, as soon as there is room for one.
+fn reserve(log: &LogFile, end_offset: u64) -> Result<u64> {
+    let small = std::iter::successors(Some(CONTROL_RESERVE), |reserve| Some(reserve / 2));
+    let small = small.take_while(|reserve| *reserve >= CONTROL_RESERVE_MIN).map(|reserve| end_offset + reserve);
+    for end in std::iter::once(log.size_bytes()).chain(small) {
+        match log.reserve(end) {
+            Ok(()) => return Ok(end.min(log.size_bytes())),
+            // A file system may have given a part, which others need more. What stays costs room only.
+            Err(error) if error.kind() == ErrorKind::DiskFull => _ = log.release(end_offset + CONTROL_RESERVE),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(end_offset)
 }
 
 impl<'a> Recovery<'a> {

@@ -34,6 +34,16 @@ struct Sealed {
 /// Seals the oldest full log, if there is one. Returns whether there was.
 pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     let _one_at_a_time = shared.maintenance.lock();
+    seal_next(shared)
+}
+
+/// Seals every full log. The caller holds the maintenance lock.
+pub(crate) fn seal_full(shared: &Shared) -> Result<()> {
+    while seal_next(shared)? {}
+    Ok(())
+}
+
+fn seal_next(shared: &Shared) -> Result<bool> {
     if shared.is_closing() {
         return Err(crate::queue::closed());
     }
@@ -51,7 +61,11 @@ pub(crate) fn seal_oldest(shared: &Shared) -> Result<bool> {
     published?;
     shared.counters.seals.fetch_add(1, Ordering::Relaxed);
     shared.compaction_due.store(true, Ordering::Relaxed);
-    shared.remove_dropped()?;
+    // What cannot be removed is tried again and stands in the way of nothing, least of all of the next log.
+    let removed = shared.remove_dropped();
+    if !shared.options.background {
+        removed?;
+    }
     Ok(true)
 }
 

@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) spares: Spares,
     /// Segments were sealed since the last compaction.
     pub(crate) compaction_due: AtomicBool,
-    /// Segments that a clean-up cut: the maintenance thread rewrites them at once.
+    /// Segments that a clean-up cut: the maintenance thread rewrites next those of which much is deleted.
     pub(crate) cut: Mutex<BTreeSet<u64>>,
     pub(crate) counters: Counters,
     /// The directory lock; given back at close.

@@ -1,6 +1,6 @@
 //! A batch on its way into a frame: times filled in, repeats left out.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, RecordRef};
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
 use crate::codec::row_usize;
 use crate::error::Result;
@@ -39,18 +39,15 @@ pub(crate) fn stage(job: &mut AppendJob, context: &StageContext<'_>) -> Result<S
     let mut batch = std::mem::take(&mut job.batch);
     let bounds_us = bounds(&batch, context.now_us);
     let mut noted = Vec::new();
-    let duplicates = match find_repeats(job, &batch, bounds_us, context, &mut noted) {
-        Ok(duplicates) => duplicates,
-        Err(error) => {
-            take_back(context, &noted);
-            return Err(error);
+    let duplicates = find_repeats(job, &batch, bounds_us, context, &mut noted).and_then(|duplicates| {
+        if !duplicates.is_empty() {
+            batch = without(&batch, &duplicates)?;
         }
-    };
-    let (mut min_created_at_us, mut max_created_at_us) = bounds_us;
-    if !duplicates.is_empty() {
-        batch = without(&batch, &duplicates)?;
-        (min_created_at_us, max_created_at_us) = bounds(&batch, context.now_us);
-    }
+        Ok(duplicates)
+    });
+    let duplicates = duplicates.inspect_err(|_| take_back(context, &noted))?;
+    let (min_created_at_us, max_created_at_us) =
+        if duplicates.is_empty() { bounds_us } else { bounds(&batch, context.now_us) };
     for record in batch.records.iter_mut().filter(|record| record.created_at_us.is_none()) {
         record.created_at_us = Some(context.now_us);
         let start = row_usize(record.offset) + CREATED_AT_OFFSET;
@@ -84,14 +81,24 @@ fn find_repeats(
     // An event without a time is a repeat whatever the time of the other one.
     let timeless = batch.records.iter().any(|record| record.id.is_some() && record.created_at_us.is_none());
     let elsewhere = Elsewhere::new(context.catalog, closed, if timeless { (i64::MIN, i64::MAX) } else { bounds_us });
+    let wanted = |record: &RecordRef, id| Wanted { id, created_at_us: record.created_at_us, scope: &job.how.scope };
+    // Before the lock is taken: sealed segments are read for it, and readers of the active one do not wait for that.
+    let mut known = Vec::new();
+    for (index, record) in (0_u32..).zip(&batch.records).filter(|_| skips) {
+        let Some(wanted) = record.id.map(|id| wanted(record, id)) else { continue };
+        if elsewhere.has(&wanted)? || is_made_repeat(active, &wanted)? {
+            known.push(index);
+        }
+    }
+    let mut known = known.into_iter().peekable();
     let mut ids = active.segment.ids.write();
     ids.warm(batch.records.iter().filter_map(|record| record.id));
     let mut row = context.first_row;
     for (index, record) in (0_u32..).zip(&batch.records) {
         if let Some(id) = record.id {
             let id_row = IdRow { row, created_at_us: record.created_at_us.unwrap_or(context.now_us) };
-            let wanted = Wanted { id, created_at_us: record.created_at_us, scope: &job.how.scope };
-            if skips && (elsewhere.has(&wanted)? || is_made_repeat(active, &wanted)?) {
+            let wanted = wanted(record, id);
+            if known.next_if_eq(&index).is_some() {
                 duplicates.push(index);
                 continue;
             }

@@ -10,8 +10,8 @@ use crate::sort::Place;
 
 /// Events between two looks at the clock: some tens of microseconds apart.
 const EVENTS_PER_CHECK: usize = 64;
-/// The first events of a page that is measured in bytes: at the largest, 16 MiB.
-const EVENTS_MEASURED: usize = 16;
+/// The first events of a page that is measured in bytes: at the largest, 8 MiB.
+const EVENTS_MEASURED: usize = 8;
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,20 +70,41 @@ impl<'a> PageBuilder<'a> {
         while !places.is_empty() {
             check_time(self.expired)?;
             let (these, behind) = places.split_at(self.at_once().min(places.len()));
-            for event in read(runs, these)? {
-                if !self.push(event) {
-                    return Ok(());
-                }
+            let more = match read(runs, these) {
+                Ok(events) => events.into_iter().all(|event| self.push(event)),
+                // The damaged one may lie behind the end of the page: then the page is whole without it.
+                Err(_) if these.len() > 1 && self.is_measured() => self.fill_singly(runs, these)?,
+                Err(error) => return Err(error),
+            };
+            if !more {
+                return Ok(());
             }
             places = behind;
         }
         Ok(())
     }
 
+    /// Reads one event after the other; says whether the page took them all.
+    fn fill_singly(&mut self, runs: &[Run<'_>], places: &[Place]) -> Result<bool> {
+        for place in places {
+            check_time(self.expired)?;
+            for event in read(runs, std::slice::from_ref(place))? {
+                if !self.push(event) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_measured(&self) -> bool {
+        self.size_max_bytes != u64::MAX
+    }
+
     /// Events that are read together. Those behind the end of a page are read in vain: a page that is
     /// measured in bytes begins with few and goes by the size of those it has.
     fn at_once(&self) -> usize {
-        if self.size_max_bytes == u64::MAX {
+        if !self.is_measured() {
             return EVENTS_PER_CHECK;
         }
         let Ok(read) = u64::try_from(self.events.len()) else { return 1 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use annals_engine::{Filter, Part, StoredEvent, TenantScope};
 use annals_query::{CursorKey, ErrorKind, LIMIT_MAX, Order, Page, Query, Total, execute};
-use common::{Calls, expires_at, filters, never, orders, scopes, sort, stores};
+use common::{Calls, DAMAGED_US, Row, VecPart, expires_at, filters, never, orders, scopes, sort, stores};
 use proptest::prelude::*;
 
 fn parts_of(store: &common::Store) -> Vec<Arc<dyn Part>> {
@@ -197,5 +197,25 @@ fn the_time_allowed_is_looked_at_for_every_part() {
             }
             assert_eq!(execute(&parts, &query, &expires_at(100)).unwrap().events.len(), 6);
         }
+    }
+}
+
+/// Events are read ahead, as it is not known how many fit: the page once failed for one that it did not show.
+#[test]
+fn a_damaged_event_behind_the_end_of_a_page_does_not_concern_it() {
+    let events: Vec<(StoredEvent, bool)> = (1..)
+        .zip([1, 2, 3, DAMAGED_US])
+        .map(|(sequence, created_at_us)| (Row { created_at_us, ..Row::default() }.stored(sequence), false))
+        .collect();
+    let size = |count: usize| events.iter().take(count).map(|(event, _)| event.size_bytes() as u64).sum::<u64>();
+    let parts = vec![VecPart::share(events.clone(), &Arc::new(Calls::default()))];
+    let query = Query::new(&TenantScope::Unlimited).order(Order::CreatedAtAsc).limit(10);
+    for fit in [1, 2] {
+        let page = execute(&parts, &query.clone().size_max_bytes(size(fit)), &never).unwrap();
+        assert_eq!(page.events.len(), fit);
+        assert!(page.next.is_some());
+    }
+    for query in [query.clone().size_max_bytes(size(4)), query.clone(), query.limit(4)] {
+        assert_eq!(execute(&parts, &query, &never).unwrap_err().kind(), ErrorKind::Engine);
     }
 }

@@ -101,12 +101,14 @@ impl LiveSegment {
         let mut codes: Option<(FieldSet, Vec<(Field, u32)>)> = None;
         while records.peek().is_some() {
             let block = self.open_block();
-            let mut columns = block.columns.write();
-            let known = codes.take().filter(|(hashed, _)| *hashed == columns.hashed);
+            // ORDER: dictionaries before columns, and readers of the block do not wait while values are looked up.
+            let hashed = block.columns.read().hashed;
+            let known = codes.take().filter(|(known, _)| *known == hashed);
             let (_, codes) = codes.insert(match known {
                 Some(known) => known,
-                None => (columns.hashed, self.codes(rows, columns.hashed)?),
+                None => (hashed, self.codes(rows, hashed)?),
             });
+            let mut columns = block.columns.write();
             let room = row_usize(BLOCK_ROWS - columns.row_count());
             for record in records.by_ref().take(room) {
                 let offset = rows.frame_offset + u64::from(record.offset);

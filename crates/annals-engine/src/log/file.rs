@@ -85,15 +85,16 @@ impl LogFile {
         self.file.write_at(bytes, offset).map_err(|source| self.io("write the log", source).at_offset(offset))
     }
 
-    /// Reserves the whole length again, after [`LogFile::release`].
+    /// Reserves the file up to `end` again, after [`LogFile::release`]. What was kept asks for no room.
     ///
     /// # Errors
-    /// `DiskFull` if there is no room: then nothing may be written.
-    pub(crate) fn reserve(&self) -> Result<()> {
-        self.file.preallocate(self.header.size_bytes).map_err(|source| self.io("reserve room for the log", source))
+    /// `DiskFull` if there is no room: then nothing may be written behind what was kept.
+    pub(crate) fn reserve(&self, end: u64) -> Result<()> {
+        let end = end.min(self.header.size_bytes);
+        self.file.preallocate(end).map_err(|source| self.io("reserve room for the log", source))
     }
 
-    /// Gives back the room behind `end`, where no frame is.
+    /// Gives back the room behind `end`, where no frame is; the rest of the page that `end` lies in stays.
     ///
     /// # Errors
     /// What the disk says; nothing is lost.

@@ -33,7 +33,7 @@ const GROUP_SIZE_MAX: usize = 1 << 20;
 /// Frames from this size on are written without being copied together with others.
 const WRITTEN_ALONE_SIZE_MIN: usize = 128 << 10;
 /// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
-const CONTROL_RESERVE: u64 = 64 << 10;
+pub(crate) const CONTROL_RESERVE: u64 = 64 << 10;
 
 /// Where the next frame goes.
 pub(crate) struct Active {
@@ -41,8 +41,8 @@ pub(crate) struct Active {
     pub(crate) segment: Arc<LiveSegment>,
     /// The end of the last frame.
     pub(crate) end_offset: u64,
-    /// No frame ends behind it: the end of the file, or that of the last frame if there was no room to reserve
-    /// the rest again.
+    /// No frame ends behind it: the end of the file, or no more than [`CONTROL_RESERVE`] behind the last frame if
+    /// there was no room to reserve the rest again. Events have no room then.
     pub(crate) limit: u64,
 }
 

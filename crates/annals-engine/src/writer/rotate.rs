@@ -110,8 +110,9 @@ impl Writer {
             manifest.clean_end = Some(CleanEnd { log_id, offset: end });
             manifest.last_made_created_at_us = last_made_us;
         })?;
-        // A store at rest takes the room of what it holds. What cannot be given back costs room only.
-        _ = self.active.log.release(end);
+        // A store at rest takes the room of what it holds, and that of the deletes that make room on a full disk.
+        // What cannot be given back costs room only.
+        _ = self.active.log.release(end + CONTROL_RESERVE);
         Ok(())
     }
 }

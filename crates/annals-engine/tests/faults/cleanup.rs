@@ -231,3 +231,56 @@ fn small_segments_are_joined_as_they_come() {
     assert_eq!(everything(&store.engine).len(), 200);
     assert!(store.engine.stats().compactions <= 40, "{:?}", store.engine.stats());
 }
+
+/// A standing policy once had a segment rewritten whole for each few minutes of rows that it gave up.
+#[test]
+fn small_clean_ups_do_not_rewrite_a_segment_each_time() {
+    let store = Store::with(Durability::Sync, |options| options.background = true);
+    let start = MIDNIGHT_US - DAY_US;
+    let events: Vec<Event<'_>> =
+        (0..200_u8).map(|index| event(u128::from(index) + 1, start + i64::from(index))).collect();
+    store.append(&events).unwrap();
+    store.engine.seal_now().unwrap();
+    for cutoff in 1..=30 {
+        assert_eq!(store.engine.delete(&Delete::CreatedBefore(start + cutoff)).unwrap(), 1);
+        // Time for the maintenance thread to do what it was woken for.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // Once a tenth is deleted, which is 20 rows.
+    wait_until("the segment is rewritten", || store.engine.stats().compactions > 0);
+    assert_eq!(store.engine.stats().compactions, 1);
+    assert_eq!(everything(&store.engine).len(), 170);
+}
+
+#[test]
+fn what_was_cut_before_a_restart_is_rewritten_behind_it() {
+    let mut store = filled(1, 20);
+    assert_eq!(store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US - DAY_US + 5)).unwrap(), 5);
+    store.options.background = true;
+    store.reopen();
+    assert_eq!(everything(&store.engine).len(), 15);
+    wait_until("the cut segment is rewritten", || store.engine.stats().tombstones == 0);
+    assert_eq!(everything(&store.engine).len(), 15);
+    assert_eq!(store.engine.stats().compactions, 1);
+}
+
+/// A file that could not be removed once kept full logs from being sealed, and soon no append had room.
+#[test]
+fn logs_are_sealed_although_a_file_cannot_be_removed() {
+    let store = Store::with(Durability::Sync, |options| options.background = true);
+    store.append(&[event(1, MIDNIGHT_US - DAY_US)]).unwrap();
+    store.engine.seal_now().unwrap();
+    let denied = std::io::ErrorKind::PermissionDenied;
+    store.disk.refuse(denied, |call, path| call == Call::Remove && is_in(path, "segment"));
+    assert_eq!(store.engine.delete(&Delete::CreatedBefore(MIDNIGHT_US)).unwrap(), 1);
+    wait_until("the failure is told", || store.engine.stats().maintenance_failure.is_some());
+    let text = "x".repeat(8000);
+    let seals = store.engine.stats().seals;
+    // Eight logs: without sealing four may wait, and appends with them.
+    for id in 2..1_000 {
+        store.append(&[crate::support::with_message(event(id, NOW_US), &text)]).unwrap();
+    }
+    wait_until("logs are sealed", || store.engine.stats().seals >= seals + 6);
+    store.disk.heal();
+    wait_until("the failure is forgotten", || store.engine.stats().maintenance_failure.is_none());
+}

@@ -139,13 +139,23 @@ impl Storage for Disk {
     }
 }
 
+impl Watched {
+    /// Bytes that the file has on the disk.
+    fn reserved(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| std::os::unix::fs::MetadataExt::blocks(&metadata) * 512)
+    }
+}
+
 impl StorageFile for Watched {
     fn len(&self) -> Result<u64> {
         self.inner.len()
     }
 
     fn preallocate(&self, len: u64) -> Result<()> {
-        self.disk.ask(Call::Preallocate, &self.path)?;
+        // What is reserved already is no change, and a full disk has it all the same.
+        if self.reserved() < len {
+            self.disk.ask(Call::Preallocate, &self.path)?;
+        }
         self.inner.preallocate(len)
     }
 

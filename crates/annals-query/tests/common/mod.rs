@@ -18,6 +18,9 @@ pub fn never() -> bool {
     false
 }
 
+/// An event of this time cannot be read.
+pub const DAMAGED_US: i64 = i64::MAX - 7;
+
 /// How often a part was asked what.
 #[derive(Default)]
 pub struct Calls {
@@ -117,7 +120,11 @@ impl Part for VecPart {
 
     fn event(&self, row: u32) -> Result<StoredEvent> {
         self.calls.event.fetch_add(1, Relaxed);
-        Ok(self.events[row as usize].clone())
+        let event = self.events[row as usize].clone();
+        if event.created_at_us == DAMAGED_US {
+            return Err(annals_engine::Error::corrupt("the bytes of this event are damaged"));
+        }
+        Ok(event)
     }
 
     fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
