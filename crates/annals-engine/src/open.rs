@@ -249,7 +249,14 @@ fn begin(
     }
     let last = catalog.live.last().ok_or_else(|| Error::corrupt("the manifest names no log"))?;
     let end_offset = last.closed_at.unwrap_or_else(|| last.log.first_frame_offset());
-    let active = Active { log: Arc::clone(&last.log), segment: Arc::clone(&last.segment), end_offset };
+    // The last close gave the rest of the file back. Without room for it the store opens all the same: what comes
+    // goes into the next log, as soon as there is room for one.
+    let limit = match last.log.reserve() {
+        Ok(()) => last.log.size_bytes(),
+        Err(error) if error.kind() == ErrorKind::DiskFull => end_offset,
+        Err(error) => return Err(error),
+    };
+    let active = Active { log: Arc::clone(&last.log), segment: Arc::clone(&last.segment), end_offset, limit };
     if let Some(last) = catalog.live.last_mut() {
         last.closed_at = None;
     }

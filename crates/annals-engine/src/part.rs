@@ -2,6 +2,8 @@
 //!
 //! Sealed segments and blocks of the live segment are parts; queries know nothing else.
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::event::StoredEvent;
 use crate::field::Field;
@@ -48,6 +50,24 @@ pub trait Part: Send + Sync {
     /// `Corrupt` if an index and the column behind it are damaged.
     fn select(&self, filter: &Filter) -> Result<RowSet>;
 
+    /// How many rows [`Part::select`] gives, if that is known without looking at them.
+    ///
+    /// # Errors
+    /// As for [`Part::select`].
+    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+        _ = filter;
+        Ok(None)
+    }
+
+    /// The rows that [`Part::select`] gives, only those with `ranks.start` to `ranks.end` such rows below
+    /// them: a page of a term that many rows hold need not look at all of them.
+    ///
+    /// # Errors
+    /// As for [`Part::select`].
+    fn select_ranks(&self, filter: &Filter, ranks: Range<u32>) -> Result<RowSet> {
+        Ok(RowSet::from_sorted(self.select(filter)?.iter_ranks(ranks).collect()))
+    }
+
     /// Calls `visit` with each value of `field` among `rows` and how many of the rows hold it, in
     /// byte order of the values. Rows without a value are in no call. `rows` must hold no deleted row.
     /// Costs O(values) if `rows` is everything that is not deleted, O(rows) otherwise.
@@ -61,6 +81,14 @@ pub trait Part: Send + Sync {
     /// # Errors
     /// `Corrupt` if its bytes are damaged or the row is out of range.
     fn event(&self, row: u32) -> Result<StoredEvent>;
+
+    /// The events of several rows, in the order given: cheaper than one by one.
+    ///
+    /// # Errors
+    /// As for [`Part::event`].
+    fn events(&self, rows: &[u32]) -> Result<Vec<StoredEvent>> {
+        rows.iter().map(|row| self.event(*row)).collect()
+    }
 
     /// The rows with this id, deleted ones excluded, ascending.
     ///

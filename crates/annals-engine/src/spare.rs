@@ -65,7 +65,7 @@ mod tests {
         for batch in [&mut spare, &mut new] {
             batch.push(&Event::new("b")).unwrap();
         }
-        assert_eq!((spare.bytes, spare.terms.uses()), (new.bytes, new.terms.uses()));
+        assert_eq!((spare.bytes, spare.terms.mark()), (new.bytes, new.terms.mark()));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use annals_engine::{Delete, Engine, Filter, Mark, StoredEvent, TenantScope};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::{Counts, EventRef, all_with_id, find_among, get, not_found, sees};
-use crate::plan::{Expired, View, select_all};
+use crate::plan::{Expired, View, count_all};
 use crate::query::scoped;
+use crate::run::Run;
 
 /// Whether a delete by filter deletes or only counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,8 +51,8 @@ pub fn delete_matching(
 /// # Errors
 /// As for [`delete_matching`].
 pub fn count_writable(view: &impl View, scope: &TenantScope, filter: &Filter, expired: Expired<'_>) -> Result<u64> {
-    let selected = select_all(view.parts(), &scoped(scope.writable(), filter)?, expired)?;
-    Ok(selected.iter().map(|(_, rows)| u64::from(rows.len())).sum())
+    let filter = scoped(scope.writable(), filter)?;
+    Ok(count_all(view.parts(), &filter, expired)?.iter().map(Run::window_len).sum())
 }
 
 /// Deletes the event of that name and returns it: all visible events with that identity if the name is

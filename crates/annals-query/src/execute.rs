@@ -1,16 +1,15 @@
 //! Runs a query over a view.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use annals_engine::{Field, OrderKey, Part, RowSet};
+use annals_engine::{Field, Filter, OrderKey, Part, RowSet};
 
+use crate::counts::SortedCounts;
 use crate::cursor::CursorPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::{Page, PageBuilder};
-use crate::plan::{Expired, View, check_time, resume, select_all, select_first};
+use crate::plan::{Expired, View, check_time, count_all, resume, select_all, select_first};
 use crate::query::{Order, Query, Total};
 use crate::run::Run;
 use crate::sort::{Direction, merge, skip};
@@ -41,15 +40,12 @@ fn by_time(parts: &[Arc<dyn Part>], query: &Query, direction: Direction, expired
     };
     let (mut runs, total) = match query.total {
         Total::Exact => {
-            let mut total = 0_u64;
-            let mut runs = Vec::new();
-            for (part, rows) in select_all(parts, &filter, expired)? {
-                total += u64::from(rows.len());
-                let mut run = Run::new(part, rows);
-                if let Some(after) = after {
-                    resume(&mut run, direction, after)?;
+            let mut runs = count_all(parts, &filter, expired)?;
+            let total = runs.iter().map(Run::window_len).sum();
+            if let Some(after) = after {
+                for run in &mut runs {
+                    resume(run, direction, after)?;
                 }
-                runs.push(run);
             }
             (runs, Some(total))
         }
@@ -81,23 +77,15 @@ fn foreign_position() -> Error {
     Error::new(ErrorKind::InvalidCursor, "the position is one of another order")
 }
 
-/// The events of one type: how many of which of the selected parts.
-type TypeCounts = Vec<(usize, u32)>;
-
 /// Counts the event types of the selected rows, in byte order.
-fn count_types(selected: &[(&dyn Part, RowSet)], expired: Expired<'_>) -> Result<BTreeMap<String, TypeCounts>> {
-    let mut types: BTreeMap<String, TypeCounts> = BTreeMap::new();
-    for (index, (part, rows)) in selected.iter().enumerate() {
+fn count_types(selected: &[(&dyn Part, RowSet)], expired: Expired<'_>) -> Result<Vec<(String, u64)>> {
+    let mut types = SortedCounts::default();
+    for (part, rows) in selected {
         check_time(expired)?;
-        part.count_by(Field::EventType, rows, &mut |event_type, count| {
-            if let Some(counts) = types.get_mut(event_type) {
-                counts.push((index, count));
-            } else if let Entry::Vacant(entry) = types.entry(event_type.to_owned()) {
-                entry.insert(vec![(index, count)]);
-            }
-        })?;
+        types.begin();
+        part.count_by(Field::EventType, rows, &mut |event_type, count| types.add(event_type, count))?;
     }
-    Ok(types)
+    Ok(types.finish())
 }
 
 fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Result<Page> {
@@ -111,12 +99,12 @@ fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Resu
     let total = selected.iter().map(|(_, rows)| u64::from(rows.len())).sum();
     let types = count_types(&selected, expired)?;
     let descending = query.order == Order::EventTypeDesc;
-    let ordered: Box<dyn Iterator<Item = (&String, &TypeCounts)>> =
+    let ordered: Box<dyn Iterator<Item = &(String, u64)>> =
         if descending { Box::new(types.iter().rev()) } else { Box::new(types.iter()) };
     let mut page = PageBuilder::new(query.limit, query.size_max_bytes, expired);
     let mut offset = query.offset;
     let mut left = 0_u64;
-    for (event_type, counts) in ordered {
+    for (event_type, all) in ordered {
         let from = match after {
             None => None,
             Some((last_type, key)) => match (event_type.as_str().cmp(last_type), descending) {
@@ -126,13 +114,22 @@ fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Resu
             },
         };
         // A type that lies wholly before the page is skipped by its count, without touching a part.
-        let all: u64 = counts.iter().map(|(_, count)| u64::from(*count)).sum();
-        if from.is_none() && offset >= all {
-            offset -= all;
+        if from.is_none() && offset >= *all {
+            offset -= *all;
             continue;
         }
-        check_time(expired)?;
-        let mut runs = type_runs(&selected, event_type, counts, from)?;
+        // Room for no more than the first of what is left is known from the counts.
+        if from.is_none() && page.room() == 0 {
+            left += *all - offset;
+            break;
+        }
+        let of_type = Filter::term(Field::EventType, event_type.as_str());
+        let mut runs = type_runs(&selected, &of_type, expired)?;
+        if let Some(from) = from {
+            for run in &mut runs {
+                resume(run, Direction::NewestFirst, from)?;
+            }
+        }
         let count: u64 = runs.iter().map(Run::window_len).sum();
         if offset >= count {
             offset -= count;
@@ -150,21 +147,22 @@ fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Resu
     Ok(finish(page, (query.total == Total::Exact).then_some(total), left, event_type))
 }
 
-/// The runs of one event type, newest first, behind `after`.
+/// The selected rows of one event type.
 fn type_runs<'s>(
     selected: &'s [(&'s dyn Part, RowSet)],
-    event_type: &'s str,
-    counts: &TypeCounts,
-    after: Option<OrderKey>,
+    of_type: &'s Filter,
+    expired: Expired<'_>,
 ) -> Result<Vec<Run<'s>>> {
-    let mut runs = Vec::with_capacity(counts.len());
-    for (index, count) in counts {
-        let Some((part, rows)) = selected.get(*index) else { continue };
-        let mut run = Run::of_type(*part, rows, event_type, *count);
-        if let Some(after) = after {
-            resume(&mut run, Direction::NewestFirst, after)?;
+    let mut runs = Vec::new();
+    for (part, rows) in selected {
+        check_time(expired)?;
+        if part.count(&Filter::All)? == Some(rows.len()) {
+            // Everything is selected: the type alone decides, and its rows may never be looked at.
+            runs.extend(Run::matching(*part, of_type)?);
+        } else if part.count(of_type)? != Some(0) {
+            let run = Run::new(*part, part.select(of_type)?.intersect(rows));
+            runs.extend(Some(run).filter(|run| !run.window.is_empty()));
         }
-        runs.push(run);
     }
     Ok(runs)
 }

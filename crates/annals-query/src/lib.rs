@@ -41,6 +41,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod counts;
 mod cursor;
 mod delete;
 mod error;

@@ -10,6 +10,8 @@ use crate::sort::Place;
 
 /// Events between two looks at the clock: some tens of microseconds apart.
 const EVENTS_PER_CHECK: usize = 64;
+/// The first events of a page that is measured in bytes: at the largest, 16 MiB.
+const EVENTS_MEASURED: usize = 16;
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,15 +66,57 @@ impl<'a> PageBuilder<'a> {
 
     /// Reads the events of these places, until the page is full.
     pub(crate) fn fill(&mut self, runs: &[Run<'_>], places: &[Place]) -> Result<()> {
-        for place in places.iter().take(self.room()) {
-            if self.events.len().is_multiple_of(EVENTS_PER_CHECK) {
-                check_time(self.expired)?;
+        let mut places = places.get(..self.room().min(places.len())).unwrap_or_default();
+        while !places.is_empty() {
+            check_time(self.expired)?;
+            let (these, behind) = places.split_at(self.at_once().min(places.len()));
+            for event in read(runs, these)? {
+                if !self.push(event) {
+                    return Ok(());
+                }
             }
-            let Some(run) = runs.get(place.run) else { break };
-            if !self.push(run.part.event(place.row)?) {
-                break;
-            }
+            places = behind;
         }
         Ok(())
     }
+
+    /// Events that are read together. Those behind the end of a page are read in vain: a page that is
+    /// measured in bytes begins with few and goes by the size of those it has.
+    fn at_once(&self) -> usize {
+        if self.size_max_bytes == u64::MAX {
+            return EVENTS_PER_CHECK;
+        }
+        let Ok(read) = u64::try_from(self.events.len()) else { return 1 };
+        if read == 0 {
+            return EVENTS_MEASURED;
+        }
+        let room = self.size_max_bytes.saturating_sub(self.size_bytes);
+        let usual = (self.size_bytes / read).max(1);
+        usize::try_from(room / usual).unwrap_or(EVENTS_PER_CHECK).clamp(1, EVENTS_PER_CHECK)
+    }
+}
+
+/// The events of these places, in their order: those of one part are read together.
+fn read(runs: &[Run<'_>], places: &[Place]) -> Result<Vec<StoredEvent>> {
+    if let Some(first) = places.first()
+        && places.iter().all(|place| place.run == first.run)
+        && let Some(run) = runs.get(first.run)
+    {
+        let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
+        return Ok(run.part.events(&rows)?);
+    }
+    let mut order: Vec<(usize, usize, u32)> =
+        places.iter().enumerate().map(|(at, place)| (place.run, at, place.row)).collect();
+    order.sort_unstable();
+    let mut events: Vec<Option<StoredEvent>> = places.iter().map(|_| None).collect();
+    for of_run in order.chunk_by(|a, b| a.0 == b.0) {
+        let Some(run) = of_run.first().and_then(|(run, ..)| runs.get(*run)) else { continue };
+        let rows: Vec<u32> = of_run.iter().map(|(_, _, row)| *row).collect();
+        for ((_, at, _), event) in of_run.iter().zip(run.part.events(&rows)?) {
+            if let Some(slot) = events.get_mut(*at) {
+                *slot = Some(event);
+            }
+        }
+    }
+    Ok(events.into_iter().flatten().collect())
 }

@@ -62,6 +62,20 @@ pub(crate) fn select_all<'v>(
     Ok(selected)
 }
 
+/// A run for every part with matching rows; rows that are only counted are not looked at.
+pub(crate) fn count_all<'v>(
+    parts: &'v [Arc<dyn Part>],
+    filter: &'v Filter,
+    expired: Expired<'_>,
+) -> Result<Vec<Run<'v>>> {
+    let mut runs = Vec::new();
+    for part in candidates(parts, filter) {
+        check_time(expired)?;
+        runs.extend(Run::matching(part, filter)?);
+    }
+    Ok(runs)
+}
+
 /// Leaves in each window only what comes behind `after` in the given direction.
 pub(crate) fn resume(run: &mut Run<'_>, direction: Direction, after: OrderKey) -> Result<()> {
     match direction {
@@ -80,7 +94,7 @@ pub(crate) fn resume(run: &mut Run<'_>, direction: Direction, after: OrderKey) -
 /// wholly before or behind those rows are not asked.
 pub(crate) fn select_first<'v>(
     parts: &'v [Arc<dyn Part>],
-    filter: &Filter,
+    filter: &'v Filter,
     direction: Direction,
     after: Option<OrderKey>,
     wanted: u64,
@@ -108,7 +122,7 @@ pub(crate) fn select_first<'v>(
             count_at = index * 2;
         }
         check_time(expired)?;
-        let mut run = Run::new(part, part.select(filter)?);
+        let Some(mut run) = Run::matching(part, filter)? else { continue };
         if let Some(after) = after {
             resume(&mut run, direction, after)?;
         }

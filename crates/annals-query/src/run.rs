@@ -3,9 +3,10 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use annals_engine::{Field, Filter, OrderKey, Part, RowSet};
+use annals_engine::{Filter, OrderKey, Part, RowIter, RowSet};
 
 use crate::error::{Error, Result};
+use crate::sort::Direction;
 
 /// An order key as one number: bigger is later.
 pub(crate) fn pack(key: OrderKey) -> u128 {
@@ -29,11 +30,12 @@ pub(crate) fn successor(key: OrderKey) -> Option<OrderKey> {
 
 enum Source<'a> {
     Rows(RowSet),
-    /// The rows of one event type among `among`, looked up when the first of them is needed.
-    OfType {
-        among: &'a RowSet,
-        event_type: &'a str,
+    /// Rows of which only the number is known: what is needed of them is looked up when it is.
+    Counted {
+        filter: &'a Filter,
         rows: OnceCell<RowSet>,
+        /// The rows of the window's end that a page takes.
+        page: OnceCell<RowSet>,
     },
 }
 
@@ -51,23 +53,48 @@ impl<'a> Run<'a> {
         Self { part, source: Source::Rows(rows), window }
     }
 
-    /// The `count` rows of one event type among `among`.
-    pub(crate) fn of_type(part: &'a dyn Part, among: &'a RowSet, event_type: &'a str, count: u32) -> Self {
-        Self { part, source: Source::OfType { among, event_type, rows: OnceCell::new() }, window: 0..count }
+    /// The rows that match, looked at only if their number cannot be told otherwise. `None` if there are none.
+    pub(crate) fn matching(part: &'a dyn Part, filter: &'a Filter) -> Result<Option<Self>> {
+        let run = match part.count(filter)? {
+            Some(count) => {
+                let source = Source::Counted { filter, rows: OnceCell::new(), page: OnceCell::new() };
+                Self { part, source, window: 0..count }
+            }
+            None => Self::new(part, part.select(filter)?),
+        };
+        Ok(Some(run).filter(|run| !run.window.is_empty()))
     }
 
     /// The selected rows, those outside of the window included.
     pub(crate) fn rows(&self) -> Result<&RowSet> {
         match &self.source {
             Source::Rows(rows) => Ok(rows),
-            Source::OfType { among, event_type, rows } => {
+            Source::Counted { filter, rows, .. } => {
                 if let Some(rows) = rows.get() {
                     return Ok(rows);
                 }
-                let found = self.part.select(&Filter::term(Field::EventType, *event_type))?.intersect(among);
+                let found = self.part.select(filter)?;
                 Ok(rows.get_or_init(|| found))
             }
         }
+    }
+
+    /// The first `limit` rows of the window in the given direction, and maybe more behind them. Asked for
+    /// once, when the window is what it will be.
+    pub(crate) fn first_rows(&self, direction: Direction, limit: usize) -> Result<RowIter<'_>> {
+        let Source::Counted { filter, rows, page } = &self.source else {
+            return Ok(self.rows()?.iter_ranks(self.window.clone()));
+        };
+        if let Some(rows) = rows.get() {
+            return Ok(rows.iter_ranks(self.window.clone()));
+        }
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let ranks = match direction {
+            Direction::OldestFirst => self.window.start..self.window.end.min(self.window.start.saturating_add(limit)),
+            Direction::NewestFirst => self.window.start.max(self.window.end.saturating_sub(limit))..self.window.end,
+        };
+        let found = self.part.select_ranks(filter, ranks)?;
+        Ok(page.get_or_init(|| found).iter())
     }
 
     pub(crate) fn window_len(&self) -> u64 {

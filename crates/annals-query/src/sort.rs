@@ -238,7 +238,7 @@ pub(crate) fn merge(runs: &[Run<'_>], direction: Direction, limit: usize) -> Res
         let Some(mut head) = heads.peek_mut() else { break };
         let Some(run) = runs.get(head.run) else { break };
         let mut rows = match head.next.take() {
-            None => run.rows()?.iter_ranks(run.window.clone()),
+            None => run.first_rows(direction, limit)?,
             Some((row, key, rows)) => {
                 places.push(Place { run: head.run, row, key });
                 rows

@@ -1,10 +1,11 @@
 //! Exact statistics: counts by field, oldest and newest, a histogram over time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annals_engine::{Field, OrderKey, Part, RowSet};
 
+use crate::counts::SortedCounts;
 use crate::error::{Error, Result};
 use crate::plan::{Expired, View, check_time, select_all};
 use crate::query::Query;
@@ -110,24 +111,22 @@ fn count_field(
     top: Option<usize>,
     expired: Expired<'_>,
 ) -> Result<Vec<(String, u64)>> {
-    let mut counts: HashMap<String, u64> = HashMap::new();
+    let mut counts = SortedCounts::default();
     let mut overflow = false;
     for (part, rows) in selected {
         check_time(expired)?;
+        counts.begin();
         part.count_by(field, rows, &mut |value, count| {
-            if let Some(sum) = counts.get_mut(value) {
-                *sum += u64::from(count);
-            } else if counts.len() < DISTINCT_MAX {
-                counts.insert(value.to_owned(), u64::from(count));
-            } else {
-                overflow = true;
+            overflow |= counts.len() > DISTINCT_MAX;
+            if !overflow {
+                counts.add(value, count);
             }
         })?;
-        if overflow {
+        if overflow || counts.len() > DISTINCT_MAX {
             return Err(Error::too_expensive(format!("{field} has more than {DISTINCT_MAX} different values")));
         }
     }
-    let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+    let mut counts = counts.finish();
     let most_first = |a: &(String, u64), b: &(String, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
     if let Some(top) = top.filter(|top| *top < counts.len()) {
         // The few asked for need not wait for the sorting of a million others.

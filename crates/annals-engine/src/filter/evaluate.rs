@@ -1,6 +1,6 @@
 //! A filter over one part: leaves come from the part's index, the tree is walked here once for all.
 
-use super::text::{Needle, TextTest};
+use super::text::TextTest;
 use super::{Filter, TextField};
 use crate::error::Result;
 use crate::field::Field;
@@ -10,6 +10,15 @@ use crate::rows::RowSet;
 pub(crate) trait Leaves {
     fn row_count(&self) -> u32;
     fn term(&self, field: Field, value: &str) -> Result<RowSet>;
+    /// How many rows [`Leaves::term`] gives, if that is known without looking at them.
+    fn term_count(&self, field: Field, value: &str) -> Result<Option<u32>> {
+        _ = (field, value);
+        Ok(None)
+    }
+    /// The rows of `candidates` that [`Leaves::term`] gives.
+    fn term_among(&self, field: Field, value: &str, candidates: &RowSet) -> Result<RowSet> {
+        Ok(candidates.intersect(&self.term(field, value)?))
+    }
     fn prefix(&self, field: Field, prefix: &str) -> Result<RowSet>;
     fn within(&self, field: Field, values: &[String]) -> Result<RowSet>;
     fn created_between(&self, from_us: i64, to_us: i64) -> Result<RowSet>;
@@ -36,6 +45,9 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
     let rows = match filter {
         Filter::All => return Ok(candidates.clone()),
         Filter::Term(field, value) => {
+            if leaves.amended(*field).is_empty() {
+                return leaves.term_among(*field, value, candidates);
+            }
             let rows = leaves.term(*field, value)?;
             corrected(leaves, *field, rows, |held| held.contains(value))
         }
@@ -59,7 +71,7 @@ fn among(filter: &Filter, leaves: &dyn Leaves, candidates: &RowSet) -> Result<Ro
         Filter::Acknowledged(true) => leaves.acknowledged()?,
         Filter::Acknowledged(false) => return Ok(candidates.minus(&leaves.acknowledged()?)),
         Filter::Contains(field, needle) => {
-            return leaves.text(*field, candidates, &TextTest::Contains(Needle::new(needle)));
+            return leaves.text(*field, candidates, &TextTest::contains(needle));
         }
         Filter::TextEquals(field, value) => {
             return leaves.text(*field, candidates, &TextTest::Equals(value.as_bytes()));
@@ -88,10 +100,25 @@ fn corrected(leaves: &dyn Leaves, field: Field, rows: RowSet, passes: impl Fn(&[
     rows.minus(&RowSet::from_sorted(changed)).union(&RowSet::from_sorted(passing))
 }
 
-/// Cheap predicates first, so that texts are read for few rows only.
+/// Cheap predicates first, so that texts are read for few rows only; of terms the rarest, whose rows the
+/// others then only have to be looked up for.
 fn all_of(parts: &[Filter], leaves: &dyn Leaves, candidates: &RowSet) -> Result<RowSet> {
     let mut ordered: Vec<&Filter> = parts.iter().collect();
     ordered.sort_by_key(|part| rank(part));
+    if let Some(terms) = several_terms(&ordered) {
+        let mut counted = Vec::with_capacity(terms.len());
+        for part in ordered.get(terms.clone()).unwrap_or_default() {
+            let count = match part {
+                Filter::Term(field, value) => leaves.term_count(*field, value)?,
+                _ => None,
+            };
+            counted.push((count.unwrap_or(u32::MAX), *part));
+        }
+        counted.sort_by_key(|(count, _)| *count);
+        for (slot, (_, part)) in ordered.iter_mut().skip(terms.start).zip(counted) {
+            *slot = part;
+        }
+    }
     let mut rows = candidates.clone();
     for part in ordered {
         rows = among(part, leaves, &rows)?;
@@ -102,11 +129,20 @@ fn all_of(parts: &[Filter], leaves: &dyn Leaves, candidates: &RowSet) -> Result<
     Ok(rows)
 }
 
+/// Where the terms stand among predicates in the order of their rank, if there are several.
+fn several_terms(ordered: &[&Filter]) -> Option<std::ops::Range<usize>> {
+    let start = ordered.iter().position(|part| rank(part) == TERM_RANK)?;
+    let len = ordered.iter().skip(start).take_while(|part| rank(part) == TERM_RANK).count();
+    (len > 1).then_some(start..start + len)
+}
+
+const TERM_RANK: u8 = 1;
+
 /// What a predicate costs, coarsely.
 fn rank(filter: &Filter) -> u8 {
     match filter {
-        Filter::All | Filter::CreatedBetween { .. } => 0,
-        Filter::Term(..) | Filter::SequenceBetween { .. } => 1,
+        Filter::All | Filter::CreatedBetween { .. } | Filter::SequenceBetween { .. } => 0,
+        Filter::Term(..) => TERM_RANK,
         Filter::AnyOf(..) | Filter::Acknowledged(_) => 2,
         Filter::Prefix(..) | Filter::Within(..) => 3,
         Filter::Contains(..) | Filter::TextEquals(..) => 9,

@@ -112,6 +112,30 @@ impl Filter {
         Filter::Not(Box::new(self))
     }
 
+    /// The one predicate that decides among rows created within `bounds_us`, both inclusive: times that
+    /// hold for all of them say nothing. `None` if there is more than one.
+    pub(crate) fn only_leaf(&self, bounds_us: (i64, i64)) -> Option<&Filter> {
+        const EVERYTHING: &Filter = &Filter::All;
+        match self {
+            Filter::CreatedBetween { from_us, to_us } if *from_us <= bounds_us.0 && bounds_us.1 < *to_us => {
+                Some(EVERYTHING)
+            }
+            Filter::And(parts) => {
+                let mut only = EVERYTHING;
+                for part in parts {
+                    match (part.only_leaf(bounds_us)?, only) {
+                        (Filter::All, _) => {}
+                        (leaf, Filter::All) => only = leaf,
+                        _ => return None,
+                    }
+                }
+                Some(only)
+            }
+            Filter::Or(_) | Filter::Not(_) => None,
+            leaf => Some(leaf),
+        }
+    }
+
     /// Levels of nesting, 1 for a plain predicate.
     pub fn depth(&self) -> usize {
         match self {
@@ -193,6 +217,20 @@ impl TenantScope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_holds_for_all_rows_leaves_the_other_predicate() {
+        let term = Filter::term(Field::EventType, "a");
+        let day = Filter::created_between(0, 100);
+        assert_eq!(term.clone().and(day.clone()).only_leaf((0, 99)), Some(&term));
+        assert_eq!(day.only_leaf((0, 99)), Some(&Filter::All));
+        assert_eq!(day.only_leaf((0, 100)), Some(&day));
+        assert_eq!(term.clone().and(day.clone()).only_leaf((-1, 99)), None);
+        assert_eq!(term.clone().and(term.clone()).only_leaf((0, 9)), None);
+        assert_eq!(term.clone().not().only_leaf((0, 9)), None);
+        assert_eq!(Filter::And(Vec::new()).only_leaf((0, 9)), Some(&Filter::All));
+        assert_eq!(Filter::none().only_leaf((0, 9)), None);
+    }
 
     #[test]
     fn time_bounds_narrow_under_and_widen_under_or() {

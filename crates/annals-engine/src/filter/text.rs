@@ -37,12 +37,17 @@ impl Needle {
 #[derive(Clone, Debug)]
 pub(crate) enum TextTest<'a> {
     /// Does it hold this?
-    Contains(Needle),
+    Contains(Box<Needle>),
     /// Is it this?
     Equals(&'a [u8]),
 }
 
 impl TextTest<'_> {
+    /// Does a text hold `needle`, upper and lower case alike?
+    pub(crate) fn contains(needle: &str) -> Self {
+        TextTest::Contains(Box::new(Needle::new(needle)))
+    }
+
     /// What is looked for, folded if case does not count.
     pub(crate) fn wanted(&self) -> &[u8] {
         match self {

@@ -125,6 +125,10 @@ impl StorageFile for MemoryFile {
         self.grow(len)
     }
 
+    fn release(&self, _from: u64) -> Result<()> {
+        Ok(())
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.grow(offset.saturating_add(len_u64(bytes.len())))?;
         let mut held = self.0.write();

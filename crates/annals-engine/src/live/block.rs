@@ -23,7 +23,13 @@ pub(crate) struct LiveBlock {
     pub(crate) columns: RwLock<BlockColumns>,
     /// The order of a full block, computed by the first query that needs it.
     pub(crate) full_order: OnceLock<RowOrder>,
+    /// By number of a single-valued field, of a full block: how many rows hold each code, if the codes are
+    /// small. Counted by the first query that asks.
+    full_counts: Vec<OnceLock<Option<Box<[u32]>>>>,
 }
+
+/// Fields of larger codes have no table of counts: one is 4 KiB for a block and a field.
+const COUNTED_CODES: usize = 1_024;
 
 /// The columns of a block, in arrival order.
 #[derive(Debug)]
@@ -87,7 +93,25 @@ impl LiveBlock {
             max_created_at_us: i64::MIN,
             in_order: true,
         };
-        Self { first_row, columns: RwLock::new(columns), full_order: OnceLock::new() }
+        let full_counts = (0..FIELD_SLOTS).map(|_| OnceLock::new()).collect();
+        Self { first_row, columns: RwLock::new(columns), full_order: OnceLock::new(), full_counts }
+    }
+}
+
+impl LiveBlock {
+    /// How many rows of a full block hold `code` of a single-valued field; `None` if that was not counted.
+    pub(crate) fn full_count(&self, field: Field, code: u32) -> Option<u32> {
+        if field.values() != Values::Single {
+            return None;
+        }
+        let counts = self.full_counts.get(field.index())?.get_or_init(|| {
+            let mut counts = vec![0_u32; COUNTED_CODES];
+            for code in self.columns.read().codes(field) {
+                *counts.get_mut(row_usize(*code))? += 1;
+            }
+            Some(counts.into_boxed_slice())
+        });
+        counts.as_ref()?.get(row_usize(code)).copied()
     }
 }
 

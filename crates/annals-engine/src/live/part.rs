@@ -291,6 +291,28 @@ impl Part for LivePart {
         Ok(evaluate(filter, self)?.minus(&self.deleted()))
     }
 
+    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+        let own = self.block.first_row..self.block.first_row + self.row_count;
+        let deleted = u32::try_from(self.overlay.tombstones.range_cardinality(own)).unwrap_or(u32::MAX);
+        match filter.only_leaf(self.time_bounds_us) {
+            Some(Filter::All) => Ok(Some(self.row_count.saturating_sub(deleted))),
+            // A block that is full stays as it is, and so do its counts.
+            Some(Filter::Term(field, value))
+                if deleted == 0
+                    && self.row_count == BLOCK_ROWS
+                    && !self.is_hashed(*field)
+                    && self.amended(*field).is_empty() =>
+            {
+                let code = {
+                    let dictionaries = self.segment.dictionaries.read();
+                    dictionaries.get(field.index()).and_then(|dictionary| dictionary.find_text(value.as_bytes()))
+                };
+                Ok(code.map_or(Some(0), |code| self.block.full_count(*field, code)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
         let amended = self.amended(field);
         let mut amended_counts = AmendedCounts::new(&amended, rows);

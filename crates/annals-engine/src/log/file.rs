@@ -85,6 +85,23 @@ impl LogFile {
         self.file.write_at(bytes, offset).map_err(|source| self.io("write the log", source).at_offset(offset))
     }
 
+    /// Reserves the whole length again, after [`LogFile::release`].
+    ///
+    /// # Errors
+    /// `DiskFull` if there is no room: then nothing may be written.
+    pub(crate) fn reserve(&self) -> Result<()> {
+        self.file.preallocate(self.header.size_bytes).map_err(|source| self.io("reserve room for the log", source))
+    }
+
+    /// Gives back the room behind `end`, where no frame is.
+    ///
+    /// # Errors
+    /// What the disk says; nothing is lost.
+    pub(crate) fn release(&self, end: u64) -> Result<()> {
+        let from = end.next_multiple_of(LOG_HEADER_SIZE);
+        self.file.release(from).map_err(|source| self.io("give back room of the log", source))
+    }
+
     /// Makes everything written so far durable. After an error: never again, open the store anew.
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|source| self.io("sync the log", source))

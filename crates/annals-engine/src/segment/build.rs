@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::storage::Storage;
 
+use super::blocks::{COMPACTED, FRESH, Packing};
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
 use super::{
@@ -25,9 +26,32 @@ pub(crate) fn build_segment(
     meta: &SegmentMeta,
     input: SegmentInput<'_>,
 ) -> Result<SegmentSummary> {
+    build(storage, path, meta, input, FRESH)
+}
+
+/// The same for rows that lay in segments before: smaller, and where texts are compressed, a page takes longer.
+///
+/// # Errors
+/// Those of [`build_segment`].
+pub(crate) fn rebuild_segment(
+    storage: &dyn Storage,
+    path: &Path,
+    meta: &SegmentMeta,
+    input: SegmentInput<'_>,
+) -> Result<SegmentSummary> {
+    build(storage, path, meta, input, COMPACTED)
+}
+
+pub(super) fn build(
+    storage: &dyn Storage,
+    path: &Path,
+    meta: &SegmentMeta,
+    input: SegmentInput<'_>,
+    packing: Packing,
+) -> Result<SegmentSummary> {
     check(&input)?;
     let writer = SegmentWriter::create(storage, path, meta)?;
-    let built = write(writer, meta, input);
+    let built = write(writer, meta, input, packing);
     if built.is_err() {
         // Best effort: the error in hand says more than a failed removal would.
         let _ = storage.remove(path);
@@ -53,7 +77,12 @@ fn check(input: &SegmentInput<'_>) -> Result<()> {
     Ok(())
 }
 
-fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>) -> Result<SegmentSummary> {
+fn write(
+    mut writer: SegmentWriter,
+    meta: &SegmentMeta,
+    input: SegmentInput<'_>,
+    packing: Packing,
+) -> Result<SegmentSummary> {
     let SegmentInput { created_at_us, sequences, ids, mut keywords, texts } = input;
     let rows = u32::try_from(created_at_us.len()).expect("checked against SEGMENT_ROWS_MAX");
     write_keys(&mut writer, &created_at_us, &sequences)?;
@@ -67,7 +96,7 @@ fn write(mut writer: SegmentWriter, meta: &SegmentMeta, input: SegmentInput<'_>)
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
     // Before the fields, whose building takes their columns: payloads repeat them.
-    payload::write(&mut writer, rows, texts, &keywords)?;
+    payload::write(&mut writer, rows, texts, &keywords, packing)?;
     let fields = keyword_build::write(&mut writer, keywords, rows)?;
     for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;

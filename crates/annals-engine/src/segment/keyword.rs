@@ -21,6 +21,9 @@ use super::sealed::compact_rows;
 
 /// Postings that are read to count rows, where cardinalities are not stored.
 const COUNTED_MAX: usize = 64;
+/// Halves of a byte per row that the decoded bitmaps of a field take at most: those of all its common terms, measured for
+/// fields of a dozen to a hundred terms.
+const DECODED_PER_ROW_HALVES: usize = 3;
 /// Entries that a scan decodes at once.
 const SCAN_LEN: usize = 1024;
 
@@ -67,7 +70,7 @@ pub(crate) struct KeywordColumn {
     decoded: Mutex<Decoded>,
 }
 
-/// Bitmaps that were asked for, of at most a byte per row together.
+/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together.
 #[derive(Debug, Default)]
 struct Decoded {
     bitmaps: VecDeque<(u32, RoaringBitmap)>,
@@ -234,7 +237,7 @@ impl KeywordColumn {
         }
         match self.stored_posting(file, code) {
             Ok(RowSet::Bitmap(bitmap)) => {
-                self.decoded.lock().insert(code, &bitmap, row_usize(self.rows));
+                self.decoded.lock().insert(code, &bitmap, DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2);
                 Ok(RowSet::Bitmap(bitmap))
             }
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
@@ -250,6 +253,19 @@ impl KeywordColumn {
         }
         match self.postings.cardinality(file, code) {
             Err(error) if error.kind() == ErrorKind::Corrupt => self.posting(file, code).map(|rows| rows.len()),
+            other => other,
+        }
+    }
+
+    /// The rows that hold the term of `code`, only those of these ranks: a page does not decode all of them.
+    pub(crate) fn ranked(&self, file: &CheckedFile, code: u32, ranks: Range<u32>) -> Result<Vec<u32>> {
+        if self.presence.is_some() {
+            return Ok(self.posting(file, code)?.iter_ranks(ranks).collect());
+        }
+        match self.postings.ranked(file, code, ranks.clone()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                Ok(self.posting(file, code)?.iter_ranks(ranks).collect())
+            }
             other => other,
         }
     }

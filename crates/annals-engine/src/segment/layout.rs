@@ -108,6 +108,7 @@ pub(crate) enum SectionKind {
     ShapeHeap = 43,
     ShapeTermBytes = 44,
     ShapeTermBounds = 45,
+    BlockDictionary = 46,
     TokenBytes = 50,
     TokenStarts = 51,
     TokenCodes = 52,

@@ -18,7 +18,7 @@ use super::dictionary::Terms;
 use super::text::StreamCursor;
 use super::{
     KeywordCodes, KeywordInput, SEGMENT_ROWS_MAX, SealedSegment, SegmentInput, SegmentMeta, SegmentSummary, Stream,
-    TextSource, build_segment,
+    TextSource, rebuild_segment,
 };
 
 /// A segment as it is to be rewritten: its rows and what changed about them.
@@ -67,7 +67,7 @@ pub(crate) fn merge_segments(
     let Plan { order, created_at_us, sequences } = plan;
     let mut texts = MergedTexts::new(inputs, &order);
     let input = SegmentInput { created_at_us, sequences, ids, keywords, texts: &mut texts };
-    let summary = build_segment(storage, path, meta, input)?;
+    let summary = rebuild_segment(storage, path, meta, input)?;
     Ok(Some(Merged { summary, acknowledged }))
 }
 

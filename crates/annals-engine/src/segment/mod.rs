@@ -4,6 +4,7 @@
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
 
 mod bits;
+mod blocks;
 mod build;
 mod checked;
 mod dictionary;
@@ -31,7 +32,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::build_segment;
+pub(crate) use build::{build_segment, rebuild_segment};
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
@@ -95,7 +96,8 @@ impl Stream {
 
 /// Where the builder gets its texts from.
 pub(crate) trait TextSource {
-    /// The text of a row. Each stream is asked for every row once, ascending, one stream after the other.
+    /// The text of a row. One stream is asked after the other: first for some rows, spread over all, then for every
+    /// row, ascending.
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>>;
 }
 

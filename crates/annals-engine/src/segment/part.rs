@@ -1,12 +1,13 @@
 //! A sealed segment and its overlay as a part of a snapshot.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use crate::amended::AmendedCounts;
 use crate::codec::row_usize;
 use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent};
-use crate::field::Field;
+use crate::field::{FIELD_SLOTS, Field};
 use crate::filter::evaluate::{Leaves, evaluate};
 use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
@@ -20,16 +21,27 @@ use super::sealed::compact_rows;
 use super::{SealedSegment, Stream};
 
 /// One segment as one snapshot sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct SealedPart {
     segment: Arc<SealedSegment>,
     overlay: Arc<Overlay>,
+    /// By field number, of fields with few terms: each term and how many rows that are not deleted hold
+    /// it. Neither the segment nor the overlay of a part ever change.
+    live_terms: Vec<OnceLock<Box<[(Box<str>, u32)]>>>,
 }
+
+/// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
+/// much as to decode so many rows of a posting.
+const LOOKED_UP_ONE_IN: u32 = 4;
+
+/// A field with at most so many terms has its counts kept: a few kilobytes for each part.
+const KEPT_TERMS_MAX: u32 = 256;
 
 impl SealedPart {
     /// The segment with these changes.
     pub(crate) fn new(segment: Arc<SealedSegment>, overlay: Arc<Overlay>) -> Self {
-        Self { segment, overlay }
+        let live_terms = (0..FIELD_SLOTS).map(|_| OnceLock::new()).collect();
+        Self { segment, overlay, live_terms }
     }
 
     fn deleted(&self, row: u32) -> bool {
@@ -50,6 +62,50 @@ impl SealedPart {
             }
         }
         Ok(counts)
+    }
+
+    /// How many rows are not deleted.
+    fn live_rows(&self) -> u32 {
+        let rows = self.segment.rows();
+        let deleted = self.overlay.tombstones.range_cardinality(..rows);
+        rows.saturating_sub(u32::try_from(deleted).unwrap_or(u32::MAX))
+    }
+
+    /// The terms of a field and how many rows that are not deleted hold each, if there are few.
+    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&[(Box<str>, u32)]>> {
+        let slot = self.live_terms.get(column.field.index());
+        let Some(slot) = slot.filter(|_| column.dictionary.len() <= KEPT_TERMS_MAX) else { return Ok(None) };
+        if let Some(terms) = slot.get() {
+            return Ok(Some(terms));
+        }
+        let mut terms = Vec::new();
+        for (code, count) in (1..).zip(self.live_counts(column)?).filter(|(_, count)| *count > 0) {
+            self.with_term(column, code, |term| terms.push((Box::from(term), count)))?;
+        }
+        Ok(Some(slot.get_or_init(|| terms.into_boxed_slice())))
+    }
+
+    /// Calls `visit` with the term of a code.
+    fn with_term(&self, column: &KeywordColumn, code: u32, visit: impl FnOnce(&str)) -> Result<()> {
+        let file = &self.segment.file;
+        let term = column.dictionary.term(file, code)?;
+        let text = std::str::from_utf8(&term).map_err(|source| {
+            let message = format!("{} has a term that is no UTF-8", column.field);
+            Error::corrupt(message).with_source(source).at_path(file.path())
+        })?;
+        visit(text);
+        Ok(())
+    }
+
+    /// The column and the code that alone decide about a filter, which is a term: its postings are the
+    /// answer, since no row is deleted and none has another value than it was appended with.
+    fn only_term<'s>(&'s self, leaf: &Filter) -> Result<Option<(&'s KeywordColumn, Option<u32>)>> {
+        let Filter::Term(field, value) = leaf else { return Ok(None) };
+        if !self.overlay.tombstones.is_empty() || !self.amended(*field).is_empty() {
+            return Ok(None);
+        }
+        let Some(column) = self.segment.keyword(*field) else { return Ok(None) };
+        Ok(Some((column, column.dictionary.find(&self.segment.file, value.as_bytes())?)))
     }
 
     /// Takes the codes of rows off counts that hold them, which ascend by code.
@@ -151,6 +207,34 @@ impl Part for SealedPart {
         })
     }
 
+    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+        let Some(leaf) = filter.only_leaf(self.time_bounds_us()) else { return Ok(None) };
+        if *leaf == Filter::All {
+            return Ok(Some(self.live_rows()));
+        }
+        match self.only_term(leaf)? {
+            Some((column, Some(code))) => column.cardinality(&self.segment.file, code).map(Some),
+            Some((_, None)) => Ok(Some(0)),
+            None => Ok(None),
+        }
+    }
+
+    fn select_ranks(&self, filter: &Filter, ranks: Range<u32>) -> Result<RowSet> {
+        if let Some(leaf) = filter.only_leaf(self.time_bounds_us())
+            && let Some((column, Some(code))) = self.only_term(leaf)?
+        {
+            return Ok(RowSet::from_sorted(column.ranked(&self.segment.file, code, ranks)?));
+        }
+        let rows = self.select(filter)?;
+        Ok(match &rows {
+            RowSet::Range(all) => {
+                let ranks = ranks.start.min(rows.len())..ranks.end.min(rows.len());
+                RowSet::from_range(all.start + ranks.start..all.start + ranks.end)
+            }
+            rows => RowSet::from_sorted(rows.iter_ranks(ranks).collect()),
+        })
+    }
+
     fn count_by(&self, field: Field, rows: &RowSet, visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
         let amended = self.amended(field);
         let mut amended_counts = AmendedCounts::new(&amended, rows);
@@ -158,22 +242,23 @@ impl Part for SealedPart {
             amended_counts.finish(visit);
             return Ok(());
         };
-        let tombstones = self.overlay.tombstones.range_cardinality(..self.segment.rows());
-        let live = u64::from(self.segment.rows()).saturating_sub(tombstones);
-        let everything = u64::from(rows.len()) == live;
-        let mut counts: Vec<(u32, u32)> = if everything && tombstones <= live {
+        let everything = rows.len() == self.live_rows();
+        if everything
+            && amended.is_empty()
+            && let Some(terms) = self.live_terms(column)?
+        {
+            terms.iter().for_each(|(term, count)| visit(term, *count));
+            return Ok(());
+        }
+        // Rows that are deleted are taken off one by one: worth it while they are the smaller part.
+        let mut counts: Vec<(u32, u32)> = if everything && self.live_rows() >= self.segment.rows() / 2 {
             (1..).zip(self.live_counts(column)?).collect()
         } else {
             counts_of(&self.segment, column, rows)?
         };
         self.take_off(column, amended.iter().map(|(row, _)| *row).filter(|row| rows.contains(*row)), &mut counts)?;
-        let file = &self.segment.file;
         for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            let term = column.dictionary.term(file, code)?;
-            let term = std::str::from_utf8(&term).map_err(|source| {
-                Error::corrupt(format!("{field} has a term that is no UTF-8")).with_source(source).at_path(file.path())
-            })?;
-            amended_counts.visit(term, count, visit);
+            self.with_term(column, code, |term| amended_counts.visit(term, count, visit))?;
         }
         amended_counts.finish(visit);
         Ok(())
@@ -185,6 +270,19 @@ impl Part for SealedPart {
             amended.apply(&mut event);
         }
         Ok(event)
+    }
+
+    fn events(&self, rows: &[u32]) -> Result<Vec<StoredEvent>> {
+        let marks = |row| Marks { acknowledged: self.overlay.acknowledged.contains(row) };
+        let mut events = self.segment.events(rows, marks)?;
+        if !self.overlay.amendments.is_empty() {
+            for (row, event) in rows.iter().zip(&mut events) {
+                if let Some(amended) = self.overlay.amendments.get(*row) {
+                    amended.apply(event);
+                }
+            }
+        }
+        Ok(events)
     }
 
     fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
@@ -209,6 +307,33 @@ impl Leaves for SealedPart {
             Some(code) => column.posting(&self.segment.file, code),
             None => Ok(RowSet::empty()),
         }
+    }
+
+    fn term_count(&self, field: Field, value: &str) -> Result<Option<u32>> {
+        let file = &self.segment.file;
+        let Some(column) = self.segment.keyword(field) else { return Ok(Some(0)) };
+        let code = column.dictionary.find(file, value.as_bytes())?;
+        code.map_or(Ok(0), |code| column.cardinality(file, code)).map(Some)
+    }
+
+    fn term_among(&self, field: Field, value: &str, candidates: &RowSet) -> Result<RowSet> {
+        let file = &self.segment.file;
+        let Some(column) = self.segment.keyword(field) else { return Ok(RowSet::empty()) };
+        let Some(code) = column.dictionary.find(file, value.as_bytes())? else { return Ok(RowSet::empty()) };
+        let all = candidates.len() == self.segment.rows();
+        if all || candidates.len() > column.cardinality(file, code)? / LOOKED_UP_ONE_IN {
+            let rows = column.posting(file, code)?;
+            return Ok(if all { rows } else { candidates.intersect(&rows) });
+        }
+        let mut rows = Vec::new();
+        let mut codes = Vec::new();
+        for row in candidates.iter() {
+            column.codes_of(file, row, &mut codes)?;
+            if codes.contains(&code) {
+                rows.push(row);
+            }
+        }
+        Ok(compact_rows(rows, self.segment.rows()))
     }
 
     fn prefix(&self, field: Field, prefix: &str) -> Result<RowSet> {

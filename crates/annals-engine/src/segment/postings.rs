@@ -278,6 +278,17 @@ impl Postings {
         posting.all().ok_or_else(|| file.contradicts(&self.bits, &format!("has no posting for code {code}")))
     }
 
+    /// The rows of these ranks in the posting: those with `ranks.start` to `ranks.end` rows of the term below them.
+    /// Costs no more than finding the two ends.
+    pub(crate) fn ranked(&self, file: &CheckedFile, code: u32, ranks: Range<u32>) -> Result<Vec<u32>> {
+        let posting = self.posting(file, code)?;
+        let ranks = ranks.start..ranks.end.min(posting.cardinality);
+        if ranks.is_empty() {
+            return Ok(Vec::new());
+        }
+        posting.ranked(ranks).ok_or_else(|| file.contradicts(&self.bits, &format!("has no posting for code {code}")))
+    }
+
     /// Where the posting of `code` lies.
     fn posting<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<Posting<'a>> {
         let index = u64::from(code)

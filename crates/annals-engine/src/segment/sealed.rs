@@ -16,6 +16,7 @@ use crate::rows::RowSet;
 use crate::storage::{Storage, StorageFile};
 
 use super::checked::CheckedFile;
+use super::dictionary::Term;
 use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
@@ -234,6 +235,44 @@ impl SealedSegment {
         Ok(if row < self.rows() && self.id(row)? == id { vec![row] } else { Vec::new() })
     }
 
+    /// The events of several rows: each column is read for all of them before the next one is.
+    pub(crate) fn events(&self, rows: &[u32], marks: impl Fn(u32) -> Marks) -> Result<Vec<StoredEvent>> {
+        let usual = |_: &u32| RecordValues {
+            bytes: Vec::with_capacity(EVENT_SIZE_USUAL),
+            spans: Vec::with_capacity(EVENT_VALUES_USUAL),
+        };
+        let mut values: Vec<RecordValues> = rows.iter().map(usual).collect();
+        for column in &self.fields {
+            push_terms(&self.file, column, rows, &mut values)?;
+        }
+        for (stream, tag) in
+            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
+        {
+            if stream.is_absent() {
+                continue;
+            }
+            let mut cursor = stream.cursor(&self.file, &self.fields);
+            for (row, values) in rows.iter().zip(&mut values) {
+                if let Some(text) = cursor.value(*row)? {
+                    values.push(tag, text);
+                }
+            }
+        }
+        if !self.stored.is_absent() {
+            let mut cursor = self.stored.cursor(&self.file, &self.fields);
+            for (row, values) in rows.iter().zip(&mut values) {
+                if let Some(stored) = cursor.value(*row)? {
+                    push_stored(stored, values).map_err(|error| error.at_path(self.path()))?;
+                }
+            }
+        }
+        let whole = |(row, values): (&u32, RecordValues)| -> Result<StoredEvent> {
+            let OrderKey { created_at_us, sequence } = self.key(*row)?;
+            Ok(StoredEvent { sequence, id: self.id(*row)?, created_at_us, marks: marks(*row), values })
+        };
+        rows.iter().zip(values).map(whole).collect()
+    }
+
     /// The event of a row, assembled column by column.
     pub(crate) fn event(&self, row: u32, marks: Marks) -> Result<StoredEvent> {
         let key = self.key(row)?;
@@ -266,6 +305,29 @@ impl SealedSegment {
         }
         Ok(StoredEvent { sequence: key.sequence, id, created_at_us: key.created_at_us, marks, values })
     }
+}
+
+/// Adds the values of one field to the events of `rows`.
+fn push_terms(file: &CheckedFile, column: &KeywordColumn, rows: &[u32], events: &mut [RecordValues]) -> Result<()> {
+    /// Few terms come again and again on a page; a power of two.
+    const KEPT: usize = 16;
+    let number = column.field.number();
+    let mut kept: [Option<(u32, Term<'_>)>; KEPT] = [const { None }; KEPT];
+    let mut codes = Vec::new();
+    for (row, values) in rows.iter().zip(events) {
+        column.codes_of(file, *row, &mut codes)?;
+        for code in &codes {
+            let Some(slot) = kept.get_mut(row_usize(*code) % KEPT) else { continue };
+            match slot {
+                Some((held, term)) if held == code => values.push(number, term),
+                _ => {
+                    let (_, term) = slot.insert((*code, column.dictionary.term(file, *code)?));
+                    values.push(number, term);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Adds the values of the stream `stored`.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::codec::{Reader, len_u32, len_u64, put_varint, row_usize, to_usize};
+use crate::codec::len_u64;
 use crate::error::{Error, Result};
 use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 
+use super::blocks::{BlockWriter, Blocks, DecodedBlock, FRESH, Packing};
 use super::checked::CheckedFile;
 use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
@@ -19,24 +20,24 @@ use super::tokens::{RowBuffer, TokenCoder, TokenColumn};
 use super::writer::SegmentWriter;
 use super::{Stream, TextSource};
 
-/// A block ends at the first row that brings it to this many bytes: larger ones compress a little
-/// better, but a page of scattered rows decodes one per row.
-pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
-/// A block has at most this many rows: finding a row in it walks over the lengths before.
-pub(super) const BLOCK_ROWS_MAX: u32 = 512;
 /// No value is larger: an event has at most 1 MiB.
 pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
-/// No block is larger before compression.
-const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row.
-const KEPT_SIZE_MAX: usize = 64 << 10;
-pub(super) const ZSTD_LEVEL: i32 = 1;
-const ENTRY_SIZE: usize = 4 + 4 + 8;
-/// Marks a block that did not shrink and is stored as it is.
-const STORED_AS_IS: u32 = 1 << 31;
+const KEPT_SIZE_MAX: usize = 320 << 10;
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
+    write_packed(writer, stream, rows, source, (FRESH, &[]))
+}
+
+/// Writes one stream, in blocks of that packing and dictionary if blocks it is.
+pub(super) fn write_packed(
+    writer: &mut SegmentWriter,
+    stream: Stream,
+    rows: u32,
+    source: &mut dyn TextSource,
+    packing: (Packing, &[u8]),
+) -> Result<()> {
     let mut started: Option<Builder> = None;
     // As long as every row is like the first one, nothing is written.
     let mut first: Option<Vec<u8>> = None;
@@ -50,7 +51,7 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, sourc
             None if row == 0 => first = value.map(std::borrow::Cow::into_owned),
             None if value.as_deref() == first.as_deref() => {}
             None => {
-                let builder = started.insert(Builder::new(writer, stream)?);
+                let builder = started.insert(Builder::new(writer, stream, packing)?);
                 for _ in 0..row {
                     builder.push(writer, first.as_deref())?;
                 }
@@ -74,10 +75,12 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(writer: &mut SegmentWriter, stream: Stream) -> Result<Self> {
+    fn new(writer: &mut SegmentWriter, stream: Stream, packing: (Packing, &[u8])) -> Result<Self> {
         Ok(match stream {
             Stream::Message | Stream::Content => Builder::Tokens(TokenCoder::new()),
-            Stream::Payload | Stream::Stored => Builder::Blocks(BlockWriter::new(writer)?),
+            Stream::Payload | Stream::Stored => {
+                Builder::Blocks(BlockWriter::new(writer, packing.0, packing.1.to_vec())?)
+            }
         })
     }
 
@@ -107,151 +110,13 @@ impl Builder {
 
 /// The rows of `coder` in blocks.
 fn rewritten(coder: &TokenCoder, writer: &mut SegmentWriter) -> Result<BlockWriter> {
-    let mut blocks = BlockWriter::new(writer)?;
+    let mut blocks = BlockWriter::new(writer, FRESH, Vec::new())?;
     let mut text = Vec::new();
     for row in 0..coder.rows() {
         let present = coder.text(row, &mut text);
         blocks.push(writer, present.then_some(text.as_slice()))?;
     }
     Ok(blocks)
-}
-
-/// The bytes that a block takes.
-pub(super) fn compressed_size(block: &[u8]) -> Result<usize> {
-    let compressed = zstd::bulk::compress(block, ZSTD_LEVEL);
-    compressed
-        .map(|bytes| bytes.len())
-        .map_err(|source| Error::invalid_input("a block cannot be compressed").with_source(source))
-}
-
-/// Writes blocks, one behind the other, into the section it began.
-pub(super) struct BlockWriter {
-    compressor: zstd::bulk::Compressor<'static>,
-    /// Length plus one of each row of the open block, 0 = absent, as varints.
-    lengths: Vec<u8>,
-    values: Vec<u8>,
-    rows: u32,
-    first_row: u32,
-    directory: Vec<u8>,
-    start: u64,
-    size: u64,
-    blocks: u64,
-    raw: Vec<u8>,
-    compressed: Vec<u8>,
-}
-
-impl BlockWriter {
-    pub(super) fn new(writer: &mut SegmentWriter) -> Result<Self> {
-        let failed = |source| Error::io("prepare compression for", writer.path(), source);
-        let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(failed)?;
-        // The directory knows the size, and the chunk table has a checksum.
-        compressor.include_contentsize(false).map_err(failed)?;
-        compressor.include_checksum(false).map_err(failed)?;
-        Ok(Self {
-            compressor,
-            lengths: Vec::new(),
-            values: Vec::new(),
-            rows: 0,
-            first_row: 0,
-            directory: Vec::new(),
-            start: writer.begin(),
-            size: 0,
-            blocks: 0,
-            raw: Vec::new(),
-            compressed: Vec::new(),
-        })
-    }
-
-    pub(super) fn push(&mut self, writer: &mut SegmentWriter, value: Option<&[u8]>) -> Result<()> {
-        let len = value.map_or(0, <[u8]>::len);
-        // A huge value gets a block of its own, so that its neighbours stay cheap to read.
-        if self.rows > 0 && len >= BLOCK_SIZE_TARGET {
-            self.close(writer)?;
-        }
-        put_varint(&mut self.lengths, value.map_or(0, |value| len_u64(value.len()) + 1));
-        self.values.extend_from_slice(value.unwrap_or_default());
-        self.rows += 1;
-        if self.rows >= BLOCK_ROWS_MAX || self.lengths.len() + self.values.len() >= BLOCK_SIZE_TARGET {
-            self.close(writer)?;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, writer: &mut SegmentWriter) -> Result<()> {
-        self.raw.clear();
-        self.raw.append(&mut self.lengths);
-        self.raw.append(&mut self.values);
-        self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
-        self.compressor
-            .compress_to_buffer(&self.raw, &mut self.compressed)
-            .map_err(|source| Error::io("compress a text of", writer.path(), source))?;
-        let (bytes, flag) =
-            if self.compressed.len() < self.raw.len() { (&self.compressed, 0) } else { (&self.raw, STORED_AS_IS) };
-        self.directory.extend_from_slice(&self.first_row.to_le_bytes());
-        self.directory.extend_from_slice(&(len_u32(self.raw.len()) | flag).to_le_bytes());
-        self.directory.extend_from_slice(&self.size.to_le_bytes());
-        writer.write(bytes)?;
-        self.size += len_u64(bytes.len());
-        self.blocks += 1;
-        self.first_row += self.rows;
-        self.rows = 0;
-        Ok(())
-    }
-
-    pub(super) fn finish(mut self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
-        if self.rows > 0 {
-            self.close(writer)?;
-        }
-        writer.end(self.start, Section::new(SectionKind::BlockBytes, stream.number(), self.blocks));
-        // One entry more, so that every block ends where the next one starts.
-        self.directory.extend_from_slice(&self.first_row.to_le_bytes());
-        self.directory.extend_from_slice(&0_u32.to_le_bytes());
-        self.directory.extend_from_slice(&self.size.to_le_bytes());
-        let section = Section::new(SectionKind::BlockDirectory, stream.number(), self.blocks);
-        writer.section(section, &self.directory)
-    }
-}
-
-/// One decoded block.
-#[derive(Debug)]
-pub(crate) struct DecodedBlock {
-    first_row: u32,
-    bytes: Vec<u8>,
-    /// Where the value of each row starts in `bytes` and, plus one, its length; 0 = absent.
-    spans: Vec<(u32, u32)>,
-}
-
-impl DecodedBlock {
-    fn parse(first_row: u32, rows: u32, bytes: Vec<u8>) -> Result<Self> {
-        let mut reader = Reader::new(&bytes);
-        let mut spans = Vec::with_capacity(row_usize(rows));
-        for _ in 0..rows {
-            spans.push((0, u32::try_from(reader.varint()?).unwrap_or(u32::MAX)));
-        }
-        let mut start = reader.position();
-        for span in &mut spans {
-            span.0 = len_u32(start);
-            start = start
-                .checked_add(row_usize(span.1.saturating_sub(1)))
-                .filter(|end| *end <= bytes.len())
-                .ok_or_else(|| Error::corrupt("a text block is shorter than its values"))?;
-        }
-        if start != bytes.len() {
-            return Err(Error::corrupt("a text block is longer than its values"));
-        }
-        Ok(Self { first_row, bytes, spans })
-    }
-
-    fn holds(&self, row: u32) -> bool {
-        row.checked_sub(self.first_row).is_some_and(|at| row_usize(at) < self.spans.len())
-    }
-
-    fn value(&self, row: u32) -> Option<&[u8]> {
-        let (start, len) = self.spans.get(row_usize(row.checked_sub(self.first_row)?)).copied()?;
-        let start = row_usize(start);
-        self.bytes.get(start..start + row_usize(len.checked_sub(1)?))
-    }
 }
 
 /// One stream, read.
@@ -270,21 +135,6 @@ enum Form {
     /// Shapes, and the rows that have none, numbered among themselves.
     Shapes(Box<TemplateReader>, Option<Blocks>),
     Tokens(Box<TokenColumn>),
-}
-
-/// Where compressed rows lie.
-#[derive(Clone, Copy, Debug)]
-struct Blocks {
-    directory: Section,
-    bytes: Section,
-    blocks: u64,
-}
-
-/// A block's place.
-struct Entry {
-    first_row: u32,
-    raw_len: u32,
-    offset: u64,
 }
 
 impl StreamReader {
@@ -327,7 +177,7 @@ impl StreamReader {
     /// Keeps a block for the next row, unless it is a large one.
     fn keep(&self, block: DecodedBlock) -> Arc<DecodedBlock> {
         let block = Arc::new(block);
-        if block.bytes.len() <= KEPT_SIZE_MAX {
+        if block.size() <= KEPT_SIZE_MAX {
             *self.last.lock() = Some(Arc::clone(&block));
         }
         block
@@ -357,78 +207,13 @@ impl StreamReader {
     }
 
     /// Checks what reading every row does not.
-    pub(crate) fn verify(&self, file: &CheckedFile) -> Result<()> {
+    pub(crate) fn verify(&self, file: &CheckedFile, fields: &[KeywordColumn]) -> Result<()> {
         match &self.form {
             Form::Tokens(column) => column.verify(file),
-            Form::Shapes(shapes, _) => shapes.verify(file, self.rows),
+            Form::Shapes(shapes, _) => shapes.verify(file, fields, self.rows),
             Form::Absent | Form::Constant(_) | Form::Blocks(_) => Ok(()),
         }
     }
-}
-
-impl Blocks {
-    fn new(footer: &Footer, stream: Stream) -> Result<Option<Self>> {
-        let Some(directory) = footer.find(SectionKind::BlockDirectory, stream.number()) else { return Ok(None) };
-        let bytes = footer.require(SectionKind::BlockBytes, stream.number())?;
-        let expected = directory.count.checked_add(1).and_then(|entries| entries.checked_mul(len_u64(ENTRY_SIZE)));
-        if directory.count == 0 || expected != Some(directory.len) {
-            return Err(Error::corrupt(format!("the directory of {stream:?} has {} bytes", directory.len)));
-        }
-        Ok(Some(Self { directory, bytes, blocks: directory.count }))
-    }
-
-    fn entry(file: &CheckedFile, directory: &Section, index: u64) -> Result<Entry> {
-        let mut reader = Reader::new(file.bytes(directory, index * len_u64(ENTRY_SIZE), ENTRY_SIZE)?);
-        Ok(Entry { first_row: reader.u32()?, raw_len: reader.u32()?, offset: reader.u64()? })
-    }
-
-    fn decode(&self, file: &CheckedFile, row: u32) -> Result<DecodedBlock> {
-        let Self { directory, bytes, blocks } = self;
-        // The last block that starts at or before the row.
-        let (mut low, mut high) = (0, *blocks);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if Self::entry(file, directory, middle)?.first_row <= row {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        let (entry, next) = (Self::entry(file, directory, low)?, Self::entry(file, directory, low + 1)?);
-        let rows = next.first_row.checked_sub(entry.first_row).filter(|rows| *rows <= BLOCK_ROWS_MAX);
-        let stored_len = next.offset.checked_sub(entry.offset);
-        let raw_len = row_usize(entry.raw_len & !STORED_AS_IS);
-        let (Some(rows), Some(stored_len), true, true) =
-            (rows, stored_len, raw_len <= BLOCK_SIZE_MAX, (entry.first_row..next.first_row).contains(&row))
-        else {
-            return Err(file.contradicts(directory, &format!("has no block for row {row}")));
-        };
-        let stored = file.bytes(bytes, entry.offset, to_usize(stored_len))?;
-        let place = |error: Error| error.at_path(file.path()).at_offset(bytes.offset.saturating_add(entry.offset));
-        let raw = if entry.raw_len & STORED_AS_IS == 0 { decompress(stored, raw_len) } else { Ok(stored.to_vec()) };
-        let raw = raw.map_err(place)?;
-        if raw.len() != raw_len {
-            return Err(place(Error::corrupt(format!("a text block has {} bytes, not {raw_len}", raw.len()))));
-        }
-        DecodedBlock::parse(entry.first_row, rows, raw).map_err(place)
-    }
-}
-
-fn decompress(stored: &[u8], raw_len: usize) -> Result<Vec<u8>> {
-    thread_local! {
-        /// Making a decompressor costs more than a block.
-        static DECOMPRESSOR: std::cell::RefCell<Option<zstd::bulk::Decompressor<'static>>> =
-            const { std::cell::RefCell::new(None) };
-    }
-    let failed = |source: std::io::Error| Error::corrupt("a text block cannot be decompressed").with_source(source);
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(decompressor) => decompressor,
-            None => slot.insert(zstd::bulk::Decompressor::new().map_err(failed)?),
-        };
-        // Writes at most `raw_len` bytes; a block that holds more is an error.
-        decompressor.decompress(stored, raw_len).map_err(failed)
-    })
 }
 
 /// Reads the values of one stream row by row.

@@ -95,7 +95,7 @@ impl SealedSegment {
 
     fn verify_indexes(&self) -> Result<()> {
         for stream in Stream::ALL {
-            self.stream(stream).verify(&self.file)?;
+            self.stream(stream).verify(&self.file, &self.fields)?;
         }
         for column in &self.fields {
             let dictionary = &column.dictionary;

@@ -78,6 +78,10 @@ impl StorageFile for FailingFile {
         self.1.step()?;
         self.0.preallocate(len)
     }
+    fn release(&self, from: u64) -> Result<()> {
+        self.1.step()?;
+        self.0.release(from)
+    }
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.1.step()?;
         self.0.write_at(bytes, offset)

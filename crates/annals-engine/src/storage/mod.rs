@@ -94,6 +94,12 @@ pub trait StorageFile: Send + Sync {
     /// # Errors
     /// `StorageFull` if there is no room.
     fn preallocate(&self, len: u64) -> io::Result<()>;
+    /// Gives back the room reserved from `from` on, where nothing was written: the length stays, and the bytes
+    /// still read as zeroes. A file system that cannot do it keeps the room.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn release(&self, from: u64) -> io::Result<()>;
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors

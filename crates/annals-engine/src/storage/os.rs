@@ -97,6 +97,15 @@ impl StorageFile for OsFile {
         }
     }
 
+    fn release(&self, from: u64) -> io::Result<()> {
+        let Some(len) = self.len()?.checked_sub(from).filter(|len| *len > 0) else { return Ok(()) };
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.0, hole, from, len) {
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }

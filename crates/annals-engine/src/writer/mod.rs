@@ -41,6 +41,9 @@ pub(crate) struct Active {
     pub(crate) segment: Arc<LiveSegment>,
     /// The end of the last frame.
     pub(crate) end_offset: u64,
+    /// No frame ends behind it: the end of the file, or that of the last frame if there was no room to reserve
+    /// the rest again.
+    pub(crate) limit: u64,
 }
 
 /// The writer's own state.
@@ -187,7 +190,7 @@ impl Writer {
     }
 
     fn has_room(&self, size: u64) -> bool {
-        self.active.end_offset + size + CONTROL_RESERVE <= self.active.log.size_bytes()
+        self.active.end_offset + size + CONTROL_RESERVE <= self.active.limit
     }
 
     /// Turns a job into a frame behind those that are ready, or into an answer that needs none.
@@ -355,7 +358,7 @@ impl Writer {
         let mut frame = vec![0; FRAME_HEADER_SIZE];
         control::encode(std::slice::from_ref(operation), &mut frame)?;
         let size = len_u64(frame_size(frame.len() - FRAME_HEADER_SIZE));
-        if self.active.end_offset + size > self.active.log.size_bytes() {
+        if self.active.end_offset + size > self.active.limit {
             self.rotate(size)?;
         }
         let header = FrameHeader {

@@ -55,8 +55,12 @@ impl Writer {
             shared.discard(FileKind::Log, [log.log_id()]);
         }
         committed?;
-        self.active =
-            Active { end_offset: log.first_frame_offset(), log: Arc::clone(&log), segment: Arc::clone(&segment) };
+        self.active = Active {
+            end_offset: log.first_frame_offset(),
+            limit: log.size_bytes(),
+            log: Arc::clone(&log),
+            segment: Arc::clone(&segment),
+        };
         self.sync_asked_offset = self.active.end_offset;
         self.marker_due = None;
         self.age_due = None;
@@ -105,6 +109,9 @@ impl Writer {
         self.shared.update_manifest(|manifest| {
             manifest.clean_end = Some(CleanEnd { log_id, offset: end });
             manifest.last_made_created_at_us = last_made_us;
-        })
+        })?;
+        // A store at rest takes the room of what it holds. What cannot be given back costs room only.
+        _ = self.active.log.release(end);
+        Ok(())
     }
 }

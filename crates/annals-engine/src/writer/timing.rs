@@ -110,7 +110,7 @@ impl Writer {
     pub(super) fn write_marker(&mut self) -> Result<()> {
         let header = self.empty_header(FrameKind::SyncMarker);
         let first_frame = self.active.log.first_frame_offset();
-        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.log.size_bytes();
+        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.limit;
         if header.synced_upto <= first_frame || !fits {
             return Ok(());
         }

@@ -149,6 +149,10 @@ impl StorageFile for Watched {
         self.inner.preallocate(len)
     }
 
+    fn release(&self, from: u64) -> Result<()> {
+        self.inner.release(from)
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.disk.ask(Call::Write, &self.path)?;
         self.inner.write_at(bytes, offset)

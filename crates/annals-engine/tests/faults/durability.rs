@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use annals_engine::{AppendOptions, Delete, Durability, Engine, ErrorKind, Filter, Mark, Receipt, Result};
 
 use crate::disk::{Call, is_in, is_manifest};
-use crate::support::{NOW_US, Store, batch, event, everything, keyed, sequences};
+use crate::support::{LOG_SIZE, NOW_US, Store, batch, event, everything, files, keyed, only_file, sequences};
 
 fn at(level: Durability) -> AppendOptions {
     AppendOptions { durability: Some(level), ..AppendOptions::default() }
@@ -345,4 +345,34 @@ fn keys_reach_their_file_no_sooner_than_their_events_the_disk() {
     assert_eq!(again.sequences.start, durable_log + 1);
     store.disk.heal();
     drop(go);
+}
+
+#[test]
+fn a_closed_store_takes_the_room_of_what_it_holds_and_opens_on_a_full_disk() {
+    let mut store = Store::new(Durability::Sync);
+    let taken = |store: &Store| {
+        let log = only_file(store.path(), "log");
+        let metadata = std::fs::metadata(log).unwrap();
+        assert_eq!(metadata.len(), LOG_SIZE);
+        std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+    };
+    store.append(&[event(1, NOW_US)]).unwrap();
+    assert!(taken(&store) >= LOG_SIZE, "reserved while it is open");
+    store.engine.close().unwrap();
+    assert!(taken(&store) <= 64 << 10, "{} bytes", taken(&store));
+    store.engine = Engine::open(store.options.clone()).unwrap();
+    assert!(taken(&store) >= LOG_SIZE, "reserved again");
+    store.append(&[event(2, NOW_US)]).unwrap();
+    store.engine.close().unwrap();
+    store.disk.refuse(Io::StorageFull, |call, _| call == Call::Preallocate);
+    store.engine = Engine::open(store.options.clone()).unwrap();
+    assert_eq!(store.append(&[event(3, NOW_US)]).unwrap_err().kind(), ErrorKind::DiskFull);
+    store.disk.heal();
+    assert_eq!(sequences(&store.engine), [1, 2]);
+    store.append(&[event(3, NOW_US)]).unwrap();
+    assert_eq!(files(store.path(), "log").len(), 2, "what comes later is in a log with room of its own");
+    store.reopen();
+    store.engine.seal_now().unwrap();
+    assert_eq!(sequences(&store.engine), [1, 2, 3]);
+    assert!(store.engine.verify(&mut |_, _| ()).unwrap().damages.is_empty());
 }

@@ -66,7 +66,8 @@ fn hash(value: &[u8]) -> u64 {
 /// The values of a column, from the narrowest form to the widest.
 #[derive(Clone, Debug)]
 pub(super) enum Column {
-    /// Equal to each of these fields, a bit per place in [`Fields`], in every row so far.
+    /// Equal to the first of these fields, a bit per place in [`Fields`], in every row so far; the others were in the
+    /// first row.
     Fields(u64),
     /// Numbers written in one way.
     Numbers(Notation, Vec<i64>),
@@ -118,13 +119,7 @@ impl Column {
     #[inline]
     fn accept(&mut self, value: &[u8], row: u32, fields: &Fields<'_>) -> bool {
         match self {
-            Self::Fields(candidates) => {
-                let same = fields.equal_to(*candidates, row, value);
-                if same != 0 {
-                    *candidates = same;
-                }
-                same != 0
-            }
+            Self::Fields(candidates) => fields.is_first(*candidates, row, value),
             Self::Numbers(notation, numbers) => notation.read(value).map(|number| numbers.push(number)).is_some(),
             Self::Terms(terms) => terms.accept(value),
             Self::Raw(bytes, lengths) => {
@@ -138,6 +133,16 @@ impl Column {
     /// Brings the values so far into the next form that can hold them.
     #[cold]
     fn widen(&mut self, before: &[u32], fields: &Fields<'_>) {
+        if let Self::Fields(candidates) = self {
+            let mut left = *candidates & (*candidates - 1);
+            while left != 0 {
+                if before.iter().all(|row| fields.is_first(left, *row, fields.term(*candidates, *row))) {
+                    *candidates = left;
+                    return;
+                }
+                left &= left - 1;
+            }
+        }
         let mut form = self.form();
         loop {
             let mut wider = Self::next(form);

@@ -57,6 +57,13 @@ impl<'a> Fields<'a> {
         same
     }
 
+    /// Whether the value in `row` of the first of `candidates` is `value`.
+    #[inline]
+    pub(super) fn is_first(&self, candidates: u64, row: u32, value: &[u8]) -> bool {
+        let column = self.columns.get(row_usize(candidates.trailing_zeros()));
+        column.is_some_and(|column| column.term(row) == Some(value))
+    }
+
     /// The value in `row` of the first of `candidates`.
     pub(super) fn term(&self, candidates: u64, row: u32) -> &[u8] {
         self.columns.get(row_usize(candidates.trailing_zeros())).and_then(|column| column.term(row)).unwrap_or_default()

@@ -53,7 +53,8 @@ struct Parsed {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) text: Vec<u8>,
-    codes: Vec<u32>,
+    /// Where the row's bytes in the heap lie, if it has any.
+    heap: Option<(u64, u64)>,
 }
 
 /// What a row has.
@@ -179,6 +180,7 @@ impl TemplateReader {
         }
         let parts = parsed.table.shapes.get(usize::from(place.code - CODE_SHAPES)).map_or(&[][..], Vec::as_slice);
         let mut row = RowReader { reader: self, file, fields, row, heap: None, heap_start: place.heap };
+        scratch.heap = None;
         scratch.text.clear();
         for part in parts {
             row.part(part, parsed.table.heap_width.unwrap_or(0), &mut bits, scratch)?;
@@ -189,14 +191,17 @@ impl TemplateReader {
         Ok(Found::Text)
     }
 
-    /// Compares the blocks with each other and the terms with their bounds. Every row is read as well by the caller.
-    pub(crate) fn verify(&self, file: &CheckedFile, rows: u32) -> Result<()> {
+    /// Compares the rows of each block with those of the block before, and the terms with their bounds.
+    pub(crate) fn verify(&self, file: &CheckedFile, fields: &[KeywordColumn], rows: u32) -> Result<()> {
         let parsed = self.parsed(file)?;
-        let mut end = 0;
+        let (mut end, mut heap_end) = (0, 0);
         let mut row = 0;
         let mut overflow = 0;
         let mut scratch = Scratch::default();
         while row < rows {
+            if self.heap.is_some() && self.place(file, parsed, row)?.heap != heap_end {
+                return Err(file.contradicts(&self.blocks, &format!("does not lead to the bytes of row {row}")));
+            }
             let wrong = || file.contradicts(&self.blocks, &format!("does not lead to the bits of row {row}"));
             let mut bits = end * 8;
             for row in row..rows.min(row + crate::codec::len_u32(BLOCK_ROWS)) {
@@ -205,17 +210,23 @@ impl TemplateReader {
                     return Err(wrong());
                 }
                 bits += u64::from(parsed.row_bits.get(usize::from(place.code)).copied().ok_or_else(wrong)?);
-                if place.code == CODE_OVERFLOW {
-                    if self.read(file, &[], row, &mut scratch)? != Found::Overflow(overflow) {
+                scratch.heap = None;
+                match self.read(file, fields, row, &mut scratch)? {
+                    Found::Overflow(number) if number != overflow => return Err(wrong()),
+                    Found::Overflow(_) => overflow += 1,
+                    Found::Absent | Found::Text => {}
+                }
+                if let Some((start, end)) = scratch.heap {
+                    if start != heap_end {
                         return Err(wrong());
                     }
-                    overflow += 1;
+                    heap_end = end;
                 }
             }
             end = bits.div_ceil(8);
             row = row.saturating_add(crate::codec::len_u32(BLOCK_ROWS));
         }
-        if end + len_u64(PADDING) != self.bits.len {
+        if end + len_u64(PADDING) != self.bits.len || self.heap.is_some_and(|heap| heap.len != heap_end) {
             return Err(file.contradicts(&self.bits, "is longer than its rows"));
         }
         for index in 0..self.terms.map_or(0, |terms| terms.count) {
@@ -284,9 +295,11 @@ impl RowReader<'_> {
                     self.file.contradicts(&self.reader.table, &what)
                 };
                 let column = column.ok_or_else(missing)?;
-                column.codes_of(self.file, self.row, &mut scratch.codes)?;
-                let code = scratch.codes.first().ok_or_else(missing)?;
-                scratch.text.extend_from_slice(&column.dictionary.term(self.file, *code)?);
+                let code = column.code_of(self.file, self.row)?;
+                if code == 0 {
+                    return Err(missing());
+                }
+                scratch.text.extend_from_slice(&column.dictionary.term(self.file, code)?);
             }
             Part::Number { notation, base, width } => {
                 notation.write(base.wrapping_add(bits.take(*width).cast_signed()), &mut scratch.text);
@@ -314,6 +327,7 @@ impl RowReader<'_> {
                 }
                 let bytes = self.file.bytes(heap, at, len)?;
                 self.heap = Some(at + len_u64(len));
+                scratch.heap = Some((scratch.heap.map_or(at, |(start, _)| start), at + len_u64(len)));
                 if *hex {
                     scratch.text.extend(bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]));
                 } else {

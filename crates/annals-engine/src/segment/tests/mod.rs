@@ -238,15 +238,22 @@ pub(super) fn meta(segment_id: u64) -> SegmentMeta {
 }
 
 pub(super) fn write_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
-    let mut texts = EventTexts(events);
-    let input = SegmentInput {
+    build_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+}
+
+/// The same as compaction writes it.
+pub(super) fn rewrite_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
+    rebuild_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+}
+
+fn input_of<'a>(events: &'a [StoredEvent], texts: &'a mut EventTexts<'_>) -> SegmentInput<'a> {
+    SegmentInput {
         created_at_us: events.iter().map(|event| event.created_at_us).collect(),
         sequences: events.iter().map(|event| event.sequence).collect(),
         ids: events.iter().map(|event| (!event.id_is_made()).then_some(event.id)).collect(),
         keywords: Field::ALL.iter().map(|field| keyword_input(events, *field)).collect(),
-        texts: &mut texts,
-    };
-    build_segment(&OsStorage::new(), path, &meta(segment_id), input).unwrap()
+        texts,
+    }
 }
 
 pub(super) fn open(path: &Path, segment_id: u64) -> Result<SealedSegment> {

@@ -192,9 +192,9 @@ fn check_merge(seed: u64, rows: u64, odds: u64) {
     segment.verify_all(&mut |_| {}).unwrap();
     let part = SealedPart::new(segment, Arc::new(overlay.clone()));
     assert_agrees(&part, &Model { events: &events, overlay: &overlay }, &mut random);
-    // A merge gives what sealing the same rows at once would have given.
+    // A merge gives what rewriting the same rows at once would have given.
     let direct = folder.path().join("direct.seg");
-    write_segment(&direct, 9, &events);
+    rewrite_segment(&direct, 9, &events);
     assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&direct).unwrap());
 }
 

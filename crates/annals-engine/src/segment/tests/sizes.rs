@@ -48,7 +48,7 @@ fn events_with_ids(rows: i64, id: impl Fn(i64, &mut Random) -> Option<EventId>) 
         event.created_at_us = Some(1_700_000_000_000_000 + number * 250_000);
         event.id = id(number, &mut random);
         let mut bytes = Vec::new();
-        record::encode(&event, &mut bytes, |_, _| {});
+        record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
         Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(number.cast_unsigned() + 1).unwrap()
     };
     (0..rows).map(&mut event).collect()

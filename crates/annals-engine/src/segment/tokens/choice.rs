@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::codec::{len_u64, put_varint};
 use crate::error::{Error, Result};
 
-use super::super::text::{BLOCK_ROWS_MAX, BLOCK_SIZE_TARGET, ZSTD_LEVEL};
+use super::super::blocks::{BLOCK_ROWS_MAX, BLOCK_SIZE_TARGET, ZSTD_LEVEL};
 use super::write::{Plan, TokenCoder};
 
 /// Rows after which the first decision falls.

@@ -73,21 +73,21 @@ impl Interner {
         let mut at = 0;
         while at <= text.len() {
             let rest = padded.get(at..).unwrap_or_default();
-            let Some((key, _)) = rest.split_first_chunk::<KEY>() else { break };
-            let key = u128::from_le_bytes(*key);
-            let len = match first_space(key) {
-                Some(len) => {
-                    let key = key & ((1 << (len * 8)) - 1) | u128::from(len + 1) << (u128::BITS - 8);
-                    ids.push(self.short_id(key));
-                    row_usize(len)
-                }
-                None => {
-                    let len = memchr(b' ', rest).unwrap_or(rest.len());
-                    ids.push(self.long_id(rest.get(..len).unwrap_or_default()));
-                    len
-                }
+            let Some((&first, more)) = rest.split_first_chunk::<WORD>() else { break };
+            let Some((&second, _)) = more.split_first_chunk::<WORD>() else { break };
+            let (first, second) = (u64::from_le_bytes(first), u64::from_le_bytes(second));
+            let (len, key) = if let Some(len) = first_space(first) {
+                (len, key_of(first & low_bytes(len), 0, len))
+            } else if let Some(len) = first_space(second) {
+                (8 + len, key_of(first, second & low_bytes(len), 8 + len))
+            } else {
+                let len = memchr(b' ', rest).unwrap_or(rest.len());
+                ids.push(self.long_id(rest.get(..len).unwrap_or_default()));
+                at += len + 1;
+                continue;
             };
-            at += len + 1;
+            ids.push(self.short_id(key));
+            at += row_usize(len) + 1;
         }
         self.padded = padded;
     }
@@ -162,22 +162,25 @@ impl Interner {
     }
 }
 
-/// How many bytes lie before the first space in the first 15.
+/// How many bytes of a word lie before its first space.
 #[inline]
-fn first_space(key: u128) -> Option<u32> {
-    let bytes = key.to_le_bytes();
-    let (words, _) = bytes.as_chunks::<WORD>();
-    let mut before = 0;
-    for word in words {
-        let differs = u64::from_le_bytes(*word) ^ SPACES;
-        let found = differs.wrapping_sub(LOW_BITS) & !differs & HIGH_BITS;
-        if found != 0 {
-            // The lowest bit found is right; those above it may not be.
-            return Some(before + found.trailing_zeros() / 8);
-        }
-        before += 8;
-    }
-    None
+fn first_space(word: u64) -> Option<u32> {
+    let differs = word ^ SPACES;
+    let found = differs.wrapping_sub(LOW_BITS) & !differs & HIGH_BITS;
+    // The lowest bit found is right; those above it may not be.
+    if found == 0 { None } else { Some(found.trailing_zeros() / 8) }
+}
+
+/// A mask of so many bytes, at most seven.
+#[inline]
+fn low_bytes(count: u32) -> u64 {
+    (1 << (count * 8)) - 1
+}
+
+/// The key of a token of at most 15 bytes: they, and its length plus one.
+#[inline]
+fn key_of(first: u64, second: u64, len: u32) -> u128 {
+    u128::from(first) | u128::from(second | u64::from(len + 1) << 56) << 64
 }
 
 /// Where to look for a hash first. Only low bits are used, so that cutting it is no loss.

@@ -158,12 +158,11 @@ impl TokenColumn {
                         out.push(self.common_token(file, *code)?);
                         continue;
                     }
-                    let index = match rare {
-                        Some(index) => index,
-                        None => {
-                            let before = bits::zeroes(bytes) & bits::low_bits(position % GROUP);
-                            self.rare_before(file, group)?.saturating_add(u64::from(before.count_ones()))
-                        }
+                    let index = if let Some(index) = rare {
+                        index
+                    } else {
+                        let before = bits::zeroes(bytes) & bits::low_bits(position % GROUP);
+                        self.rare_before(file, group)?.saturating_add(u64::from(before.count_ones()))
                     };
                     out.push(self.rare_token(file, index)?);
                     rare = Some(index + 1);

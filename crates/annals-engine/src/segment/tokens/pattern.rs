@@ -119,22 +119,22 @@ impl Pattern {
 
 /// All tokens in order, with a space before and behind each.
 struct Dictionary {
-    text: Vec<u8>,
+    joined: Vec<u8>,
 }
 
 impl Dictionary {
     fn read(test: &TextTest<'_>, column: &TokenColumn, file: &CheckedFile) -> Result<Self> {
         let bytes = file.all(&column.bytes)?;
-        let mut text = Vec::with_capacity(bytes.len() + 1);
-        text.push(b' ');
+        let mut joined = Vec::with_capacity(bytes.len() + 1);
+        joined.push(b' ');
         match test {
-            TextTest::Equals(_) => text.extend_from_slice(bytes),
-            TextTest::Contains(_) if bytes.is_ascii() => text.extend(bytes.iter().map(u8::to_ascii_lowercase)),
+            TextTest::Equals(_) => joined.extend_from_slice(bytes),
+            TextTest::Contains(_) if bytes.is_ascii() => joined.extend(bytes.iter().map(u8::to_ascii_lowercase)),
             TextTest::Contains(_) => {
-                text.extend_from_slice(String::from_utf8_lossy(bytes).to_lowercase().as_bytes());
+                joined.extend_from_slice(String::from_utf8_lossy(bytes).to_lowercase().as_bytes());
             }
         }
-        Ok(Self { text })
+        Ok(Self { joined })
     }
 
     /// The tokens that hold `wanted`, which has a space in front if they are to start with it, and one behind if
@@ -144,9 +144,9 @@ impl Dictionary {
         let finder = Finder::new(wanted);
         let leading = usize::from(wanted.first() == Some(&b' '));
         let (mut from, mut counted, mut token) = (0, 1, 0_u64);
-        while let Some(at) = self.text.get(from..).and_then(|rest| finder.find(rest)) {
+        while let Some(at) = self.joined.get(from..).and_then(|rest| finder.find(rest)) {
             let at = from + at + leading;
-            let passed = self.text.get(counted..at).unwrap_or_default();
+            let passed = self.joined.get(counted..at).unwrap_or_default();
             token += len_u64(memchr_iter(b' ', passed).count());
             counted = at;
             match u32::try_from(token) {
@@ -154,7 +154,7 @@ impl Dictionary {
                 _ => return Err(file.contradicts(&column.bytes, &format!("has a token {token}"))),
             }
             // The space that ends this token may be the one before the next hit.
-            let rest = self.text.get(at..).unwrap_or_default();
+            let rest = self.joined.get(at..).unwrap_or_default();
             match memchr(b' ', rest) {
                 Some(len) => from = at + len,
                 None => break,

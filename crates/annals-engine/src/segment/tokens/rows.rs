@@ -38,14 +38,12 @@ impl<'a> Steps<'a> {
     /// The entry at `index`.
     #[inline]
     pub(super) fn entry(&mut self, index: u64) -> Result<u64> {
-        let entry = match self.block.as_ref().and_then(|block| block.get(index)) {
-            Some(entry) => Some(entry),
-            None => {
-                let block = self.column.block(self.file, index / len_u64(FRAME_ENTRIES))?;
-                self.block = Some(block);
-                block.get(index)
-            }
-        };
+        let mut entry = self.block.as_ref().and_then(|block| block.get(index));
+        if entry.is_none() {
+            let block = self.column.block(self.file, index / len_u64(FRAME_ENTRIES))?;
+            entry = block.get(index);
+            self.block = Some(block);
+        }
         entry
             .and_then(|entry| u64::try_from(entry).ok())
             .ok_or_else(|| self.file.contradicts(self.column.section(), &format!("has no entry {index}")))

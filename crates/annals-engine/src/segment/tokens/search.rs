@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr_iter;
+
 use super::super::checked::CheckedFile;
 use super::super::sealed::compact_rows;
 use super::pattern::{Pattern, Piece, TokenSet, dictionary_size};
@@ -37,7 +39,7 @@ impl TokenColumn {
         if matches!(test, TextTest::Contains(_)) && test.wanted().is_empty() {
             return self.rows_with_text(file, candidates);
         }
-        let too_long = test.wanted().iter().filter(|byte| **byte == b' ').count() >= PIECES_MAX;
+        let too_long = memchr_iter(b' ', test.wanted()).count() >= PIECES_MAX;
         if too_long || row_count(candidates) <= FEW_ROWS + dictionary_size(self) / SEARCHED_PER_ROW {
             return self.decoded(file, candidates, test);
         }
@@ -119,7 +121,7 @@ struct Search<'a> {
     groups: Range<u64>,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// The rows that hold a token of `set`.
     fn one(&self, set: &TokenSet) -> Result<RowSet> {
         let column = self.column;

@@ -1,0 +1,149 @@
+//! What is answered from counts, by rank or for many rows at once agrees with selecting and reading row by row.
+
+#![expect(clippy::unwrap_used, reason = "a test: what goes wrong here is meant to panic")]
+
+use annals_engine::{
+    Amendment, AppendOptions, Batch, Delete, Durability, Engine, Event, Field, Filter, Mark, Options, Part,
+    PartitionSpan, Partitioning, TenantScope,
+};
+use annals_query::{Order, Query, Total, execute};
+
+const DAY_US: i64 = 86_400_000_000;
+const TYPES: [&str; 5] = ["a.one", "a.two", "b.one", "b.two", "c"];
+
+/// More rows than a block of live ones, over three days, not quite in order; some types are rare.
+fn fill(engine: &Engine, count: u32) {
+    for first in (0..count).step_by(1_000) {
+        let mut batch = Batch::new();
+        for index in first..count.min(first + 1_000) {
+            let kind = TYPES[if index % 997 == 0 { 4 } else { (index % 11 % 4) as usize }];
+            let user = format!("user-{}", index % 300);
+            let realms = [format!("r{}", index % 3), format!("s{}", index % 7)];
+            let text = format!("message {index}");
+            let late = if index % 10 == 0 { 5_000 } else { 0 };
+            let mut event = Event::new(kind);
+            event.created_at_us =
+                Some(i64::from(index) * (3 * DAY_US / i64::from(count)) + 1_700_006_400_000_000 - late);
+            event.realm_ids = realms.as_slice().into();
+            event.message = (index % 5 != 0).then_some(text.as_str());
+            event.set(Field::UserId, &user).set(Field::Severity, if index % 50 == 0 { "error" } else { "info" });
+            batch.push(&event).unwrap();
+        }
+        engine.append(batch, &AppendOptions::default()).unwrap();
+    }
+}
+
+fn filters() -> Vec<Filter> {
+    let day = Filter::created_between(1_700_006_400_000_000, 1_700_006_400_000_000 + DAY_US);
+    let always = Filter::created_between(0, i64::MAX);
+    let mut filters = vec![Filter::All, day.clone(), always.clone(), Filter::none(), Filter::Acknowledged(true)];
+    for kind in TYPES.into_iter().chain(["absent"]) {
+        let term = Filter::term(Field::EventType, kind);
+        filters.extend([term.clone(), term.clone().and(day.clone()), term.clone().and(always.clone()), term.not()]);
+    }
+    filters.push(Filter::term(Field::UserId, "user-17"));
+    filters.push(Filter::term(Field::RealmIds, "s3"));
+    filters.push(Filter::term(Field::Severity, "error"));
+    filters.push(Filter::term(Field::Severity, "warn"));
+    filters.push(Filter::term(Field::RealmIds, "r1").and(Filter::term(Field::EventType, "b.one")));
+    filters
+}
+
+/// Both paths of everything about one part; how many counts were told.
+fn agree(part: &dyn Part) -> usize {
+    let mut told = 0;
+    for filter in filters() {
+        let rows = part.select(&filter).unwrap();
+        if let Some(count) = part.count(&filter).unwrap() {
+            assert_eq!(count, rows.len(), "{filter:?}");
+            told += 1;
+        }
+        let len = rows.len();
+        for ranks in [0..len, 0..len.min(3), len.saturating_sub(100)..len, len / 3..len / 2, 0..len + 5, len..len + 1] {
+            let expected: Vec<u32> = rows.iter_ranks(ranks.clone()).collect();
+            let found: Vec<u32> = part.select_ranks(&filter, ranks).unwrap().iter().collect();
+            assert_eq!(found, expected, "{filter:?}");
+        }
+        let mut page: Vec<u32> = rows.iter().step_by((len / 40).max(1) as usize).collect();
+        page.reverse();
+        let expected: Vec<_> = page.iter().map(|row| part.event(*row).unwrap()).collect();
+        assert_eq!(part.events(&page).unwrap(), expected, "{filter:?}");
+    }
+    told
+}
+
+/// The same for pages: counted and selected, in every order, at every kind of offset.
+fn check(engine: &Engine) -> usize {
+    let snapshot = engine.snapshot();
+    for filter in filters() {
+        let mut all: Vec<_> = Vec::new();
+        for part in snapshot.parts() {
+            all.extend(part.select(&filter).unwrap().iter().map(|row| part.event(row).unwrap()));
+        }
+        all.sort_by_key(|event| (event.created_at_us, event.sequence));
+        for (order, offset, total) in [
+            (Order::CreatedAtDesc, 0, Total::Exact),
+            (Order::CreatedAtAsc, 7, Total::Exact),
+            (Order::CreatedAtDesc, all.len() as u64 / 2, Total::Exact),
+            (Order::CreatedAtDesc, 30, Total::None),
+            (Order::EventTypeAsc, 0, Total::Exact),
+            (Order::EventTypeDesc, all.len() as u64 / 3, Total::Exact),
+        ] {
+            let mut expected: Vec<_> = all.iter().collect();
+            match order {
+                Order::CreatedAtAsc => {}
+                Order::CreatedAtDesc => expected.reverse(),
+                Order::EventTypeAsc | Order::EventTypeDesc => {
+                    expected.reverse();
+                    expected.sort_by(|a, b| a.event_type().cmp(b.event_type()));
+                    if order == Order::EventTypeDesc {
+                        expected.sort_by(|a, b| b.event_type().cmp(a.event_type()));
+                    }
+                }
+            }
+            let query = Query::new(&TenantScope::Unlimited)
+                .filter(filter.clone())
+                .order(order)
+                .offset(offset)
+                .total(total)
+                .limit(20);
+            let page = execute(&snapshot, &query, &|| false).unwrap();
+            let expected: Vec<_> =
+                expected.into_iter().skip(offset as usize).take(20).map(|event| event.sequence).collect();
+            let found: Vec<_> = page.events.iter().map(|event| event.sequence).collect();
+            assert_eq!(found, expected, "{filter:?} {order:?} {offset}");
+            assert_eq!(page.total, (total == Total::Exact).then_some(all.len() as u64));
+            assert_eq!(page.next.is_some(), all.len() as u64 > offset + found.len() as u64, "{filter:?} {order:?}");
+        }
+    }
+    snapshot.parts().iter().map(|part| agree(&**part)).sum()
+}
+
+#[test]
+fn counted_and_selected_answers_agree() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(directory.path());
+    options.log_size_bytes = 16 << 20;
+    options.durability = Durability::Buffered;
+    options.background = false;
+    options.partition = Partitioning::Fixed(PartitionSpan::Day);
+    let engine = Engine::open(options).unwrap();
+    fill(&engine, 17_500);
+    let live = check(&engine);
+    assert!(live >= 15, "a full block tells its counts: {live}");
+    engine.seal_now().unwrap();
+    let sealed = check(&engine);
+    assert!(sealed > live, "segments tell theirs: {sealed}");
+    // Marks, values that changed, deleted rows: each takes ways of telling away, no answer may change.
+    let marks: Vec<Mark> = (1..200).map(|sequence| Mark { sequence: sequence * 31, acknowledged: true }).collect();
+    engine.mark(&marks).unwrap();
+    let amendment = Amendment { sequence: 100, severity: Some("warn".to_owned()), ..Amendment::default() };
+    assert!(engine.amend(&amendment).unwrap());
+    check(&engine);
+    assert!(engine.delete(&Delete::Matching(Filter::term(Field::UserId, "user-44"))).unwrap() > 0);
+    check(&engine);
+    fill(&engine, 17_000);
+    engine.delete(&Delete::Sequences((18_000..18_100).collect())).unwrap();
+    check(&engine);
+    engine.close().unwrap();
+}
