@@ -32,16 +32,18 @@ def wrapped(number):
     return number - I64 if number >= I64 // 2 else number
 
 
-def disk_bytes(folder):
-    """Whole blocks of all files."""
-    total = 0
-    for base, _, names in os.walk(folder):
+def disk_bytes(folder, without=()):
+    """Whole blocks of all files, each once however many names it has, but not of those in some folders."""
+    found = {}
+    for base, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if os.path.realpath(os.path.join(base, name)) not in without]
         for name in names:
             try:
-                total += os.lstat(os.path.join(base, name)).st_blocks * 512
+                status = os.lstat(os.path.join(base, name))
+                found[status.st_dev, status.st_ino] = status.st_blocks * 512
             except FileNotFoundError:
                 pass
-    return total
+    return sum(found.values())
 
 
 def statistics(rows):
@@ -98,7 +100,7 @@ class Duck:
     compact = settle
 
     def garbage(self):
-        return 0
+        return ()
 
     def rows(self, sql, values=()):
         return self.reader.execute(sql, list(values)).fetchall()
@@ -218,8 +220,9 @@ class ClickHouse:
             time.sleep(0.1)
 
     def garbage(self):
-        """Bytes of merged or dropped parts that are only waiting to be removed: they do not count as taken."""
-        return self.scalar("SELECT sum(bytes_on_disk) FROM system.parts WHERE database = 'compare' AND NOT active")
+        """Folders of merged or dropped parts that only wait to be removed: they do not count as taken."""
+        parts = self.session.query("SELECT path FROM system.parts WHERE database = 'compare' AND NOT active", "TSV")
+        return {os.path.realpath(path) for path in str(parts).split()}
 
     def compact(self):
         self.session.query("OPTIMIZE TABLE compare.events FINAL")
@@ -260,21 +263,26 @@ class ClickHouse:
             "SELECT toString(event_type) AS a, toString(resource_type) AS b, toInt64(count()) AS c, min(created_at) AS d, "
             f"max(created_at) AS e FROM compare.events {where} GROUP BY event_type, resource_type", values)
 
-    def delete(self, where, values):
+    def delete(self, where, values, partition=""):
         where = filled(where, values)
+        # What is before the cutoff lies in this partition alone by now, the others are dropped.
         deleted = self.scalar(f"SELECT count() FROM compare.events WHERE {where}")
-        self.session.query(f"DELETE FROM compare.events WHERE {where} SETTINGS lightweight_deletes_sync = 2, mutations_sync = 2")
+        self.session.query(f"DELETE FROM compare.events {partition} WHERE {where} SETTINGS lightweight_deletes_sync = 2")
         return deleted
 
     def drop_oldest(self):
         cutoff = self.arguments["drop_before_us"]
-        deleted = self.scalar(f"SELECT count() FROM compare.events WHERE created_at < {cutoff}")
-        whole = str(self.session.query(
-            "SELECT partition_id FROM (SELECT _partition_id AS partition_id, max(created_at) AS newest "
-            f"FROM compare.events GROUP BY _partition_id) WHERE newest < {cutoff}", "TSV")).split()
-        for partition in whole:
-            self.session.query(f"ALTER TABLE compare.events DROP PARTITION ID '{partition}'")
-        self.delete("created_at < ?", [cutoff])
+        partitions = str(self.session.query(
+            "SELECT _partition_id, max(created_at) < {0}, count() FROM compare.events WHERE _partition_id IN (SELECT "
+            "_partition_id FROM compare.events WHERE created_at < {0}) GROUP BY _partition_id ORDER BY 2 DESC".format(cutoff), "TSV"))
+        deleted = 0
+        for line in partitions.splitlines():
+            partition, is_whole, count = line.split("\t")
+            if int(is_whole):
+                self.session.query(f"ALTER TABLE compare.events DROP PARTITION ID '{partition}'")
+                deleted += int(count)
+            else:
+                deleted += self.delete("created_at < ?", [cutoff], f"IN PARTITION ID '{partition}'")
         return deleted
 
     def delete_matching(self):
@@ -363,17 +371,17 @@ def closed_bytes(peer, folder):
     """What a closed store takes, without what is only waiting to be removed."""
     garbage = peer.garbage()
     peer.close()
-    return disk_bytes(folder) - garbage
+    return disk_bytes(folder, garbage)
 
 
 def delete(peer, folder, act):
-    before = disk_bytes(folder) - peer.garbage()
+    before = disk_bytes(folder, peer.garbage())
     start = time.perf_counter()
     deleted = act()
     returned_ms = (time.perf_counter() - start) * 1e3
     time.sleep(1)
     return {"deleted": int(deleted), "returned_ms": returned_ms,
-            "freed_part": max(before - disk_bytes(folder) + peer.garbage(), 0) / max(before, 1)}
+            "freed_part": max(before - disk_bytes(folder, peer.garbage()), 0) / max(before, 1)}
 
 
 def mixed(peer):

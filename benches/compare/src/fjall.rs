@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use annals_bench::{Arguments, Workload};
 use annals_engine::{Event, EventId, Field};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use crate::Outcome;
 use crate::prepare::seq_of;
@@ -41,6 +41,8 @@ pub(crate) struct Fjall {
     /// Event type and resource type -> how many.
     counts: Keyspace,
     kept: Mutex<Counts>,
+    /// Held while a batch is written, so that counts are written in their order; readers never wait for it.
+    writing: Mutex<()>,
 }
 
 /// An event as it is stored: what indexes need first, then all texts with their lengths.
@@ -150,6 +152,7 @@ impl Peer for Fjall {
             realms: keyspace("realms")?,
             counts,
             kept: Mutex::new(kept),
+            writing: Mutex::new(()),
             database,
         })
     }
@@ -205,58 +208,61 @@ impl Peer for Fjall {
     }
 
     fn ask(&self, name: &str, arguments: &Arguments, run: usize) -> Outcome<Option<Found>> {
+        // One view: a batch reaches one index after the other.
+        let view = self.database.snapshot();
+        let view = &view;
         Ok(match name {
             "Q1" => {
-                let places = self.events.iter().rev().take(100).map(|pair| Ok(pair.key()?.to_vec()));
-                Some(self.page(self.count(|_, _| true), places)?)
+                let places = view.iter(&self.events).rev().take(100).map(|pair| Ok(pair.key()?.to_vec()));
+                Some(self.page(view, self.count(|_, _| true), places)?)
             }
             "Q2" => match pick(&arguments.common_types, run) {
                 None => None,
-                Some(event_type) => Some(self.typed_page(event_type, 0)?),
+                Some(event_type) => Some(self.typed_page(view, event_type, 0)?),
             },
             "Q3" => match pick(&arguments.resources, run) {
                 None => None,
                 Some(resource) => {
-                    let keys = self.resources.prefix(key_of(resource, &[])).rev();
+                    let keys = view.prefix(&self.resources, key_of(resource, &[])).rev();
                     let keys = keys.map(|pair| Ok(pair.key()?.to_vec())).collect::<Outcome<Vec<_>>>()?;
                     let places = keys.iter().take(100).map(|key| Ok(place_behind(key).to_vec()));
-                    Some(self.page(u64::try_from(keys.len())?, places)?)
+                    Some(self.page(view, u64::try_from(keys.len())?, places)?)
                 }
             },
             "Q4" => match pick(&arguments.realm_type_days, run) {
                 None => None,
                 Some((realm, event_type, start)) => {
                     let mut places = Vec::new();
-                    for pair in self.realm_between(realm, *start, start + DAY_US) {
+                    for pair in self.realm_between(view, realm, *start, start + DAY_US) {
                         let (key, value) = pair.into_inner()?;
                         if value.starts_with(event_type.as_bytes()) && value.get(event_type.len()) == Some(&END) {
                             places.push(place_behind(&key).to_vec());
                         }
                     }
                     let total = u64::try_from(places.len())?;
-                    Some(self.page(total, places.into_iter().take(100).map(Ok))?)
+                    Some(self.page(view, total, places.into_iter().take(100).map(Ok))?)
                 }
             },
             "Q5" => match pick(&arguments.deep_types, run) {
                 None => None,
-                Some(event_type) => Some(self.typed_page(event_type, usize::try_from(arguments.deep_offset)?)?),
+                Some(event_type) => Some(self.typed_page(view, event_type, usize::try_from(arguments.deep_offset)?)?),
             },
-            "Q6" => Some(self.first_types()?),
-            "Q7" => Some(self.statistics()?),
+            "Q6" => Some(self.first_types(view)?),
+            "Q7" => Some(self.statistics(view)?),
             "Q8" => match pick(&arguments.realm_weeks, run) {
                 None => None,
-                Some((realm, start)) => Some(self.realm_statistics(realm, *start)?),
+                Some((realm, start)) => Some(self.realm_statistics(view, realm, *start)?),
             },
             "Q9" => match pick(&arguments.ids, run) {
                 None => None,
                 Some(id) => {
-                    let place = self.ids.get(id.parse::<EventId>()?.as_u128().to_be_bytes())?;
+                    let place = view.get(&self.ids, id.parse::<EventId>()?.as_u128().to_be_bytes())?;
                     let total = u64::from(place.is_some());
-                    Some(self.page(total, place.into_iter().map(|place| Ok(place.to_vec())))?)
+                    Some(self.page(view, total, place.into_iter().map(|place| Ok(place.to_vec())))?)
                 }
             },
-            "Q10 frequent" => self.holding(arguments, pick(&arguments.frequent_words, run))?,
-            "Q10 rare" => self.holding(arguments, pick(&arguments.rare_texts, run))?,
+            "Q10 frequent" => self.holding(view, arguments, pick(&arguments.frequent_words, run))?,
+            "Q10 rare" => self.holding(view, arguments, pick(&arguments.rare_texts, run))?,
             other => return Err(format!("there is no query {other}").into()),
         })
     }
@@ -277,6 +283,7 @@ impl Fjall {
 
     /// Writes a batch and the counts that it changes, in one.
     fn commit(&self, mut batch: fjall::OwnedWriteBatch, counted: Counts, is_insert: bool) -> Outcome<()> {
+        let _written_in_order = self.writing.lock().expect("no thread panics while it writes");
         let mut kept = self.kept.lock().expect("no thread panics with the counts in hand");
         for (what, count) in counted {
             let key = format!("{}\0{}", what.0, what.1);
@@ -284,6 +291,7 @@ impl Fjall {
             *sum = if is_insert { *sum + count } else { *sum - count };
             batch.insert(&self.counts, key, sum.to_le_bytes());
         }
+        drop(kept);
         Ok(batch.commit()?)
     }
 
@@ -292,11 +300,11 @@ impl Fjall {
         kept.iter().filter(|((event_type, kind), _)| wanted(event_type, kind)).map(|(_, count)| count).sum()
     }
 
-    fn page(&self, total: u64, places: impl Iterator<Item = Outcome<Vec<u8>>>) -> Outcome<Found> {
+    fn page(&self, view: &Snapshot, total: u64, places: impl Iterator<Item = Outcome<Vec<u8>>>) -> Outcome<Found> {
         let mut found = Found { total, ..Found::default() };
         for place in places {
             let place = place?;
-            let value = self.events.get(&place)?.ok_or("an index of fjall names an event that is not there")?;
+            let value = view.get(&self.events, &place)?.ok_or("an index of fjall names an event that is not there")?;
             let held = decode(&value)?;
             std::hint::black_box(held.texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>());
             found.rows += 1;
@@ -305,13 +313,13 @@ impl Fjall {
         Ok(found)
     }
 
-    fn typed_page(&self, event_type: &str, offset: usize) -> Outcome<Found> {
-        let keys = self.types.prefix(key_of(event_type, &[])).rev().skip(offset).take(100);
+    fn typed_page(&self, view: &Snapshot, event_type: &str, offset: usize) -> Outcome<Found> {
+        let keys = view.prefix(&self.types, key_of(event_type, &[])).rev().skip(offset).take(100);
         let places = keys.map(|pair| Ok(place_behind(&pair.key()?).to_vec()));
-        self.page(self.count(|own, _| own == event_type), places)
+        self.page(view, self.count(|own, _| own == event_type), places)
     }
 
-    fn first_types(&self) -> Outcome<Found> {
+    fn first_types(&self, view: &Snapshot) -> Outcome<Found> {
         let kept: Vec<String> = {
             let kept = self.kept.lock().expect("no thread panics with the counts in hand");
             kept.iter().filter(|(_, count)| **count > 0).map(|((event_type, _), _)| event_type.clone()).collect()
@@ -320,20 +328,20 @@ impl Fjall {
         for event_type in kept {
             if places.len() < 100 && event_type != last {
                 let room = 100 - places.len();
-                for pair in self.types.prefix(key_of(&event_type, &[])).rev().take(room) {
+                for pair in view.prefix(&self.types, key_of(&event_type, &[])).rev().take(room) {
                     places.push(place_behind(&pair.key()?).to_vec());
                 }
                 last = event_type;
             }
         }
-        self.page(self.count(|_, _| true), places.into_iter().map(Ok))
+        self.page(view, self.count(|_, _| true), places.into_iter().map(Ok))
     }
 
-    fn statistics(&self) -> Outcome<Found> {
+    fn statistics(&self, view: &Snapshot) -> Outcome<Found> {
         let bound = |guard: Option<fjall::Guard>| -> Outcome<i64> {
             Ok(guard.map(|pair| pair.key()).transpose()?.map_or(0, |key| time_of(&key)))
         };
-        let (oldest, newest) = (bound(self.events.first_key_value())?, bound(self.events.last_key_value())?);
+        let (oldest, newest) = (bound(view.first_key_value(&self.events))?, bound(view.last_key_value(&self.events))?);
         let mut groups = Groups::default();
         let kept = self.kept.lock().expect("no thread panics with the counts in hand");
         for ((event_type, kind), count) in kept.iter().filter(|(_, count)| **count > 0) {
@@ -342,14 +350,14 @@ impl Fjall {
         Ok(groups.found())
     }
 
-    fn realm_between(&self, realm: &str, from_us: i64, to_us: i64) -> fjall::Iter {
+    fn realm_between(&self, view: &Snapshot, realm: &str, from_us: i64, to_us: i64) -> fjall::Iter {
         let bound = |time_us: i64| key_of(realm, &place_of(time_us, 0));
-        self.realms.range((Bound::Included(bound(from_us)), Bound::Excluded(bound(to_us))))
+        view.range(&self.realms, (Bound::Included(bound(from_us)), Bound::Excluded(bound(to_us))))
     }
 
-    fn realm_statistics(&self, realm: &str, start: i64) -> Outcome<Found> {
+    fn realm_statistics(&self, view: &Snapshot, realm: &str, start: i64) -> Outcome<Found> {
         let mut groups: BTreeMap<Vec<u8>, (u64, i64, i64)> = BTreeMap::new();
-        for pair in self.realm_between(realm, start, start + 7 * DAY_US) {
+        for pair in self.realm_between(view, realm, start, start + 7 * DAY_US) {
             let (key, value) = pair.into_inner()?;
             let time_us = time_of(place_behind(&key));
             match groups.get_mut(&value[..]) {
@@ -366,14 +374,18 @@ impl Fjall {
         Ok(sums.found())
     }
 
-    fn holding(&self, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
+    fn holding(&self, view: &Snapshot, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
         let Some(text) = text else { return Ok(None) };
         let needle = text.to_ascii_lowercase();
         let (mut total, mut places) = (0, Vec::new());
-        for pair in self.events.iter().rev() {
+        for pair in view.iter(&self.events).rev() {
             let (key, value) = pair.into_inner()?;
             let message = decode(&value)?.texts[MESSAGE];
-            let holds = if arguments.any_case { message.to_ascii_lowercase().contains(&needle) } else { message.contains(text) };
+            let holds = if arguments.any_case {
+                message.to_ascii_lowercase().contains(&needle)
+            } else {
+                message.contains(text)
+            };
             if holds {
                 total += 1;
                 if places.len() < 50 {
@@ -381,7 +393,7 @@ impl Fjall {
                 }
             }
         }
-        self.page(total, places.into_iter().map(Ok)).map(Some)
+        self.page(view, total, places.into_iter().map(Ok)).map(Some)
     }
 
     fn delete(&self, before_us: i64, wanted: impl Fn(&Held<'_>) -> bool) -> Outcome<u64> {

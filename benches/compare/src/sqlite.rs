@@ -124,7 +124,8 @@ impl Peer for Sqlite {
     }
 
     fn compact(&self) -> Outcome<()> {
-        Ok(locked(&self.writer).execute_batch("PRAGMA analysis_limit = 1000; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)")?)
+        Ok(locked(&self.writer)
+            .execute_batch("PRAGMA analysis_limit = 1000; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)")?)
     }
 
     fn ask(&self, name: &str, arguments: &Arguments, run: usize) -> Outcome<Option<Found>> {
@@ -193,7 +194,10 @@ impl Peer for Sqlite {
     }
 
     fn delete_matching(&self, arguments: &Arguments) -> Outcome<u64> {
-        self.delete("resource_type = ?1 AND created_at < ?2", params![arguments.delete_type, arguments.delete_before_us])
+        self.delete(
+            "resource_type = ?1 AND created_at < ?2",
+            params![arguments.delete_type, arguments.delete_before_us],
+        )
     }
 }
 

@@ -59,7 +59,10 @@ fn rows(all: &[Measured]) -> Vec<Line> {
     ];
     for (name, what) in QUERIES {
         let of = |m: &Measured| {
-            m.answers.iter().find(|answer| answer.name == name && answer.runs > 0).map_or(0.0, |answer| answer.median_ms)
+            m.answers
+                .iter()
+                .find(|answer| answer.name == name && answer.runs > 0)
+                .map_or(0.0, |answer| answer.median_ms)
         };
         rows.push(line(&format!("{name} {what}"), false, &of));
     }
@@ -124,7 +127,10 @@ fn disagreements(all: &[Measured]) -> Vec<String> {
         for (name, _) in QUERIES {
             let of = |measured: &Measured| {
                 let answer = measured.answers.iter().find(|answer| answer.name == name);
-                answer.map_or_else(|| "nothing".to_owned(), |a| format!("{} totals, {} rows, times {}", a.totals, a.rows, a.times))
+                answer.map_or_else(
+                    || "nothing".to_owned(),
+                    |a| format!("{} totals, {} rows, times {}", a.totals, a.rows, a.times),
+                )
             };
             differ(name, of(first), of(other));
         }

@@ -66,9 +66,10 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
         let timings = Timings::new((1..=25).rev().map(f64::from).collect());
-        assert_eq!([timings.median(), timings.percentile(99), timings.percentile(4)], [13.0, 25.0, 1.0]);
+        let shown = |times: &[f64]| format!("{times:?}");
+        assert_eq!(shown(&[timings.median(), timings.percentile(99), timings.percentile(4)]), "[13.0, 25.0, 1.0]");
         let many = Timings::new((1..=1000).map(f64::from).collect());
-        assert_eq!([many.median(), many.percentile(99)], [500.0, 990.0]);
-        assert_eq!(Timings::default().median(), 0.0);
+        assert_eq!(shown(&[many.median(), many.percentile(99)]), "[500.0, 990.0]");
+        assert_eq!(shown(&[Timings::default().median()]), "[0.0]");
     }
 }

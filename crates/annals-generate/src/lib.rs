@@ -186,6 +186,7 @@ fn grown(text: &mut String, push: impl FnOnce(&mut String)) -> u16 {
 }
 
 /// The texts of a row.
+#[derive(Clone, Copy)]
 struct RowTexts<'t> {
     resource_id: &'t str,
     message: &'t str,

@@ -93,7 +93,7 @@ impl Resources {
         if count > RESOURCES_RANKED_MAX {
             // Steps of a fixed part of the whole, without a divisor in common with it.
             let step = u64::from(count) * 618 / 1000;
-            let step = (step..).find(|step| common_divisor(*step, u64::from(count)) == 1).unwrap_or(1);
+            let step = (step..u64::from(count)).find(|step| common_divisor(*step, u64::from(count)) == 1).unwrap_or(1);
             return Self::InTurn { count, step, kinds: Shares::new(kind_weights) };
         }
         let kinds = kinds_by_rank(&Zipf::weights(count, 1.05), kind_weights);

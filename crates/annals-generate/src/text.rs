@@ -26,8 +26,17 @@ pub(crate) fn push_message(out: &mut String, random: &mut Random) {
 /// An object of one of twelve shapes, one for each kind of resource. Some of what it says the event says
 /// too, as payloads do.
 pub(crate) fn push_payload(out: &mut String, row: &Row, resource_id: &str, random: &mut Random) {
-    let status = row.status();
     let mut writer = Writer { out, random };
+    if row.kind < 6 {
+        push_of_machines(&mut writer, row, resource_id);
+    } else {
+        push_of_accounts(&mut writer, row, resource_id);
+    }
+}
+
+/// Containers, servers, users, projects, shares, firewalls.
+fn push_of_machines(writer: &mut Writer<'_, '_>, row: &Row, resource_id: &str) {
+    let status = row.status();
     match row.kind {
         0 => writer
             .text("{\"unit\":{\"id\":\"", resource_id)
@@ -63,7 +72,7 @@ pub(crate) fn push_payload(out: &mut String, row: &Row, resource_id: &str, rando
             .one("},\"region\":\"", &REGIONS)
             .text("\",\"result\":\"", status)
             .end("\"}"),
-        5 => writer
+        _ => writer
             .address("{\"rule\":{\"from\":\"")
             .address("\",\"to\":\"")
             .number("\",\"port\":", 65_536)
@@ -71,6 +80,13 @@ pub(crate) fn push_payload(out: &mut String, row: &Row, resource_id: &str, rando
             .one("},\"region\":\"", &REGIONS)
             .text("\",\"outcome\":\"", status)
             .end("\"}"),
+    }
+}
+
+/// Aliases, tokens, pools, databases, invoices, jobs.
+fn push_of_accounts(writer: &mut Writer<'_, '_>, row: &Row, resource_id: &str) {
+    let status = row.status();
+    match row.kind {
         6 => writer
             .text("{\"alias\":{\"target\":\"", resource_id)
             .number("\",\"port\":", 65_536)
@@ -112,7 +128,7 @@ pub(crate) fn push_payload(out: &mut String, row: &Row, resource_id: &str, rando
             .number(",\"queue\":{\"length\":", 5000)
             .text("},\"result\":\"", status)
             .end("\"}"),
-    };
+    }
 }
 
 /// Writes the parts of a payload one behind the other, each with what comes before it.

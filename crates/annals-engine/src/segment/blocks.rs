@@ -199,7 +199,7 @@ impl DecodedBlock {
 pub(super) struct Blocks {
     directory: Section,
     bytes: Section,
-    blocks: u64,
+    count: u64,
     dictionary: Option<(Section, OnceLock<Prepared>)>,
 }
 
@@ -233,7 +233,7 @@ impl Blocks {
             return Err(Error::corrupt(format!("the dictionary of {stream:?} is too large")));
         }
         let dictionary = dictionary.map(|section| (section, OnceLock::new()));
-        Ok(Some(Self { directory, bytes, blocks: directory.count, dictionary }))
+        Ok(Some(Self { directory, bytes, count: directory.count, dictionary }))
     }
 
     fn entry(file: &CheckedFile, directory: &Section, index: u64) -> Result<Entry> {
@@ -253,9 +253,9 @@ impl Blocks {
 
     /// The block that holds `row`.
     pub(super) fn decode(&self, file: &CheckedFile, row: u32) -> Result<DecodedBlock> {
-        let Self { directory, bytes, blocks, .. } = self;
+        let Self { directory, bytes, count, .. } = self;
         // The last block that starts at or before the row.
-        let (mut low, mut high) = (0, *blocks);
+        let (mut low, mut high) = (0, *count);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if Self::entry(file, directory, middle)?.first_row <= row {

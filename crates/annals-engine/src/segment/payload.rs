@@ -42,14 +42,11 @@ pub(crate) fn write(
 ) -> Result<()> {
     let fields = Fields::new(keywords);
     let mut source = Sampled::new(source, rows)?;
-    let encoder = source.encoder(&fields)?;
-    match encoder {
-        Some(encoder) => write_shapes(writer, rows, &mut source, encoder),
-        None => {
-            let dictionary = source.dictionary(rows, packing)?;
-            text::write_packed(writer, Stream::Payload, rows, &mut source, (packing, &dictionary))
-        }
+    if let Some(encoder) = source.encoder(&fields)? {
+        return write_shapes(writer, rows, &mut source, encoder);
     }
+    let dictionary = source.dictionary(rows, packing)?;
+    text::write_packed(writer, Stream::Payload, rows, &mut source, (packing, &dictionary))
 }
 
 fn write_shapes(writer: &mut SegmentWriter, rows: u32, source: &mut Sampled<'_>, encoder: Encoder<'_>) -> Result<()> {
@@ -115,19 +112,19 @@ impl<'a> Sampled<'a> {
         Ok(Self { source, bytes, values })
     }
 
-    fn sampled(&self, row: usize) -> Option<Option<&[u8]>> {
-        self.values.get(row).map(|place| place.clone().and_then(|place| self.bytes.get(place)))
+    fn sampled(&self, row: usize) -> Option<&[u8]> {
+        self.values.get(row).cloned().flatten().and_then(|place| self.bytes.get(place))
     }
 
     /// An encoder that has taken the sample; `None` if blocks are better.
     fn encoder<'f>(&self, fields: &'f Fields<'f>) -> Result<Option<Encoder<'f>>> {
-        let first = self.sampled(0).flatten();
-        if (0..self.values.len()).all(|row| self.sampled(row).flatten() == first) {
+        let first = self.sampled(0);
+        if (0..self.values.len()).all(|row| self.sampled(row) == first) {
             return Ok(None);
         }
         let mut encoder = Encoder::new(fields);
         for row in 0..self.values.len() {
-            encoder.push(len_u32(row), self.sampled(row).flatten());
+            encoder.push(len_u32(row), self.sampled(row));
             if encoder.shape_count() > SAMPLE_SHAPES_MAX {
                 return Ok(None);
             }
@@ -191,7 +188,7 @@ impl TextSource for Sampled<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
         let at = row_usize(row);
         if stream == Stream::Payload && at < self.values.len() {
-            return Ok(self.sampled(at).flatten().map(Cow::Borrowed));
+            return Ok(self.sampled(at).map(Cow::Borrowed));
         }
         self.source.value(stream, row)
     }

@@ -162,7 +162,9 @@ impl ShapePlan {
         let hex = bytes.iter().all(|byte| digit(*byte).is_some()) && lengths.iter().all(|len| len % 2 == 0);
         let bytes = if hex { pack_digits(&bytes) } else { bytes };
         if hex {
-            lengths.iter_mut().for_each(|len| *len /= 2);
+            for len in &mut lengths {
+                *len /= 2;
+            }
         }
         let base = lengths.iter().copied().min().unwrap_or(0);
         let width = width_of(u64::from(lengths.iter().copied().max().unwrap_or(0) - base));

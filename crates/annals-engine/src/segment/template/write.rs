@@ -109,10 +109,10 @@ pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, encoder: Encoder
         let bytes = packed::pack(&mut bounds, &terms.bounds);
         writer.section(bounds, &bytes)?;
     }
-    let mut rows = RowWriter::new(&table, &codes);
+    let mut rows = RowWriter::new(&codes);
     let offset = writer.begin();
     for block in codes.chunks(BLOCK_ROWS) {
-        rows.block(block, &table, &mut shapes)?;
+        rows.block(block, &table, &mut shapes);
         writer.write(&rows.bits.out)?;
         rows.bits_written += len_u64(rows.bits.out.len());
         rows.bits.out.clear();
@@ -176,7 +176,7 @@ struct RowWriter {
 }
 
 impl RowWriter {
-    fn new(_table: &Table, codes: &[u8]) -> Self {
+    fn new(codes: &[u8]) -> Self {
         let largest = codes.iter().copied().max().unwrap_or(0);
         Self {
             code_width: width_of(u64::from(largest)).next_power_of_two(),
@@ -188,7 +188,7 @@ impl RowWriter {
         }
     }
 
-    fn block(&mut self, codes: &[u8], table: &Table, shapes: &mut [ShapePlan]) -> Result<()> {
+    fn block(&mut self, codes: &[u8], table: &Table, shapes: &mut [ShapePlan]) {
         let heap_start = self.heap.len();
         self.entries.extend(self.bits_written.to_le_bytes().into_iter().take(OFFSET_SIZE));
         if table.heap_width.is_some() {
@@ -214,7 +214,6 @@ impl RowWriter {
             }
         }
         self.bits.align();
-        Ok(())
     }
 
     #[inline]

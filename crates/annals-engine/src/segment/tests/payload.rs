@@ -31,40 +31,56 @@ fn keyword(field: Field, values: &Keys) -> KeywordInput<'_> {
     KeywordInput { field, terms, codes }
 }
 
-/// Writes the payloads and compares what is read with them. Whether they were written as shapes.
+/// Writes a segment of the payloads.
+fn build(
+    path: &Path,
+    payloads: &[Option<Vec<u8>>],
+    keywords: Vec<KeywordInput<'_>>,
+    build: impl Fn(&dyn crate::storage::Storage, &Path, &SegmentMeta, SegmentInput<'_>) -> Result<SegmentSummary>,
+) -> SealedSegment {
+    let rows = payloads.len();
+    let input = SegmentInput {
+        created_at_us: (1_i64..).take(rows).collect(),
+        sequences: (1_u64..).take(rows).collect(),
+        ids: vec![None; rows],
+        keywords,
+        texts: &mut Payloads(payloads),
+    };
+    let summary = build(&OsStorage::new(), path, &meta(1), input).unwrap();
+    SealedSegment::open(&OsStorage::new(), path, STORE, 1, Some(summary.footer_crc)).unwrap()
+}
+
+fn has(segment: &SealedSegment, kind: SectionKind) -> bool {
+    segment.footer.find(kind, Stream::Payload.number()).is_some()
+}
+
+/// Writes the payloads, as new ones and as compacted ones, and compares what is read with them. Whether they were
+/// written as shapes.
 fn check(payloads: &[Option<Vec<u8>>], types: &Keys, resources: &Keys) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("1.seg");
-    let rows = payloads.len();
-    let build = |path: &Path, reversed: bool| {
-        let mut keywords = vec![keyword(Field::EventType, types), keyword(Field::ResourceId, resources)];
-        if reversed {
-            keywords.reverse();
-        }
-        let input = SegmentInput {
-            created_at_us: (1..=rows as i64).collect(),
-            sequences: (1..=rows as u64).collect(),
-            ids: vec![None; rows],
-            keywords,
-            texts: &mut Payloads(payloads),
-        };
-        build_segment(&OsStorage::new(), path, &meta(1), input).unwrap()
-    };
-    let summary = build(&path, false);
-    let again = folder.path().join("again.seg");
-    build(&again, true);
-    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&again).unwrap());
-    let segment = SealedSegment::open(&OsStorage::new(), &path, STORE, 1, Some(summary.footer_crc)).unwrap();
+    let keywords = || vec![keyword(Field::EventType, types), keyword(Field::ResourceId, resources)];
+    let path = |name| folder.path().join(name);
+    let fresh = build(&path("fresh.seg"), payloads, keywords(), build_segment);
+    build(&path("again.seg"), payloads, keywords().into_iter().rev().collect(), build_segment);
+    assert_eq!(std::fs::read(path("fresh.seg")).unwrap(), std::fs::read(path("again.seg")).unwrap());
+    let compacted = build(&path("compacted.seg"), payloads, keywords(), rebuild_segment);
+    for segment in [&fresh, &compacted] {
+        assert_read(segment, payloads);
+    }
+    assert_eq!(has(&fresh, SectionKind::ShapeTable), has(&compacted, SectionKind::ShapeTable));
+    has(&fresh, SectionKind::ShapeTable)
+}
+
+fn assert_read(segment: &SealedSegment, payloads: &[Option<Vec<u8>>]) {
     segment.verify_all(&mut |_| {}).unwrap();
     let mut cursor = segment.stream(Stream::Payload).cursor(&segment.file, &segment.fields);
     for (row, payload) in (0..).zip(payloads) {
         assert_eq!(cursor.value(row).unwrap(), payload.as_deref(), "row {row}");
     }
-    for row in (0..rows).rev().step_by(7) {
-        assert_eq!(cursor.value(row as u32).unwrap(), payloads[row].as_deref(), "row {row}");
+    for (row, payload) in payloads.iter().enumerate().rev().step_by(7) {
+        assert_eq!(cursor.value(row as u32).unwrap(), payload.as_deref(), "row {row}");
     }
-    assert!(cursor.value(rows as u32).is_err());
-    segment.footer.find(SectionKind::ShapeTable, Stream::Payload.number()).is_some()
+    assert!(cursor.value(payloads.len() as u32).is_err());
 }
 
 /// Fixed texts of a few shapes with values of every kind.
@@ -75,7 +91,7 @@ fn shaped(random: &mut Random, kind: u64, resource: &str) -> Vec<u8> {
     let text = match kind {
         0 => format!(
             r#"{{"id":"{resource}","size":{},"state":"{}","ok":true}}"#,
-            random.below(1 << 40) as i64 - 7,
+            random.below(1 << 40).cast_signed() - 7,
             ["up", "down", "gone"][random.below(3) as usize]
         ),
         1 => {
@@ -129,6 +145,73 @@ fn texts_without_common_shapes_are_compressed() {
     let payloads: Vec<_> = (0..500).map(|row| Some(vec![b'x' + (random.below(3) as u8); row])).collect();
     let keys: Keys = vec![Some("a".to_owned()); 500];
     assert!(!check(&payloads, &keys, &keys));
+}
+
+#[test]
+fn many_payloads_without_common_shapes_share_a_dictionary() {
+    let mut random = Random(9);
+    let phrase = |random: &mut Random| [(); 3].map(|()| format!("{:016x}", random.next())).concat();
+    let phrases: Vec<String> = (0..300).map(|_| phrase(&mut random)).collect();
+    // As many keys in each, in another order: hardly any shape has two rows.
+    let mut payload = || {
+        let mut text = Vec::new();
+        for _ in 0..14 {
+            let key = &phrases[random.below(300) as usize];
+            text.extend_from_slice(format!(r#""{key}":"{}","#, random.below(10)).as_bytes());
+        }
+        Some(text)
+    };
+    let payloads: Vec<_> = (0..50_000).map(|_| payload()).collect();
+    let keys: Keys = vec![Some("a".to_owned()); payloads.len()];
+    let folder = tempfile::tempdir().unwrap();
+    let mut sizes = Vec::new();
+    for name in ["fresh.seg", "again.seg"] {
+        let path = folder.path().join(name);
+        let segment = build(&path, &payloads, vec![keyword(Field::EventType, &keys)], build_segment);
+        assert!(has(&segment, SectionKind::BlockDictionary));
+        assert_read(&segment, &payloads);
+        sizes.push(std::fs::read(&path).unwrap());
+    }
+    assert!(sizes[0] == sizes[1], "the same rows give the same dictionary");
+}
+
+#[test]
+fn shapes_changed_behind_their_checksums_are_an_error_or_an_answer() {
+    let mut random = Random(12);
+    let keys: Keys = (0..150).map(|row| Some(format!("type.{}", row % 5))).collect();
+    let payload = |row: u64| match row % 5 {
+        // Values that all differ, in length as well: they lie in the heap.
+        4 => format!(r#"{{"heap":"{}{row}"}}"#, "x".repeat(row as usize % 7)).into_bytes(),
+        kind => shaped(&mut random, kind, &format!("type.{kind}")),
+    };
+    let payloads: Vec<_> = (0..150).map(payload).map(Some).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let good_path = folder.path().join("good.seg");
+    let segment = build(&good_path, &payloads, vec![keyword(Field::EventType, &keys)], build_segment);
+    assert!(has(&segment, SectionKind::ShapeHeap) && has(&segment, SectionKind::ShapeTermBytes));
+    let good = std::fs::read(&good_path).unwrap();
+    let shapes = segment.footer.sections.iter().filter(|section| (40..=46).contains(&section.kind));
+    let mut refused = 0;
+    for section in shapes {
+        for position in section.offset..section.offset + section.len {
+            let mut bytes = good.clone();
+            bytes[position as usize] ^= 1 << random.below(8);
+            super::super::fuzzing::fix_checksums(&mut bytes);
+            let path = folder.path().join("forged.seg");
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, &bytes).unwrap();
+            let forged = Arc::new(open(&path, 1).unwrap());
+            let mut cursor = forged.stream(Stream::Payload).cursor(&forged.file, &forged.fields);
+            for row in 0..150 {
+                let _ = cursor.value(row);
+            }
+            if let Err(error) = forged.verify_all(&mut |_| {}) {
+                assert_eq!(error.kind(), crate::error::ErrorKind::Corrupt);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "what leads nowhere is refused");
 }
 
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
