@@ -180,7 +180,6 @@ pub(crate) struct Place {
     /// Which run it is of.
     pub(crate) run: usize,
     pub(crate) row: u32,
-    pub(crate) key: OrderKey,
 }
 
 /// The next row of one run. Ordered so that the heap's greatest head comes first.
@@ -188,7 +187,7 @@ struct Head<'r> {
     rank: u128,
     run: usize,
     /// `None` until the run is reached: then `rank` comes from the part's bounds, and no row was read.
-    next: Option<(u32, OrderKey, RowIter<'r>)>,
+    next: Option<(u32, RowIter<'r>)>,
 }
 
 impl PartialEq for Head<'_> {
@@ -219,6 +218,23 @@ fn heap_rank(direction: Direction, key: OrderKey) -> u128 {
     }
 }
 
+fn next_row(rows: &mut RowIter<'_>, direction: Direction) -> Option<u32> {
+    match direction {
+        Direction::OldestFirst => rows.next(),
+        Direction::NewestFirst => rows.next_back(),
+    }
+}
+
+/// No row of the run stands behind this place in the heap, by the bounds of its part.
+fn last_rank(run: &Run<'_>, direction: Direction) -> u128 {
+    let (first_us, last_us) = run.part.time_bounds_us();
+    let bound = match direction {
+        Direction::OldestFirst => OrderKey { created_at_us: last_us, sequence: u64::MAX },
+        Direction::NewestFirst => start_of(first_us),
+    };
+    heap_rank(direction, bound)
+}
+
 /// The first `limit` rows of all windows in the given direction.
 ///
 /// Costs O(runs) to set up and O(log runs) per row; runs that are not reached are not read.
@@ -238,20 +254,31 @@ pub(crate) fn merge(runs: &[Run<'_>], direction: Direction, limit: usize) -> Res
         let Some(mut head) = heads.peek_mut() else { break };
         let Some(run) = runs.get(head.run) else { break };
         let mut rows = match head.next.take() {
-            None => run.first_rows(direction, limit)?,
-            Some((row, key, rows)) => {
-                places.push(Place { run: head.run, row, key });
+            None => {
+                let index = PeekMut::pop(head).run;
+                let mut rows = run.first_rows(direction, limit - places.len())?;
+                // Mostly nothing of another run lies among its rows: then no key of them is read.
+                if heads.peek().is_none_or(|other| other.rank < last_rank(run, direction)) {
+                    let room = limit - places.len();
+                    places.extend(
+                        std::iter::from_fn(|| next_row(&mut rows, direction))
+                            .take(room)
+                            .map(|row| Place { run: index, row }),
+                    );
+                } else if let Some(row) = next_row(&mut rows, direction) {
+                    let rank = heap_rank(direction, run.part.key(row)?);
+                    heads.push(Head { rank, run: index, next: Some((row, rows)) });
+                }
+                continue;
+            }
+            Some((row, rows)) => {
+                places.push(Place { run: head.run, row });
                 rows
             }
         };
-        let row = match direction {
-            Direction::OldestFirst => rows.next(),
-            Direction::NewestFirst => rows.next_back(),
-        };
-        if let Some(row) = row {
-            let key = run.part.key(row)?;
-            head.rank = heap_rank(direction, key);
-            head.next = Some((row, key, rows));
+        if let Some(row) = next_row(&mut rows, direction) {
+            head.rank = heap_rank(direction, run.part.key(row)?);
+            head.next = Some((row, rows));
         } else {
             PeekMut::pop(head);
         }

@@ -1,6 +1,11 @@
 //! What is answered from counts, by rank or for many rows at once agrees with selecting and reading row by row.
 
-#![expect(clippy::unwrap_used, reason = "a test: what goes wrong here is meant to panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test: what goes wrong here is meant to panic"
+)]
 
 use annals_engine::{
     Amendment, AppendOptions, Batch, Delete, Durability, Engine, Event, Field, Filter, Mark, Options, Part,

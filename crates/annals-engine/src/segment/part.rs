@@ -27,12 +27,15 @@ pub(crate) struct SealedPart {
     overlay: Arc<Overlay>,
     /// By field number, of fields with few terms: each term and how many rows that are not deleted hold
     /// it. Neither the segment nor the overlay of a part ever change.
-    live_terms: Vec<OnceLock<Box<[(Box<str>, u32)]>>>,
+    live_terms: Vec<OnceLock<TermCounts>>,
 }
 
 /// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
 /// much as to decode so many rows of a posting.
 const LOOKED_UP_ONE_IN: u32 = 4;
+
+/// Terms in byte order and how many rows hold each.
+type TermCounts = Box<[(Box<str>, u32)]>;
 
 /// A field with at most so many terms has its counts kept: a few kilobytes for each part.
 const KEPT_TERMS_MAX: u32 = 256;
@@ -247,7 +250,9 @@ impl Part for SealedPart {
             && amended.is_empty()
             && let Some(terms) = self.live_terms(column)?
         {
-            terms.iter().for_each(|(term, count)| visit(term, *count));
+            for (term, count) in terms {
+                visit(term, *count);
+            }
             return Ok(());
         }
         // Rows that are deleted are taken off one by one: worth it while they are the smaller part.

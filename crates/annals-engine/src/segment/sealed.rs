@@ -313,18 +313,28 @@ fn push_terms(file: &CheckedFile, column: &KeywordColumn, rows: &[u32], events: 
     const KEPT: usize = 16;
     let number = column.field.number();
     let mut kept: [Option<(u32, Term<'_>)>; KEPT] = [const { None }; KEPT];
+    let mut push = |code: u32, values: &mut RecordValues| -> Result<()> {
+        let Some(slot) = kept.get_mut(row_usize(code) % KEPT) else { return Ok(()) };
+        match slot {
+            Some((held, term)) if *held == code => values.push(number, term),
+            _ => values.push(number, &slot.insert((code, column.dictionary.term(file, code)?)).1),
+        }
+        Ok(())
+    };
+    if column.is_single() {
+        for (row, values) in rows.iter().zip(events) {
+            match column.code_of(file, *row)? {
+                0 => {}
+                code => push(code, values)?,
+            }
+        }
+        return Ok(());
+    }
     let mut codes = Vec::new();
     for (row, values) in rows.iter().zip(events) {
         column.codes_of(file, *row, &mut codes)?;
         for code in &codes {
-            let Some(slot) = kept.get_mut(row_usize(*code) % KEPT) else { continue };
-            match slot {
-                Some((held, term)) if held == code => values.push(number, term),
-                _ => {
-                    let (_, term) = slot.insert((*code, column.dictionary.term(file, *code)?));
-                    values.push(number, term);
-                }
-            }
+            push(*code, values)?;
         }
     }
     Ok(())
