@@ -12,6 +12,10 @@ use crate::workload::Workload;
 /// Runs of each query, each with other arguments where it takes any.
 pub const RUNS: usize = 25;
 
+/// So many arguments are drawn for each: the runs on the clock take the first ones, those before the clock the
+/// others, so that no answer is at hand because it was asked for before.
+const DRAWN: usize = 2 * RUNS;
+
 /// Events looked at to choose arguments.
 const SAMPLE: usize = 2_000_000;
 /// Messages looked at to choose what to search for.
@@ -23,7 +27,7 @@ const RESOURCE_MATCHES: u64 = 150;
 const FREQUENT_ONE_IN: u64 = 65;
 const DEEP_OFFSET: u64 = 200_000;
 
-/// Arguments of the queries and deletes.
+/// Arguments of the queries and deletes; of each query up to as many again as it is run, or the few there are.
 #[derive(Clone, Debug, Serialize)]
 pub struct Arguments {
     /// Q2: the most frequent event types.
@@ -142,14 +146,14 @@ fn frequent_first(counts: &Counts) -> Vec<(u64, usize)> {
 fn nearest(counts: &Counts, wanted: u64) -> Vec<usize> {
     let mut list: Vec<(u64, usize)> = counts.values().map(|(count, at)| (count.abs_diff(wanted), *at)).collect();
     list.sort_unstable();
-    list.into_iter().take(RUNS).map(|(_, position)| position).collect()
+    list.into_iter().take(DRAWN).map(|(_, position)| position).collect()
 }
 
-/// One value for each run, of events all over the place.
+/// One value for each run, on the clock or before it, of events all over the place.
 fn spread<T>(workload: &Workload, of: impl Fn(&Event<'_>) -> Option<T>) -> Vec<T> {
     let step = workload.len().div_ceil(4 * RUNS).max(1);
     let found = (0..4 * RUNS).map(|number| (number * 37 % (4 * RUNS)) * step + step / 2);
-    found.filter_map(|position| workload.with_event(position, &of).flatten()).take(RUNS).collect()
+    found.filter_map(|position| workload.with_event(position, &of).flatten()).take(DRAWN).collect()
 }
 
 /// The bound of the oldest third and the bound of the oldest two thirds: at a day's start where the events
@@ -181,7 +185,7 @@ fn words(workload: &Workload) -> (Vec<String>, Vec<String>, bool) {
     let wanted = messages / FREQUENT_ONE_IN;
     let mut list: Vec<(u64, &String)> = counts.iter().map(|(word, count)| (count.abs_diff(wanted), word)).collect();
     list.sort_unstable();
-    let frequent = list.into_iter().take(RUNS).map(|(_, word)| word.clone()).collect();
+    let frequent = list.into_iter().take(DRAWN).map(|(_, word)| word.clone()).collect();
     let phrases = spread(workload, |event| {
         let mut words = event.message?.split(' ').filter(|word| !word.is_empty());
         Some(format!("{} {}", words.nth(1)?, words.next()?))
@@ -192,7 +196,7 @@ fn words(workload: &Workload) -> (Vec<String>, Vec<String>, bool) {
     });
     let (mut phrases, mut numbers) = (phrases.into_iter(), numbers.into_iter());
     let mut rare = Vec::new();
-    while rare.len() < RUNS {
+    while rare.len() < DRAWN {
         let before = rare.len();
         rare.extend(phrases.next());
         rare.extend(numbers.next());
@@ -200,7 +204,7 @@ fn words(workload: &Workload) -> (Vec<String>, Vec<String>, bool) {
             break;
         }
     }
-    rare.truncate(RUNS);
+    rare.truncate(DRAWN);
     (frequent, rare, any_case)
 }
 

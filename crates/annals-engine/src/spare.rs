@@ -5,7 +5,8 @@
 
 use parking_lot::Mutex;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, RecordRef};
+use crate::record::TermRef;
 
 /// Batches that are kept: as many as callers commonly fill at once. Together at most some tens of megabytes.
 const SPARES_MAX: usize = 4;
@@ -13,6 +14,22 @@ const SPARES_MAX: usize = 4;
 const SPARE_SIZE_MIN: usize = 64 << 10;
 /// Larger ones are rare and would be kept for nothing.
 const SPARE_SIZE_MAX: usize = 8 << 20;
+/// The same with all that a batch holds besides its records: of many short events that is the larger part.
+const SPARE_MEMORY_MAX: usize = 2 * SPARE_SIZE_MAX;
+
+impl Batch {
+    /// Bytes of memory that the batch holds. What it knows of the values is counted as if its lists had just
+    /// doubled, which is the most they take.
+    pub fn memory_bytes(&self) -> usize {
+        // A place of the table is an index and a byte; of eight places seven are used at the most, before it doubles.
+        let term = 2 * size_of::<TermRef>() + 3 * (size_of::<u32>() + 1);
+        self.bytes.capacity()
+            + self.records.capacity() * size_of::<RecordRef>()
+            + self.acknowledged.capacity() * size_of::<u32>()
+            + self.terms.list().len() * term
+            + self.terms.uses().len() * 2 * size_of::<u32>()
+    }
+}
 
 /// Empty batches with the memory of earlier ones.
 #[derive(Debug, Default)]
@@ -26,7 +43,8 @@ impl Spares {
 
     /// Keeps the memory of a batch that is done with, if it is worth it.
     pub(crate) fn give(&self, mut batch: Batch) {
-        if !(SPARE_SIZE_MIN..=SPARE_SIZE_MAX).contains(&batch.bytes.capacity()) {
+        let is_worth_it = (SPARE_SIZE_MIN..=SPARE_SIZE_MAX).contains(&batch.bytes.capacity());
+        if !is_worth_it || batch.memory_bytes() > SPARE_MEMORY_MAX {
             return;
         }
         batch.start_over();
@@ -73,6 +91,11 @@ mod tests {
         let spares = Spares::default();
         spares.give(filled(1000));
         spares.give(filled(SPARE_SIZE_MAX + 1));
+        assert_eq!(spares.0.lock().len(), 0);
+        let mut short = Batch::new();
+        short.records.reserve(SPARE_MEMORY_MAX / size_of::<RecordRef>());
+        short.bytes.reserve(SPARE_SIZE_MIN);
+        spares.give(short);
         assert_eq!(spares.0.lock().len(), 0);
         for _ in 0..SPARES_MAX + 2 {
             spares.give(filled(SPARE_SIZE_MIN));

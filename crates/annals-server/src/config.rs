@@ -65,7 +65,8 @@ pub struct Limits {
     pub writes_max: usize,
     /// Bodies of partial ingest being read at once; above, 503.
     pub streams_max: usize,
-    /// Bytes of all-or-nothing ingest bodies held at once; further ones wait.
+    /// Bytes of all-or-nothing ingest held at once, as bodies or as the events parsed of them; further bodies
+    /// wait, and get 503 if those under way need it.
     pub ingest_memory_max: usize,
     /// Passwords being hashed at once; further ones wait up to `query_time_max`. Each takes a processor
     /// and 19 MiB for tens of milliseconds.

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 use support::{ADMIN, Reply, Server};
+use tokio::task::JoinHandle;
 
 fn code(reply: &Reply) -> String {
     reply.json()["error"]["code"].as_str().unwrap().to_owned()
@@ -254,4 +255,59 @@ async fn an_answer_that_nobody_takes_is_a_request_still() {
     // Small ones are gone with their head, and tails have places of their own.
     let (_small, _tail) = (ask("/healthz").await, ask("/annals/v1/tail").await);
     server.get("/healthz").await.expect(200);
+}
+
+/// A body that comes as it is sent.
+struct Slow(tokio::sync::mpsc::Receiver<bytes::Bytes>);
+
+impl hyper::body::Body for Slow {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::io::Error>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
+    }
+}
+
+/// Sends lines and does not end, until what is returned is dropped.
+async fn send_slowly(server: &Server, lines: &str) -> (tokio::sync::mpsc::Sender<bytes::Bytes>, JoinHandle<Reply>) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let mut request = post("/annals/v1/events", Body::new(Slow(receiver)));
+    request.headers_mut().insert("content-length", (lines.len() + 1000).into());
+    let (app, lines) = (server.app.clone(), lines.to_owned());
+    let reply = tokio::spawn(async move { support::reply(app, request).await });
+    // The last of them is taken when the first ones were parsed. Whoever is refused takes none.
+    for piece in [lines, "\n".to_owned(), "\n".to_owned()] {
+        let _ = sender.send(piece.into()).await;
+    }
+    (sender, reply)
+}
+
+#[tokio::test]
+async fn memory_of_ingest_is_what_the_events_take_and_not_their_lines() {
+    let lines = "{\"event_type\":\"a\"}\n".repeat(20_000);
+    let mut feed = annals_json::LineFeed::default();
+    feed.take(lines.as_bytes(), &|_: &mut annals_json::IncomingEvent<'_>, _: annals_json::Line<'_>| Ok(()));
+    let held = feed.memory_bytes() >> 10;
+    assert!(held << 10 > 4 * lines.len(), "{held} KiB");
+    for (spare, status) in [(0, 200), (1, 503)] {
+        let server = Server::with(Limits { ingest_memory_max: (2 * held - spare) << 10, ..Limits::default() });
+        let (first, first_reply) = send_slowly(&server, &lines).await;
+        let (second, second_reply) = send_slowly(&server, &lines).await;
+        drop(second);
+        let reply = second_reply.await.unwrap().expect(status);
+        if status == 503 {
+            assert_eq!((code(&reply).as_str(), reply.header("retry-after")), ("busy", "1"));
+        }
+        drop(first);
+        first_reply.await.unwrap().expect(200);
+        // What is refused or stored is held no longer.
+        server.ingest(&lines).await.expect(200);
+    }
+    // A body for which there is too little at all has all of it.
+    let server = Server::with(Limits { ingest_memory_max: 1 << 20, ..Limits::default() });
+    server.ingest(&lines).await.expect(200);
 }

@@ -14,16 +14,50 @@ use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::inline;
 
+/// The part of the memory for ingest that one body has, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct IngestMemory {
+    part: OwnedSemaphorePermit,
+    size_max: usize,
+}
+
+impl IngestMemory {
+    /// Makes it at least `size` bytes, or all there is if that is less. Does not wait: those who hold some would
+    /// wait for each other.
+    ///
+    /// # Errors
+    /// 503 if the others leave too little.
+    pub(crate) fn cover(&mut self, size: usize) -> Answer<()> {
+        let more = ingest_permits(size.min(self.size_max)).saturating_sub(permits(self.part.num_permits()));
+        if more > 0 {
+            let more = Arc::clone(self.part.semaphore()).try_acquire_many_owned(more);
+            self.part.merge(more.map_err(|_full| ingest_busy())?);
+        }
+        Ok(())
+    }
+}
+
+fn ingest_permits(size: usize) -> u32 {
+    permits(size / KIB)
+}
+
+fn permits(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn ingest_busy() -> Failure {
+    Failure::unavailable("busy", "too much is being ingested at once: retry later")
+}
+
 impl AppState {
     /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
-    pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<OwnedSemaphorePermit> {
+    pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<IngestMemory> {
         let limits = &self.0.limits;
-        let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(limits.ingest_memory_max);
-        let permits = u32::try_from(size / KIB).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.0.ingest_memory).acquire_many_owned(permits);
-        let busy = |_elapsed| Failure::unavailable("busy", "too much is being ingested at once: retry later");
-        let wait = tokio::time::timeout(limits.query_time_max, room).await.map_err(busy)?;
-        wait.map_err(|closed| Failure::internal(&closed))
+        let size_max = limits.ingest_memory_max;
+        let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(size_max);
+        let room = Arc::clone(&self.0.ingest_memory).acquire_many_owned(ingest_permits(size));
+        let wait = tokio::time::timeout(limits.query_time_max, room).await.map_err(|_elapsed| ingest_busy())?;
+        Ok(IngestMemory { part: wait.map_err(|closed| Failure::internal(&closed))?, size_max })
     }
 
     /// Runs a long append on a blocking thread of its own; there are few of those.

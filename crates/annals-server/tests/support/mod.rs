@@ -43,6 +43,20 @@ impl Reply {
     }
 }
 
+/// What the server answers, which need not be borrowed for it.
+pub async fn reply(app: Router, request: Request<Body>) -> Reply {
+    let response = app.oneshot(request).await.unwrap();
+    let (parts, mut body) = response.into_parts();
+    // A stream of events has no end: what comes at once stands for it.
+    let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let body = if endless {
+        body.frame().await.unwrap().unwrap().into_data().unwrap()
+    } else {
+        body.collect().await.unwrap().to_bytes()
+    };
+    Reply { status: parts.status, headers: parts.headers, body }
+}
+
 impl Server {
     pub fn start() -> Self {
         Self::with(Limits::default())
@@ -73,16 +87,7 @@ impl Server {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        let (parts, mut body) = response.into_parts();
-        // A stream of events has no end: what comes at once stands for it.
-        let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
-        let body = if endless {
-            body.frame().await.unwrap().unwrap().into_data().unwrap()
-        } else {
-            body.collect().await.unwrap().to_bytes()
-        };
-        Reply { status: parts.status, headers: parts.headers, body }
+        reply(self.app.clone(), request).await
     }
 
     /// A call with a key and perhaps a body, as JSON.

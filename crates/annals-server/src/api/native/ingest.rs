@@ -19,6 +19,8 @@ const DURABILITY: &str = "durability";
 const PARTIAL: &str = "partial";
 /// Bytes of a body that are parsed before other connections of the thread have their turn.
 const PARSED_SIZE_MAX: usize = 256 << 10;
+/// Smaller bodies need none of the memory of earlier ones, which is megabytes.
+const SPARE_SIZE_MIN: usize = 64 << 10;
 
 /// The form of a body's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,15 +119,23 @@ async fn whole(
 async fn as_it_comes(request: Request, how: AppendOptions, partial: bool) -> Answer {
     let (state, caller) = (request.state, request.caller);
     let limits = state.limits();
-    let memory = state.ingest_memory(body::announced_size(&request.headers)).await?;
+    let announced = body::announced_size(&request.headers);
+    let mut memory = state.ingest_memory(announced).await?;
     let mut pieces =
         Pieces::new(request.body, limits.body_pause_max).limited(&request.headers, limits.ingest_size_max)?;
     let foreign = tenancy::Guard::new(&state, &caller);
-    let mut feed = annals_json::LineFeed::into_batch(state.engine().spare_batch());
+    let mut feed = annals_json::LineFeed::default();
+    let mut begun = false;
     while let Some(piece) = pieces.next().await? {
+        // Not before something comes, and not for what stays small.
+        if !std::mem::replace(&mut begun, true) && announced.unwrap_or(0).max(piece.len()) >= SPARE_SIZE_MIN {
+            feed = annals_json::LineFeed::into_batch(state.engine().spare_batch());
+        }
         let mut parts = piece.chunks(PARSED_SIZE_MAX).peekable();
         while let Some(part) = parts.next() {
             feed.take(part, &hook(&state, &foreign));
+            // Short events take many times the size of their lines.
+            memory.cover(feed.memory_bytes())?;
             if parts.peek().is_some() {
                 tokio::task::yield_now().await;
             }
