@@ -180,7 +180,7 @@ impl DecodedBlock {
 
     /// Bytes it takes decoded.
     pub(super) fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.spans.len() * size_of::<(u32, u32)>()
     }
 
     pub(super) fn holds(&self, row: u32) -> bool {

@@ -13,6 +13,7 @@ use crate::rows::RowSet;
 
 use super::checked::CheckedFile;
 use super::dictionary::Dictionary;
+use super::kept::{BUDGET, Budget, Kept};
 use super::layout::{FieldEntry, Footer, SectionKind};
 use super::packed::PackedColumn;
 use super::postings::{self, Postings};
@@ -70,28 +71,30 @@ pub(crate) struct KeywordColumn {
     decoded: Mutex<Decoded>,
 }
 
-/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together.
+/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together, as far as [`BUDGET`] has room.
 #[derive(Debug, Default)]
 struct Decoded {
-    bitmaps: VecDeque<(u32, RoaringBitmap)>,
+    bitmaps: VecDeque<Kept<(u32, RoaringBitmap)>>,
     size_bytes: usize,
 }
 
 impl Decoded {
     fn find(&self, code: u32) -> Option<RoaringBitmap> {
-        self.bitmaps.iter().find(|(held, _)| *held == code).map(|(_, bitmap)| bitmap.clone())
+        self.bitmaps.iter().find(|held| held.value.0 == code).map(|held| held.value.1.clone())
     }
 
-    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize) {
+    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize, budget: &'static Budget) {
         let size = bitmap.serialized_size();
-        if size > size_max || self.bitmaps.iter().any(|(held, _)| *held == code) {
+        if size > size_max || self.bitmaps.iter().any(|held| held.value.0 == code) {
             return;
         }
-        self.size_bytes += size;
-        self.bitmaps.push_back((code, bitmap.clone()));
-        while self.size_bytes > size_max {
-            let Some((_, oldest)) = self.bitmaps.pop_front() else { break };
-            self.size_bytes = self.size_bytes.saturating_sub(oldest.serialized_size());
+        while self.size_bytes + size > size_max {
+            let Some(oldest) = self.bitmaps.pop_front() else { break };
+            self.size_bytes = self.size_bytes.saturating_sub(oldest.size_bytes);
+        }
+        if let Some(kept) = budget.keep((code, bitmap.clone()), size) {
+            self.size_bytes += size;
+            self.bitmaps.push_back(kept);
         }
     }
 }
@@ -237,7 +240,8 @@ impl KeywordColumn {
         }
         match self.stored_posting(file, code) {
             Ok(RowSet::Bitmap(bitmap)) => {
-                self.decoded.lock().insert(code, &bitmap, DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2);
+                let size_max = DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2;
+                self.decoded.lock().insert(code, &bitmap, size_max, &BUDGET);
                 Ok(RowSet::Bitmap(bitmap))
             }
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
@@ -351,5 +355,28 @@ impl KeywordColumn {
             }
             Some(Ok(())) => Ok(stored),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoded_bitmaps_of_all_fields_share_one_budget() {
+        static SMALL: Budget = Budget::new(10_000);
+        let bitmap: RoaringBitmap = (0..1000).map(|row| row * 7).collect();
+        let size = bitmap.serialized_size();
+        let mut fields: Vec<Decoded> = (0..20).map(|_| Decoded::default()).collect();
+        for code in 1..5 {
+            for field in &mut fields {
+                field.insert(code, &bitmap, 2 * size, &SMALL);
+                assert!(field.bitmaps.len() <= 2 && SMALL.held_bytes() <= 10_000);
+            }
+        }
+        let held: usize = fields.iter().map(|field| field.bitmaps.len()).sum();
+        assert_eq!((held, SMALL.held_bytes()), (10_000 / size, 10_000 / size * size));
+        drop(fields);
+        assert_eq!(SMALL.held_bytes(), 0);
     }
 }
