@@ -249,6 +249,41 @@ fn a_damaged_id_table_is_replaced_by_a_search() {
 }
 
 #[test]
+fn damaged_times_do_not_hide_the_ids_of_other_rows() {
+    let mut random = Random(8);
+    let millis = |created_at_us: i64| u128::from((created_at_us / 1000).cast_unsigned());
+    let id = |created_at_us, rest: u64| {
+        EventId::from_u128(millis(created_at_us) << 80 | 7 << 76 | 2 << 62 | u128::from(rest >> 2))
+    };
+    let events = (1..=150_000_u64).map(|sequence| {
+        let mut event = Event::new("a.b");
+        let created_at_us = 1_700_000_000_000_000 + (sequence * 20_000 + random.below(16_000)).cast_signed();
+        event.created_at_us = Some(created_at_us);
+        event.id = Some(id(created_at_us, random.next()));
+        let mut bytes = Vec::new();
+        record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
+        Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
+    });
+    let built = written(events.collect());
+    assert!(built.segment.footer.find(layout::SectionKind::IdBuckets, 0).is_none(), "ids are found by their time");
+    let segment = with_damage_inside(&built, layout::SectionKind::CreatedAt, 0);
+    let (mut searched, mut unreadable) = (0, 0);
+    for (row, event) in (0..).zip(&built.events).step_by(1499) {
+        let ids = segment.ids.as_ref().unwrap();
+        let indexed = ids.find_indexed(&segment.file, event.id);
+        if ids.get(&segment.file, row).is_err() {
+            unreadable += 1;
+            assert_eq!(segment.find_id(event.id).unwrap_err().kind(), ErrorKind::Corrupt);
+            continue;
+        }
+        searched += usize::from(indexed.is_err());
+        assert_eq!(segment.find_id(event.id).unwrap(), [row]);
+        assert!(segment.find_id(id(event.created_at_us, random.next())).unwrap().is_empty());
+    }
+    assert!(searched > 0 && unreadable > 0, "{searched} of the ids were searched for, {unreadable} unreadable");
+}
+
+#[test]
 fn a_damaged_column_is_reported_where_it_is_used_and_only_there() {
     let built = written(many_small_events(150_000));
     let segment = with_damage_inside(&built, layout::SectionKind::Ids, 0);
