@@ -174,8 +174,35 @@ fn a_footer_that_claims_more_values_than_its_rows_can_hold_is_refused() {
     }
 }
 
+#[test]
+fn terms_that_do_not_ascend_are_refused_by_a_merge() {
+    let built = written(random_events(11, 40, 0));
+    let good = fs::read(&built.path).unwrap();
+    let forged_path = built.folder.path().join("forged.seg");
+    let footer = &built.segment.footer;
+    // Packed terms, and terms as they are: one is written over the next one of its length.
+    for field in [Field::SessionId, Field::ActorType] {
+        let column = built.segment.keyword(field).unwrap();
+        let section = footer.find(layout::SectionKind::TermBytes, field.number()).unwrap();
+        let terms = column.dictionary.terms(&built.segment.file).unwrap();
+        let lens: Vec<usize> = terms.iter().map(|term| if section.width == 0 { term.len() } else { 16 }).collect();
+        let at = lens.windows(2).position(|pair| pair[0] == pair[1]).unwrap();
+        let start = section.offset as usize + lens[..at].iter().sum::<usize>();
+        let mut bytes = good.clone();
+        bytes.copy_within(start..start + lens[at], start + lens[at]);
+        forge(&mut bytes, footer.data_end as usize, footer);
+        replace(&forged_path, &bytes);
+        let segment = Arc::new(open(&forged_path, 1).unwrap());
+        assert_eq!(segment.verify_all(&mut |_| {}).unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+        let target = built.folder.path().join("merged.seg");
+        let inputs = [(segment, Arc::new(Overlay::default()))];
+        let merged = merge_segments(&OsStorage::new(), &target, &meta(2), &inputs);
+        assert_eq!(merged.unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+    }
+}
+
 /// Recomputes the checksums over damaged sections.
-fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
+pub(super) fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
     let table: Vec<u8> =
         bytes[..data_end].chunks(layout::CHUNK_SIZE).flat_map(|chunk| crc32fast::hash(chunk).to_le_bytes()).collect();
     let mut footer = footer.clone();
