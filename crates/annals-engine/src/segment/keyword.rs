@@ -235,29 +235,39 @@ impl KeywordColumn {
 
     /// The rows that hold the term of `code`.
     pub(crate) fn posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
-        if let Some(bitmap) = self.decoded.lock().find(code) {
-            return Ok(RowSet::from_bitmap(bitmap));
-        }
-        match self.stored_posting(file, code) {
-            Ok(RowSet::Bitmap(bitmap)) => {
-                let size_max = DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2;
-                self.decoded.lock().insert(code, &bitmap, size_max, &BUDGET);
-                Ok(RowSet::Bitmap(bitmap))
-            }
+        match self.sound_posting(file, code) {
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
             Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| held == code),
             other => other,
         }
     }
 
+    /// The same, from the postings alone.
+    fn sound_posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
+        if let Some(bitmap) = self.decoded.lock().find(code) {
+            return Ok(RowSet::from_bitmap(bitmap));
+        }
+        let rows = self.stored_posting(file, code)?;
+        if let RowSet::Bitmap(bitmap) = &rows {
+            let size_max = DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2;
+            self.decoded.lock().insert(code, bitmap, size_max, &BUDGET);
+        }
+        Ok(rows)
+    }
+
     /// How many rows hold the term of `code`.
     pub(crate) fn cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
-        if self.presence.is_some() {
-            return self.posting(file, code).map(|rows| rows.len());
-        }
-        match self.postings.cardinality(file, code) {
+        match self.sound_cardinality(file, code) {
             Err(error) if error.kind() == ErrorKind::Corrupt => self.posting(file, code).map(|rows| rows.len()),
             other => other,
+        }
+    }
+
+    /// The same, from the postings alone.
+    fn sound_cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
+        match self.presence {
+            Some(_) => self.sound_posting(file, code).map(|rows| rows.len()),
+            None => self.postings.cardinality(file, code),
         }
     }
 
@@ -297,13 +307,22 @@ impl KeywordColumn {
         if codes.len() == row_usize(self.entry.terms) && self.entry.rows == self.rows {
             return Ok(RowSet::from_range(0..self.rows));
         }
+        match self.united(file, codes.clone()) {
+            // Read off the codes once for all terms, not once for each damaged one.
+            Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| codes.contains(&held)),
+            other => other,
+        }
+    }
+
+    /// The same, from the postings as far as that is cheaper than the codes.
+    fn united(&self, file: &CheckedFile, codes: Range<u32>) -> Result<RowSet> {
         let mut total = 0_u64;
         // The cardinalities of a field that repeats another in some rows cost as much as its postings.
         if self.presence.is_some() && codes.len() > COUNTED_MAX {
             return self.rows_where(file, |held| codes.contains(&held));
         }
         for code in codes.clone() {
-            total += u64::from(self.cardinality(file, code)?);
+            total += u64::from(self.sound_cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {
                 break;
             }
@@ -313,12 +332,12 @@ impl KeywordColumn {
             return self.rows_where(file, |held| codes.contains(&held));
         }
         if codes.len() == 1 {
-            return self.posting(file, codes.start);
+            return self.sound_posting(file, codes.start);
         }
         let mut all = RoaringBitmap::new();
         let mut few = Vec::new();
         for code in codes {
-            match self.posting(file, code)? {
+            match self.sound_posting(file, code)? {
                 RowSet::Bitmap(rows) => all |= rows,
                 RowSet::Range(rows) => _ = all.insert_range(rows),
                 RowSet::List(mut rows) => few.append(&mut rows),
