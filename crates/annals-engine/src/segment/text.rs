@@ -100,7 +100,7 @@ impl Builder {
 
     fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         match self {
-            Builder::Tokens(mut coder) => match coder.worth_it(writer.path())? {
+            Builder::Tokens(coder) => match coder.worth_it(writer.path())? {
                 Some(plan) => coder.write(&plan, writer, stream),
                 None => rewritten(&coder, writer)?.finish(writer, stream),
             },
