@@ -39,7 +39,7 @@ pub(super) struct Packing {
 /// Of segments just sealed, whose pages are asked for most.
 pub(super) const FRESH: Packing = Packing { block_size: BLOCK_SIZE_TARGET, level: ZSTD_LEVEL };
 /// Of segments rewritten by compaction. `docs/performance.md`, "Payload", has what other sizes and levels give.
-pub(super) const COMPACTED: Packing = Packing { block_size: 256 << 10, level: 6 };
+pub(super) const COMPACTED: Packing = Packing { block_size: 64 << 10, level: 6 };
 
 /// The bytes that a block takes.
 pub(super) fn compressed_size(block: &[u8], packing: Packing, dictionary: &[u8]) -> Result<usize> {
