@@ -39,7 +39,7 @@ pub(super) struct Packing {
 /// Of segments just sealed, whose pages are asked for most.
 pub(super) const FRESH: Packing = Packing { block_size: BLOCK_SIZE_TARGET, level: ZSTD_LEVEL };
 /// Of segments rewritten by compaction. `docs/performance.md`, "Payload", has what other sizes and levels give.
-pub(super) const COMPACTED: Packing = Packing { block_size: 256 << 10, level: 6 };
+pub(super) const COMPACTED: Packing = Packing { block_size: 64 << 10, level: 6 };
 
 /// The bytes that a block takes.
 pub(super) fn compressed_size(block: &[u8], packing: Packing, dictionary: &[u8]) -> Result<usize> {
@@ -180,7 +180,7 @@ impl DecodedBlock {
 
     /// Bytes it takes decoded.
     pub(super) fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.spans.len() * size_of::<(u32, u32)>()
     }
 
     pub(super) fn holds(&self, row: u32) -> bool {

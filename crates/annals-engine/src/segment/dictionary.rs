@@ -346,7 +346,7 @@ impl Dictionary {
         Ok(low)
     }
 
-    /// Every term in order.
+    /// Every term in order; none twice.
     pub(crate) fn terms<'a>(&self, file: &'a CheckedFile) -> Result<Terms<'a>> {
         let bytes = file.all(&self.bytes)?;
         if let Some(offsets) = &self.offsets {
@@ -361,7 +361,15 @@ impl Dictionary {
             if !inside {
                 return Err(file.contradicts(&self.bytes, "has terms outside of it"));
             }
-            return Ok(Terms { bytes: Cow::Borrowed(bytes), ends });
+            let terms = Terms { bytes: Cow::Borrowed(bytes), ends };
+            // A merge gives each term one code: with one twice, rows would change theirs.
+            if !terms.iter().is_sorted_by(|a, b| a < b) {
+                return Err(file.contradicts(&self.bytes, "has terms that do not ascend"));
+            }
+            return Ok(terms);
+        }
+        if !bytes.chunks_exact(self.size.max(1)).is_sorted_by(|a, b| a < b) {
+            return Err(file.contradicts(&self.bytes, "has terms that do not ascend"));
         }
         let mut texts = Vec::with_capacity(bytes.len().saturating_mul(3));
         let mut ends = Vec::with_capacity(row_usize(self.terms) + 1);

@@ -301,8 +301,8 @@ impl IdTable {
     /// The rows with this id, ascending.
     pub(crate) fn find(&self, file: &CheckedFile, id: EventId) -> Result<Vec<u32>> {
         match self.find_indexed(file, id) {
-            // The table is derived: without it the column is searched.
-            Err(error) if error.kind() == ErrorKind::Corrupt && self.table.is_some() => self.find_in_column(file, id),
+            // The table is derived, and a damaged time says nothing about the other rows: the column is searched.
+            Err(error) if error.kind() == ErrorKind::Corrupt => self.find_in_column(file, id),
             other => other,
         }
     }

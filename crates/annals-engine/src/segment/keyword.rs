@@ -13,6 +13,7 @@ use crate::rows::RowSet;
 
 use super::checked::CheckedFile;
 use super::dictionary::Dictionary;
+use super::kept::{BUDGET, Budget, Kept};
 use super::layout::{FieldEntry, Footer, SectionKind};
 use super::packed::PackedColumn;
 use super::postings::{self, Postings};
@@ -70,28 +71,30 @@ pub(crate) struct KeywordColumn {
     decoded: Mutex<Decoded>,
 }
 
-/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together.
+/// Bitmaps that were asked for, of at most [`DECODED_PER_ROW_HALVES`] together, as far as [`BUDGET`] has room.
 #[derive(Debug, Default)]
 struct Decoded {
-    bitmaps: VecDeque<(u32, RoaringBitmap)>,
+    bitmaps: VecDeque<Kept<(u32, RoaringBitmap)>>,
     size_bytes: usize,
 }
 
 impl Decoded {
     fn find(&self, code: u32) -> Option<RoaringBitmap> {
-        self.bitmaps.iter().find(|(held, _)| *held == code).map(|(_, bitmap)| bitmap.clone())
+        self.bitmaps.iter().find(|held| held.value.0 == code).map(|held| held.value.1.clone())
     }
 
-    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize) {
+    fn insert(&mut self, code: u32, bitmap: &RoaringBitmap, size_max: usize, budget: &'static Budget) {
         let size = bitmap.serialized_size();
-        if size > size_max || self.bitmaps.iter().any(|(held, _)| *held == code) {
+        if size > size_max || self.bitmaps.iter().any(|held| held.value.0 == code) {
             return;
         }
-        self.size_bytes += size;
-        self.bitmaps.push_back((code, bitmap.clone()));
-        while self.size_bytes > size_max {
-            let Some((_, oldest)) = self.bitmaps.pop_front() else { break };
-            self.size_bytes = self.size_bytes.saturating_sub(oldest.serialized_size());
+        while self.size_bytes + size > size_max {
+            let Some(oldest) = self.bitmaps.pop_front() else { break };
+            self.size_bytes = self.size_bytes.saturating_sub(oldest.size_bytes);
+        }
+        if let Some(kept) = budget.keep((code, bitmap.clone()), size) {
+            self.size_bytes += size;
+            self.bitmaps.push_back(kept);
         }
     }
 }
@@ -232,28 +235,39 @@ impl KeywordColumn {
 
     /// The rows that hold the term of `code`.
     pub(crate) fn posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
-        if let Some(bitmap) = self.decoded.lock().find(code) {
-            return Ok(RowSet::from_bitmap(bitmap));
-        }
-        match self.stored_posting(file, code) {
-            Ok(RowSet::Bitmap(bitmap)) => {
-                self.decoded.lock().insert(code, &bitmap, DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2);
-                Ok(RowSet::Bitmap(bitmap))
-            }
+        match self.sound_posting(file, code) {
             // Postings are derived: a damaged one is read off the codes, which answer for themselves.
             Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| held == code),
             other => other,
         }
     }
 
+    /// The same, from the postings alone.
+    fn sound_posting(&self, file: &CheckedFile, code: u32) -> Result<RowSet> {
+        if let Some(bitmap) = self.decoded.lock().find(code) {
+            return Ok(RowSet::from_bitmap(bitmap));
+        }
+        let rows = self.stored_posting(file, code)?;
+        if let RowSet::Bitmap(bitmap) = &rows {
+            let size_max = DECODED_PER_ROW_HALVES * row_usize(self.rows) / 2;
+            self.decoded.lock().insert(code, bitmap, size_max, &BUDGET);
+        }
+        Ok(rows)
+    }
+
     /// How many rows hold the term of `code`.
     pub(crate) fn cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
-        if self.presence.is_some() {
-            return self.posting(file, code).map(|rows| rows.len());
-        }
-        match self.postings.cardinality(file, code) {
+        match self.sound_cardinality(file, code) {
             Err(error) if error.kind() == ErrorKind::Corrupt => self.posting(file, code).map(|rows| rows.len()),
             other => other,
+        }
+    }
+
+    /// The same, from the postings alone.
+    fn sound_cardinality(&self, file: &CheckedFile, code: u32) -> Result<u32> {
+        match self.presence {
+            Some(_) => self.sound_posting(file, code).map(|rows| rows.len()),
+            None => self.postings.cardinality(file, code),
         }
     }
 
@@ -293,13 +307,22 @@ impl KeywordColumn {
         if codes.len() == row_usize(self.entry.terms) && self.entry.rows == self.rows {
             return Ok(RowSet::from_range(0..self.rows));
         }
+        match self.united(file, codes.clone()) {
+            // Read off the codes once for all terms, not once for each damaged one.
+            Err(error) if error.kind() == ErrorKind::Corrupt => self.rows_where(file, |held| codes.contains(&held)),
+            other => other,
+        }
+    }
+
+    /// The same, from the postings as far as that is cheaper than the codes.
+    fn united(&self, file: &CheckedFile, codes: Range<u32>) -> Result<RowSet> {
         let mut total = 0_u64;
         // The cardinalities of a field that repeats another in some rows cost as much as its postings.
         if self.presence.is_some() && codes.len() > COUNTED_MAX {
             return self.rows_where(file, |held| codes.contains(&held));
         }
         for code in codes.clone() {
-            total += u64::from(self.cardinality(file, code)?);
+            total += u64::from(self.sound_cardinality(file, code)?);
             if total > u64::from(self.rows) / 8 {
                 break;
             }
@@ -309,12 +332,12 @@ impl KeywordColumn {
             return self.rows_where(file, |held| codes.contains(&held));
         }
         if codes.len() == 1 {
-            return self.posting(file, codes.start);
+            return self.sound_posting(file, codes.start);
         }
         let mut all = RoaringBitmap::new();
         let mut few = Vec::new();
         for code in codes {
-            match self.posting(file, code)? {
+            match self.sound_posting(file, code)? {
                 RowSet::Bitmap(rows) => all |= rows,
                 RowSet::Range(rows) => _ = all.insert_range(rows),
                 RowSet::List(mut rows) => few.append(&mut rows),
@@ -351,5 +374,28 @@ impl KeywordColumn {
             }
             Some(Ok(())) => Ok(stored),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoded_bitmaps_of_all_fields_share_one_budget() {
+        static SMALL: Budget = Budget::new(10_000);
+        let bitmap: RoaringBitmap = (0..1000).map(|row| row * 7).collect();
+        let size = bitmap.serialized_size();
+        let mut fields: Vec<Decoded> = (0..20).map(|_| Decoded::default()).collect();
+        for code in 1..5 {
+            for field in &mut fields {
+                field.insert(code, &bitmap, 2 * size, &SMALL);
+                assert!(field.bitmaps.len() <= 2 && SMALL.held_bytes() <= 10_000);
+            }
+        }
+        let held: usize = fields.iter().map(|field| field.bitmaps.len()).sum();
+        assert_eq!((held, SMALL.held_bytes()), (10_000 / size, 10_000 / size * size));
+        drop(fields);
+        assert_eq!(SMALL.held_bytes(), 0);
     }
 }

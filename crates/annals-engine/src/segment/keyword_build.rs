@@ -210,13 +210,36 @@ fn count(codes: &[u32], terms: usize, field: Field) -> Result<Vec<u32>> {
 }
 
 /// Rows grouped by term in two arrays: one counting sort instead of a list per term.
-struct ByTerm {
+pub(super) struct ByTerm {
     starts: Vec<u32>,
     rows: Vec<u32>,
 }
 
 impl ByTerm {
     fn new(sizes: &[u32], codes: &[u32], ends: Option<&[u32]>) -> Self {
+        let mut by_term = Self::with_sizes(sizes);
+        match ends {
+            None => {
+                for (row, code) in (0..).zip(codes) {
+                    by_term.put(*code, row);
+                }
+            }
+            Some(ends) => {
+                let mut codes = codes.iter();
+                let mut start = 0;
+                for (row, end) in (0..).zip(ends) {
+                    for code in codes.by_ref().take(row_usize(end - start)) {
+                        by_term.put(*code, row);
+                    }
+                    start = *end;
+                }
+            }
+        }
+        by_term
+    }
+
+    /// Room for the rows of each term, which [`ByTerm::put`] fills.
+    pub(super) fn with_sizes(sizes: &[u32]) -> Self {
         // One slot in front: while filling, `starts[code]` is where the term's next row goes, and ends
         // up as where the term after it starts.
         let mut starts = Vec::with_capacity(sizes.len() + 1);
@@ -226,39 +249,25 @@ impl ByTerm {
             starts.push(total);
             total += size;
         }
-        let mut rows = vec![0; row_usize(total)];
-        let mut put = |code: u32, row: u32| {
-            if code == 0 {
-                return;
-            }
-            if let Some(next) = starts.get_mut(row_usize(code)) {
-                if let Some(slot) = rows.get_mut(row_usize(*next)) {
-                    *slot = row;
-                }
-                *next += 1;
-            }
-        };
-        match ends {
-            None => {
-                for (row, code) in (0..).zip(codes) {
-                    put(*code, row);
-                }
-            }
-            Some(ends) => {
-                let mut codes = codes.iter();
-                let mut start = 0;
-                for (row, end) in (0..).zip(ends) {
-                    for code in codes.by_ref().take(row_usize(end - start)) {
-                        put(*code, row);
-                    }
-                    start = *end;
-                }
-            }
-        }
-        Self { starts, rows }
+        Self { starts, rows: vec![0; row_usize(total)] }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+    /// Adds a row to those of a term; 0 stands for absent.
+    #[inline]
+    pub(super) fn put(&mut self, code: u32, row: u32) {
+        if code == 0 {
+            return;
+        }
+        if let Some(next) = self.starts.get_mut(row_usize(code)) {
+            if let Some(slot) = self.rows.get_mut(row_usize(*next)) {
+                *slot = row;
+            }
+            *next += 1;
+        }
+    }
+
+    /// The rows of each term.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
         let bounds = self.starts.iter().zip(self.starts.iter().skip(1));
         bounds.map(|(start, end)| self.rows.get(row_usize(*start)..row_usize(*end)).unwrap_or_default())
     }

@@ -13,6 +13,7 @@ pub(crate) mod fuzzing;
 mod hex;
 mod id_times;
 mod ids;
+mod kept;
 mod keyword;
 mod keyword_build;
 mod layout;

@@ -141,7 +141,7 @@ impl<'a> Sampled<'a> {
     }
 
     /// What the payloads of all rows have in common; empty if that does not pay. Made of these rows alone, so that
-    /// the same rows give the same bytes wherever they are sealed.
+    /// they give the same bytes wherever they are sealed.
     fn dictionary(&mut self, rows: u32, packing: Packing) -> Result<Vec<u8>> {
         let average = self.bytes.len() / self.values.len().max(1);
         if len_u64(average).saturating_mul(u64::from(rows)) < DICTIONARY_PAYS {
@@ -164,7 +164,7 @@ impl<'a> Sampled<'a> {
             return Ok(Vec::new());
         };
         let (mut with, mut without) = (0, 0);
-        for block in self.bytes.chunks(BLOCK_SIZE_TARGET).take(BLOCKS_TRIED) {
+        for block in self.bytes.chunks(packing.block_size).take(BLOCKS_TRIED) {
             with += len_u64(blocks::compressed_size(block, packing, &dictionary)?);
             without += len_u64(blocks::compressed_size(block, packing, &[])?);
         }

@@ -10,8 +10,9 @@ use crate::error::{Error, Result};
 use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 
-use super::blocks::{BlockWriter, Blocks, DecodedBlock, FRESH, Packing};
+use super::blocks::{BlockWriter, Blocks, COMPACTED, DecodedBlock, FRESH, Packing};
 use super::checked::CheckedFile;
+use super::kept::{BUDGET, Kept};
 use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
 use super::sealed::compact_rows;
@@ -22,8 +23,8 @@ use super::{Stream, TextSource};
 
 /// No value is larger: an event has at most 1 MiB.
 pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
-/// Decoded blocks up to this size are kept for the next row.
-const KEPT_SIZE_MAX: usize = 320 << 10;
+/// Decoded blocks up to this size are kept for the next row: those of many rows, with where these lie.
+const KEPT_SIZE_MAX: usize = 2 * COMPACTED.block_size + (8 << 10);
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
@@ -99,7 +100,7 @@ impl Builder {
 
     fn finish(self, writer: &mut SegmentWriter, stream: Stream) -> Result<()> {
         match self {
-            Builder::Tokens(mut coder) => match coder.worth_it(writer.path())? {
+            Builder::Tokens(coder) => match coder.worth_it(writer.path())? {
                 Some(plan) => coder.write(&plan, writer, stream),
                 None => rewritten(&coder, writer)?.finish(writer, stream),
             },
@@ -124,7 +125,7 @@ pub(crate) struct StreamReader {
     rows: u32,
     form: Form,
     /// The block decoded last, so that neighbouring rows do not decode it again. Never held while decoding.
-    last: Mutex<Option<Arc<DecodedBlock>>>,
+    last: Mutex<Option<Kept<Arc<DecodedBlock>>>>,
 }
 
 #[derive(Debug)]
@@ -174,13 +175,21 @@ impl StreamReader {
         }
     }
 
-    /// Keeps a block for the next row, unless it is a large one.
+    /// Keeps a block for the next row, unless it is a large one or there is no room.
     fn keep(&self, block: DecodedBlock) -> Arc<DecodedBlock> {
         let block = Arc::new(block);
         if block.size() <= KEPT_SIZE_MAX {
-            *self.last.lock() = Some(Arc::clone(&block));
+            let mut last = self.last.lock();
+            // Its room may be what the next one needs.
+            *last = None;
+            *last = BUDGET.keep(Arc::clone(&block), block.size());
         }
         block
+    }
+
+    /// The block decoded last, if it holds `row`.
+    fn kept(&self, row: u32) -> Option<Arc<DecodedBlock>> {
+        self.last.lock().as_ref().map(|kept| &kept.value).filter(|block| block.holds(row)).cloned()
     }
 
     /// The rows of `candidates` whose text passes `test`.
@@ -248,8 +257,7 @@ impl StreamCursor<'_> {
 
     fn in_blocks(&mut self, blocks: &Blocks, row: u32) -> Result<Option<&[u8]>> {
         if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
-            let kept = self.reader.last.lock().clone().filter(|block| block.holds(row));
-            let block = match kept {
+            let block = match self.reader.kept(row) {
                 Some(block) => block,
                 None => self.reader.keep(blocks.decode(self.file, row)?),
             };

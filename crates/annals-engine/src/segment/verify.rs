@@ -1,11 +1,13 @@
 //! Reads a whole segment and compares everything in it with everything else.
 
-use crate::codec::{len_u64, to_usize};
+use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
 use crate::event::Marks;
 use crate::part::OrderKey;
 
 use super::checked::check_chunk;
+use super::keyword::KeywordColumn;
+use super::keyword_build::ByTerm;
 use super::layout::{CHUNK_SIZE, HEADER_SIZE};
 use super::sealed::Ends;
 use super::{SealedSegment, Stream};
@@ -98,34 +100,37 @@ impl SealedSegment {
             self.stream(stream).verify(&self.file, &self.fields)?;
         }
         for column in &self.fields {
-            let dictionary = &column.dictionary;
-            let terms = dictionary.terms(&self.file)?;
-            if !terms.iter().is_sorted_by(|a, b| a < b) || terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
-                return Err(Error::corrupt(format!("the dictionary of {} is out of order", column.field)));
+            let terms = column.dictionary.terms(&self.file)?;
+            if terms.iter().any(|term| std::str::from_utf8(term).is_err()) {
+                return Err(Error::corrupt(format!("the dictionary of {} is no text", column.field)));
             }
-            // Every value is found in its posting, and both have the same number of them: they are the same.
-            let mut found = 0_u64;
-            let mut postings = Vec::with_capacity(terms.iter().len());
-            for code in 1..=dictionary.len() {
-                let rows = column.stored_posting(&self.file, code)?;
-                found += u64::from(rows.len());
-                postings.push(rows);
+            self.verify_postings(column)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the postings, one after the other, with the column they were made of.
+    fn verify_postings(&self, column: &KeywordColumn) -> Result<()> {
+        let wrong = |what: String| Err(Error::corrupt(format!("{}: {what}", column.field)));
+        let mut sizes = vec![0_u32; row_usize(column.dictionary.len())];
+        let (mut values, mut rows_with_value, mut last_row) = (0_u64, 0_u32, None);
+        column.scan(&self.file, |row, code| {
+            if let Some(size) = code.checked_sub(1).and_then(|at| sizes.get_mut(row_usize(at))) {
+                *size += 1;
             }
-            let mut missing = None;
-            let (mut rows_with_value, mut last_row) = (0_u32, None);
-            column.scan(&self.file, |row, code| {
-                let posting = postings.get(crate::codec::row_usize(code.saturating_sub(1)));
-                if !posting.is_some_and(|posting| posting.contains(row)) {
-                    missing = Some(row);
-                }
-                rows_with_value += u32::from(last_row != Some(row));
-                last_row = Some(row);
-            })?;
-            if let Some(row) = missing {
-                return Err(Error::corrupt(format!("row {row} is in no posting of its {}", column.field)));
-            }
-            if found != u64::from(column.entry.values) || rows_with_value != column.entry.rows {
-                return Err(Error::corrupt(format!("the postings of {} hold {found} values", column.field)));
+            values += 1;
+            rows_with_value += u32::from(last_row != Some(row));
+            last_row = Some(row);
+        })?;
+        if values != u64::from(column.entry.values) || rows_with_value != column.entry.rows {
+            return wrong(format!("the rows hold {values} values, not {}", column.entry.values));
+        }
+        let mut by_term = ByTerm::with_sizes(&sizes);
+        column.scan(&self.file, |row, code| by_term.put(code, row))?;
+        for (code, rows) in (1..).zip(by_term.iter()) {
+            let posting = column.stored_posting(&self.file, code)?;
+            if row_usize(posting.len()) != rows.len() || !posting.iter().eq(rows.iter().copied()) {
+                return wrong(format!("the posting of term {code} is not the rows that hold it"));
             }
         }
         Ok(())

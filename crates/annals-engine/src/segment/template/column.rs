@@ -1,5 +1,8 @@
 //! The values of one hole over the rows of a shape, in the narrowest form that has held so far.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::codec::{len_u32, row_usize};
@@ -14,6 +17,9 @@ const TERMS_TRIED: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Terms {
     table: HashTable<u32>,
+    /// Another one in every run: codes go by what is seen first, so that no byte depends on it, and nobody can choose
+    /// values that collide.
+    hasher: RandomState,
     pub(super) bytes: Vec<u8>,
     /// Where each term ends in `bytes`.
     pub(super) ends: Vec<usize>,
@@ -31,8 +37,8 @@ impl Terms {
     }
 
     fn accept(&mut self, value: &[u8]) -> bool {
-        let hash = hash(value);
-        let Self { table, bytes, ends, codes } = self;
+        let Self { table, hasher, bytes, ends, codes } = self;
+        let hash = hasher.hash_one(value);
         if let Some(code) = table.find(hash, |code| term(bytes, ends, *code) == value) {
             codes.push(*code);
             return true;
@@ -43,7 +49,7 @@ impl Terms {
         let code = len_u32(ends.len());
         bytes.extend_from_slice(value);
         ends.push(bytes.len());
-        table.insert_unique(hash, code, |code| self::hash(term(bytes, ends, *code)));
+        table.insert_unique(hash, code, |code| hasher.hash_one(term(bytes, ends, *code)));
         codes.push(code);
         true
     }
@@ -53,14 +59,6 @@ fn term<'a>(bytes: &'a [u8], ends: &[usize], code: u32) -> &'a [u8] {
     let at = row_usize(code);
     let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
     bytes.get(start..ends.get(at).copied().unwrap_or(start)).unwrap_or_default()
-}
-
-/// The same on every machine and in every run: no order depends on it, and no adversary gains by a slow table.
-fn hash(value: &[u8]) -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
-    hasher.write(value);
-    hasher.finish()
 }
 
 /// The values of a column, from the narrowest form to the widest.
@@ -104,6 +102,15 @@ impl Column {
             Self::Fields(_) => 0,
             Self::Numbers(notation, _) => 1 + Notation::ALL.iter().position(|other| other == notation).unwrap_or(0),
             Self::Terms(_) | Self::Raw(..) => 1 + Notation::ALL.len(),
+        }
+    }
+
+    /// Bytes of values that are held as they are.
+    pub(super) fn held_size(&self) -> usize {
+        match self {
+            Self::Fields(_) | Self::Numbers(..) => 0,
+            Self::Terms(terms) => terms.bytes.len(),
+            Self::Raw(bytes, _) => bytes.len(),
         }
     }
 

@@ -7,6 +7,11 @@ use super::{CODE_ABSENT, CODE_OVERFLOW, CODE_SHAPES, SHAPES_MAX};
 
 /// Larger texts are compressed instead.
 const TEXT_SIZE_MAX: usize = 16 << 10;
+/// Values of texts that are held in memory at most, about: once there are more, further texts are compressed, which
+/// holds one block.
+const HELD_SIZE_MAX: usize = 128 << 20;
+/// The values held are counted after so many rows.
+const COUNT_EVERY: usize = 1024;
 /// So many of the shapes met last are tried before a text is split.
 const RECENT: usize = 6;
 
@@ -54,6 +59,9 @@ pub(crate) struct Encoder<'a> {
     overflow: Vec<Vec<u8>>,
     overflow_rows: u32,
     holes: Vec<Hole>,
+    held_size_max: usize,
+    /// Whether it holds so much already.
+    full: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -69,15 +77,36 @@ impl<'a> Encoder<'a> {
             overflow: Vec::new(),
             overflow_rows: 0,
             holes: Vec::new(),
+            held_size_max: HELD_SIZE_MAX,
+            full: false,
         }
+    }
+
+    /// The same with another limit.
+    #[cfg(test)]
+    pub(crate) fn holding(fields: &'a Fields<'a>, held_size_max: usize) -> Self {
+        Self { held_size_max, ..Self::new(fields) }
+    }
+
+    /// Bytes of values in all columns; numbers and codes are bounded by the rows.
+    pub(crate) fn held_size(&self) -> usize {
+        self.shapes.iter().flat_map(|shape| &shape.columns).map(Column::held_size).sum()
     }
 
     /// Adds the text of the next row. One without a shape is among [`Encoder::take_overflow`] then.
     pub(crate) fn push(&mut self, row: u32, text: Option<&[u8]>) {
+        if self.codes.len().is_multiple_of(COUNT_EVERY) {
+            self.full = self.full || self.held_size() > self.held_size_max;
+        }
         let Some(text) = text else {
             self.codes.push(CODE_ABSENT);
             return;
         };
+        if self.full {
+            let code = self.put_aside(text);
+            self.codes.push(code);
+            return;
+        }
         let event_type = self.event_types.get(crate::codec::row_usize(row)).copied();
         let slot = crate::codec::row_usize(event_type.unwrap_or(0));
         let predicted = self.predicted.get(slot).copied().unwrap_or(CODE_ABSENT);
@@ -162,5 +191,29 @@ impl<'a> Encoder<'a> {
     /// The texts without a shape that were not taken yet.
     pub(super) fn overflow(&self) -> &[Vec<u8>] {
         &self.overflow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_beyond_the_limit_are_put_aside() {
+        let fields = Fields::new(&[]);
+        let held_max = 256 << 10;
+        let mut encoder = Encoder::holding(&fields, held_max);
+        let mut put_aside = 0;
+        for row in 0..20_000_u32 {
+            // The lengths differ and nothing repeats: the values are held as they are.
+            let value = format!("{row}x").repeat(8 + usize::try_from(row % 3).unwrap());
+            let text = format!(r#"{{"name":"{value}","row":{row}}}"#);
+            encoder.push(row, Some(text.as_bytes()));
+            put_aside += encoder.take_overflow().filter(|taken| taken == text.as_bytes()).count();
+            assert!(encoder.held_size() <= held_max + COUNT_EVERY * text.len(), "row {row}");
+        }
+        assert_eq!(put_aside, usize::try_from(encoder.overflow_rows()).unwrap());
+        assert!((10_000..18_000).contains(&put_aside), "{put_aside} put aside");
+        assert_eq!(encoder.codes.len(), 20_000);
     }
 }

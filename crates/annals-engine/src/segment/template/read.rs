@@ -94,6 +94,12 @@ impl TemplateReader {
         let terms = match footer.find(SectionKind::ShapeTermBytes, number) {
             Some(bytes) => {
                 let bounds = footer.require(SectionKind::ShapeTermBounds, number)?;
+                // Bounds that are all the same take no bytes, so that nothing else limits how many terms a footer may
+                // claim. Only one term of a shape is empty.
+                if bytes.count > bytes.len.saturating_mul(2) {
+                    let what = format!("{} terms of shapes in {} bytes", bytes.count, bytes.len);
+                    return Err(Error::corrupt(what));
+                }
                 let entries = bytes.count.checked_add(1).ok_or_else(|| Error::corrupt("too many terms of shapes"))?;
                 Some(Terms { bytes, bounds: PackedColumn::new(bounds, entries)?, count: bytes.count })
             }

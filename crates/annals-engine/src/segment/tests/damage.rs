@@ -174,8 +174,35 @@ fn a_footer_that_claims_more_values_than_its_rows_can_hold_is_refused() {
     }
 }
 
+#[test]
+fn terms_that_do_not_ascend_are_refused_by_a_merge() {
+    let built = written(random_events(11, 40, 0));
+    let good = fs::read(&built.path).unwrap();
+    let forged_path = built.folder.path().join("forged.seg");
+    let footer = &built.segment.footer;
+    // Packed terms, and terms as they are: one is written over the next one of its length.
+    for field in [Field::SessionId, Field::ActorType] {
+        let column = built.segment.keyword(field).unwrap();
+        let section = footer.find(layout::SectionKind::TermBytes, field.number()).unwrap();
+        let terms = column.dictionary.terms(&built.segment.file).unwrap();
+        let lens: Vec<usize> = terms.iter().map(|term| if section.width == 0 { term.len() } else { 16 }).collect();
+        let at = lens.windows(2).position(|pair| pair[0] == pair[1]).unwrap();
+        let start = section.offset as usize + lens[..at].iter().sum::<usize>();
+        let mut bytes = good.clone();
+        bytes.copy_within(start..start + lens[at], start + lens[at]);
+        forge(&mut bytes, footer.data_end as usize, footer);
+        replace(&forged_path, &bytes);
+        let segment = Arc::new(open(&forged_path, 1).unwrap());
+        assert_eq!(segment.verify_all(&mut |_| {}).unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+        let target = built.folder.path().join("merged.seg");
+        let inputs = [(segment, Arc::new(Overlay::default()))];
+        let merged = merge_segments(&OsStorage::new(), &target, &meta(2), &inputs);
+        assert_eq!(merged.unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
+    }
+}
+
 /// Recomputes the checksums over damaged sections.
-fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
+pub(super) fn forge(bytes: &mut Vec<u8>, data_end: usize, footer: &layout::Footer) {
     let table: Vec<u8> =
         bytes[..data_end].chunks(layout::CHUNK_SIZE).flat_map(|chunk| crc32fast::hash(chunk).to_le_bytes()).collect();
     let mut footer = footer.clone();
@@ -233,6 +260,11 @@ fn a_damaged_posting_is_read_off_the_codes() {
         assert_eq!(rows, sound.posting(&built.segment.file, code).unwrap());
     }
     assert!(rebuilt > 0, "some of the postings lie in the damaged chunk");
+    for first in (1..60_000).step_by(5000) {
+        let codes = first..first + 5000;
+        let rows = damaged.postings(&segment.file, codes.clone()).unwrap();
+        assert_eq!(rows, sound.postings(&built.segment.file, codes).unwrap());
+    }
 }
 
 #[test]
@@ -246,6 +278,41 @@ fn a_damaged_id_table_is_replaced_by_a_search() {
         assert_eq!(segment.find_id(event.id).unwrap(), [row]);
     }
     assert!(searched > 0, "some of the buckets lie in the damaged chunk");
+}
+
+#[test]
+fn damaged_times_do_not_hide_the_ids_of_other_rows() {
+    let mut random = Random(8);
+    let millis = |created_at_us: i64| u128::from((created_at_us / 1000).cast_unsigned());
+    let id = |created_at_us, rest: u64| {
+        EventId::from_u128(millis(created_at_us) << 80 | 7 << 76 | 2 << 62 | u128::from(rest >> 2))
+    };
+    let events = (1..=150_000_u64).map(|sequence| {
+        let mut event = Event::new("a.b");
+        let created_at_us = 1_700_000_000_000_000 + (sequence * 20_000 + random.below(16_000)).cast_signed();
+        event.created_at_us = Some(created_at_us);
+        event.id = Some(id(created_at_us, random.next()));
+        let mut bytes = Vec::new();
+        record::encode(&event, &mut bytes, &mut crate::batch_terms::Terms::default());
+        Record::take(&mut Reader::new(&bytes)).unwrap().to_stored(sequence).unwrap()
+    });
+    let built = written(events.collect());
+    assert!(built.segment.footer.find(layout::SectionKind::IdBuckets, 0).is_none(), "ids are found by their time");
+    let segment = with_damage_inside(&built, layout::SectionKind::CreatedAt, 0);
+    let (mut searched, mut unreadable) = (0, 0);
+    for (row, event) in (0..).zip(&built.events).step_by(1499) {
+        let ids = segment.ids.as_ref().unwrap();
+        let indexed = ids.find_indexed(&segment.file, event.id);
+        if ids.get(&segment.file, row).is_err() {
+            unreadable += 1;
+            assert_eq!(segment.find_id(event.id).unwrap_err().kind(), ErrorKind::Corrupt);
+            continue;
+        }
+        searched += usize::from(indexed.is_err());
+        assert_eq!(segment.find_id(event.id).unwrap(), [row]);
+        assert!(segment.find_id(id(event.created_at_us, random.next())).unwrap().is_empty());
+    }
+    assert!(searched > 0 && unreadable > 0, "{searched} of the ids were searched for, {unreadable} unreadable");
 }
 
 #[test]

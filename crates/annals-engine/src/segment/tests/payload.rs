@@ -214,6 +214,32 @@ fn shapes_changed_behind_their_checksums_are_an_error_or_an_answer() {
     assert!(refused > 0, "what leads nowhere is refused");
 }
 
+#[test]
+fn a_footer_that_claims_more_terms_of_shapes_than_bytes_is_refused() {
+    let mut random = Random(12);
+    let keys: Keys = (0..600).map(|row| Some(format!("type.{}", row % 3))).collect();
+    let payloads: Vec<_> = (0..600).map(|row| Some(shaped(&mut random, row % 3, "resource"))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forged.seg");
+    let segment = build(&path, &payloads, vec![keyword(Field::EventType, &keys)], build_segment);
+    let mut footer = segment.footer.clone();
+    for section in &mut footer.sections {
+        if section.kind == SectionKind::ShapeTermBytes as u8 {
+            section.count = 1 << 60;
+        }
+        if section.kind == SectionKind::ShapeTermBounds as u8 {
+            (section.width, section.len) = (0, 0);
+        }
+    }
+    assert_ne!(footer, segment.footer);
+    let mut bytes = std::fs::read(&path).unwrap();
+    damage::forge(&mut bytes, footer.data_end as usize, &footer);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let error = open(&path, 1).unwrap_err();
+    assert!(error.to_string().contains("terms of shapes"), "{error}");
+}
+
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(br#"""#.to_vec()),

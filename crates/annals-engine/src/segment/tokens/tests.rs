@@ -249,3 +249,44 @@ fn a_footer_that_contradicts_itself_is_refused() {
         assert!(refused >= 3, "section {index}: {refused} of {} are noticed", changes.len());
     }
 }
+
+#[test]
+fn rows_without_a_text_do_not_decide_for_those_that_have_one() {
+    let path = std::path::Path::new("1.seg");
+    let texts = |absent: u32| {
+        let mut random = Random(4);
+        let mut coder = TokenCoder::new();
+        for row in 0..absent + 20_000 {
+            let mut number = |below| random.below(below);
+            let text = format!(
+                "user {} opened file {} of folder {} in {} ms with {} retries",
+                number(200),
+                number(3000),
+                number(40),
+                number(900),
+                number(5)
+            );
+            coder.push((row >= absent).then_some(text.as_bytes()));
+            assert!(!coder.gives_up(path).unwrap(), "row {row} behind {absent} without a text");
+        }
+        coder.worth_it(path).unwrap().is_some()
+    };
+    assert!(texts(0));
+    assert!(texts(6000));
+}
+
+#[test]
+fn texts_that_are_no_words_are_refused_behind_rows_without_one() {
+    let path = std::path::Path::new("1.seg");
+    let (mut random, mut coder) = (Random(4), TokenCoder::new());
+    let mut gave_up = None;
+    for row in 0..20_000_u32 {
+        let text = format!("{:016x}{:016x}", random.next(), random.next());
+        coder.push((row >= 6000).then_some(text.as_bytes()));
+        if coder.gives_up(path).unwrap() {
+            gave_up = Some(row);
+            break;
+        }
+    }
+    assert!(gave_up.is_some() || coder.worth_it(path).unwrap().is_none(), "{gave_up:?}");
+}

@@ -27,8 +27,10 @@ pub(crate) struct TokenCoder {
     ids: Vec<u32>,
     /// Where the tokens of each row start in `ids`, and the end.
     starts: Vec<i64>,
-    /// So many of the first rows take so many bytes in blocks, once tried.
-    pub(super) sample: Option<(u32, u64)>,
+    /// How many rows have a text.
+    texts: u32,
+    /// Whether the first decision has fallen.
+    pub(super) tried: bool,
 }
 
 /// How tokens become codes.
@@ -44,17 +46,23 @@ pub(crate) struct Plan {
 
 impl TokenCoder {
     pub(crate) fn new() -> Self {
-        Self { interner: Interner::new(), ids: Vec::new(), starts: vec![0], sample: None }
+        Self { interner: Interner::new(), ids: Vec::new(), starts: vec![0], texts: 0, tried: false }
     }
 
     pub(crate) fn rows(&self) -> u32 {
         len_u32(self.starts.len() - 1)
     }
 
+    /// How many of them have a text.
+    pub(super) fn texts(&self) -> u32 {
+        self.texts
+    }
+
     /// Takes the text of the next row.
     pub(crate) fn push(&mut self, text: Option<&[u8]>) {
         if let Some(text) = text {
             self.interner.split(text, &mut self.ids);
+            self.texts += 1;
         }
         self.starts.push(len_u64(self.ids.len()).cast_signed());
     }
@@ -82,7 +90,8 @@ impl TokenCoder {
     /// About the bytes this would take as planned, and how many of them are its dictionary.
     pub(super) fn size(&self, plan: &Plan) -> (u64, u64) {
         let distinct = len_u64(plan.order.len());
-        let codes = len_u64(self.ids.len()) * u64::from(plan.width) + plan.rare * u64::from(plan.rare_width());
+        let codes = len_u64(self.ids.len()) * u64::from(plan.width)
+            + plan.rare * u64::from(rare_width(plan.order.len(), plan.common));
         let dictionary = len_u64(self.interner.size_bytes()) + distinct + SECTIONS_SIZE;
         (codes.div_ceil(8) + u64::from(self.rows()) + dictionary, dictionary)
     }
@@ -106,7 +115,7 @@ impl TokenCoder {
             covered += order.get(common..next).into_iter().flatten().map(|id| u64::from(count(id))).sum::<u64>();
             common = next;
             let plan = Plan { order: Vec::new(), width, common, rare: total - covered };
-            let bits = total * u64::from(width) + plan.rare * u64::from(width_of(len_u64(order.len() - common)));
+            let bits = total * u64::from(width) + plan.rare * u64::from(rare_width(order.len(), common));
             if best.as_ref().is_none_or(|(least, _)| bits < *least) {
                 best = Some((bits, plan));
             }
@@ -178,8 +187,7 @@ impl TokenCoder {
     }
 }
 
-impl Plan {
-    fn rare_width(&self) -> u8 {
-        width_of(len_u64((self.order.len() - self.common).saturating_sub(1)))
-    }
+/// The bits of a rare token, if the first `common` of `distinct` ones are not rare: as many as packing them takes.
+fn rare_width(distinct: usize, common: usize) -> u8 {
+    width_of(len_u64((distinct - common).saturating_sub(1)))
 }
