@@ -35,7 +35,8 @@ pub(crate) struct SealedPart {
 const LOOKED_UP_ONE_IN: u32 = 4;
 
 /// Terms in byte order and how many rows hold each.
-type TermCounts = Box<[(Box<str>, u32)]>;
+type TermCounts = Box<[TermCount]>;
+type TermCount = (Box<str>, u32);
 
 /// A field with at most so many terms has its counts kept: a few kilobytes for each part.
 const KEPT_TERMS_MAX: u32 = 256;
@@ -75,7 +76,7 @@ impl SealedPart {
     }
 
     /// The terms of a field and how many rows that are not deleted hold each, if there are few.
-    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&[(Box<str>, u32)]>> {
+    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&[TermCount]>> {
         let slot = self.live_terms.get(column.field.index());
         let Some(slot) = slot.filter(|_| column.dictionary.len() <= KEPT_TERMS_MAX) else { return Ok(None) };
         if let Some(terms) = slot.get() {
