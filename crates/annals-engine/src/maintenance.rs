@@ -75,12 +75,15 @@ enum Unfinished {
     Work,
 }
 
+/// A part of the work.
+type Part = fn(&Shared) -> Result<(), Error>;
+
 /// Does what there is to do, appends first: they wait for logs to be sealed. No part keeps the others from being
 /// done; the first failure is told.
 fn work(shared: &Shared) -> Result<(), Error> {
     let may_write = || !shared.watermarks.is_poisoned() && !shared.is_closing();
     let mut done = Ok(());
-    let parts: [fn(&Shared) -> Result<(), Error>; 4] = [seal_all, Shared::remove_dropped, rewrite_cut, compact_if_due];
+    let parts: [Part; 4] = [seal_all, Shared::remove_dropped, rewrite_cut, compact_if_due];
     for part in parts {
         if may_write() {
             done = done.and(part(shared));

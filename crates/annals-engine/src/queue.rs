@@ -20,6 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 pub(crate) type Reply<T> = Sender<Result<T>>;
 
 /// One thing for the writer to do.
+#[expect(clippy::large_enum_variant, reason = "most jobs are batches: boxed, each would cost an allocation")]
 pub(crate) enum Job {
     Append(AppendJob),
     /// A delete or a mark; the answer is its ordinal, once it is durable.

@@ -1,11 +1,6 @@
 //! What is answered from counts, by rank or for many rows at once agrees with selecting and reading row by row.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "a test: what goes wrong here is meant to panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: what goes wrong here is meant to panic")]
 
 use annals_engine::{
     Amendment, AppendOptions, Batch, Delete, Durability, Engine, Event, Field, Filter, Mark, Options, Part,
@@ -113,8 +108,12 @@ fn check(engine: &Engine) -> usize {
                 .total(total)
                 .limit(20);
             let page = execute(&snapshot, &query, &|| false).unwrap();
-            let expected: Vec<_> =
-                expected.into_iter().skip(offset as usize).take(20).map(|event| event.sequence).collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .skip(usize::try_from(offset).unwrap())
+                .take(20)
+                .map(|event| event.sequence)
+                .collect();
             let found: Vec<_> = page.events.iter().map(|event| event.sequence).collect();
             assert_eq!(found, expected, "{filter:?} {order:?} {offset}");
             assert_eq!(page.total, (total == Total::Exact).then_some(all.len() as u64));

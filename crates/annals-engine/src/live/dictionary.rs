@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn terms_come_back_by_code_and_codes_by_term() {
         let mut dictionary = LiveDictionary::default();
-        let text = |number: u32| if number % 2 == 0 { format!("term-{number}") } else { format!("{number:024x}") };
+        let text =
+            |number: u32| if number.is_multiple_of(2) { format!("term-{number}") } else { format!("{number:024x}") };
         for round in 0..2 {
             for number in 1..=5_000_u32 {
                 assert_eq!(intern(&mut dictionary, &text(number)), number, "round {round}");

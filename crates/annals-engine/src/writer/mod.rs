@@ -416,6 +416,7 @@ impl Writer {
 }
 
 /// What became of a job before anything was written.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly all are frames")]
 enum Prepared {
     Answer(Receipt),
     Frame(FrameParts),

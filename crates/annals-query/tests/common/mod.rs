@@ -19,7 +19,7 @@ pub fn never() -> bool {
 }
 
 /// An event of this time cannot be read.
-pub const DAMAGED_US: i64 = i64::MAX - 7;
+pub const DAMAGED_US: i64 = 7_000_000_000_000_000;
 
 /// How often a part was asked what.
 #[derive(Default)]
