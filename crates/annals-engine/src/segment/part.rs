@@ -20,6 +20,9 @@ use super::keyword::KeywordColumn;
 use super::sealed::compact_rows;
 use super::{SealedSegment, Stream};
 
+/// Terms, and how many rows hold each.
+type TermCounts = [(Box<str>, u32)];
+
 /// One segment as one snapshot sees it.
 #[derive(Debug)]
 pub(crate) struct SealedPart {
@@ -27,7 +30,7 @@ pub(crate) struct SealedPart {
     overlay: Arc<Overlay>,
     /// By field number, of fields with few terms: each term and how many rows that are not deleted hold
     /// it. Neither the segment nor the overlay of a part ever change.
-    live_terms: Vec<OnceLock<Box<[(Box<str>, u32)]>>>,
+    live_terms: Vec<OnceLock<Box<TermCounts>>>,
 }
 
 /// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
@@ -72,7 +75,7 @@ impl SealedPart {
     }
 
     /// The terms of a field and how many rows that are not deleted hold each, if there are few.
-    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&[(Box<str>, u32)]>> {
+    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&TermCounts>> {
         let slot = self.live_terms.get(column.field.index());
         let Some(slot) = slot.filter(|_| column.dictionary.len() <= KEPT_TERMS_MAX) else { return Ok(None) };
         if let Some(terms) = slot.get() {
@@ -247,7 +250,9 @@ impl Part for SealedPart {
             && amended.is_empty()
             && let Some(terms) = self.live_terms(column)?
         {
-            terms.iter().for_each(|(term, count)| visit(term, *count));
+            for (term, count) in terms {
+                visit(term, *count);
+            }
             return Ok(());
         }
         // Rows that are deleted are taken off one by one: worth it while they are the smaller part.
