@@ -29,6 +29,7 @@ mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hex;
 mod housekeeping;
 mod id;
 mod idempotency;

@@ -2,17 +2,13 @@
 //!
 //! A text has exactly one stored form, so stored forms are equal if and only if the texts are.
 
+use crate::hex;
+
 /// The lengths of texts in hex digits that are packed; multiples of 8.
 const HEX_SIZES: std::ops::RangeInclusive<usize> = 16..=64;
-const UUID_SIZE: usize = 36;
 const UUID_PACKED_SIZE: usize = 16;
-/// Where a UUID's dashes are.
-const DASHES: [usize; 4] = [8, 13, 18, 23];
 /// The longest text of a packed value.
 pub(crate) const UNPACKED_SIZE_MAX: usize = 64;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const LOW_NIBBLES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
 
 /// What the stored bytes of a value stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +24,7 @@ pub(crate) enum Form {
 /// The stored form of a text that has a packed one; `None` if its stored form is the text.
 #[inline]
 pub(crate) fn pack(text: &[u8]) -> Option<(Form, Packed)> {
-    if text.len() == UUID_SIZE {
+    if text.len() == hex::UUID_LEN {
         return pack_uuid(text);
     }
     if !HEX_SIZES.contains(&text.len()) || !text.len().is_multiple_of(8) {
@@ -68,57 +64,14 @@ fn pack_hex(digits: &[u8]) -> Option<Packed> {
     let mut packed = Packed::new();
     let (words, _) = digits.as_chunks::<8>();
     for word in words {
-        packed.push(pack_word(*word)?);
+        packed.push(hex::pack_eight(*word)?);
     }
     Some(packed)
 }
 
 fn pack_uuid(text: &[u8]) -> Option<(Form, Packed)> {
-    if DASHES.iter().any(|at| text.get(*at) != Some(&b'-')) {
-        return None;
-    }
-    let mut digits = [0; 2 * UUID_PACKED_SIZE];
-    let groups = text.split(|byte| *byte == b'-');
-    let mut filled = 0;
-    for group in groups {
-        digits.get_mut(filled..filled + group.len())?.copy_from_slice(group);
-        filled += group.len();
-    }
-    // A dash elsewhere leaves a digit too few.
-    if filled != digits.len() {
-        return None;
-    }
-    Some((Form::Uuid, pack_hex(&digits)?))
-}
-
-/// Eight hex digits in four bytes; `None` if one is no digit or a capital. All eight are worked on at once.
-#[inline]
-fn pack_word(digits: [u8; 8]) -> Option<[u8; 4]> {
-    let text = u64::from_le_bytes(digits);
-    let nibbles = ((text & LOW_NIBBLES) + ((text >> 6) & ONES) * 9) & LOW_NIBBLES;
-    // What the nibbles read as again must be what was there: everything else was no digit.
-    if render(nibbles) != text {
-        return None;
-    }
-    let pairs = ((nibbles << 4) | (nibbles >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let pairs = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-    let [a, b, c, d, ..] = (pairs | (pairs >> 16)).to_le_bytes();
-    Some([a, b, c, d])
-}
-
-/// Nibbles, a byte each, as digits.
-#[inline]
-fn render(nibbles: u64) -> u64 {
-    let letters = ((nibbles + ONES * 6) >> 4) & ONES;
-    nibbles + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
-}
-
-/// Four bytes as eight hex digits.
-#[inline]
-fn unpack_word(bytes: [u8; 4]) -> [u8; 8] {
-    let [a, b, c, d] = bytes;
-    let spread = u64::from_le_bytes([a, 0, b, 0, c, 0, d, 0]);
-    render(((spread >> 4) | (spread << 8)) & LOW_NIBBLES).to_le_bytes()
+    let mut packed = Packed { bytes: [0; UNPACKED_SIZE_MAX], len: UUID_PACKED_SIZE };
+    hex::pack_uuid(text, packed.bytes.get_mut(..UUID_PACKED_SIZE)?).then_some((Form::Uuid, packed))
 }
 
 /// The text of stored bytes. Bytes that are no stored form of any text give some text all the same.
@@ -126,7 +79,7 @@ pub(crate) fn unpack(form: Form, stored: &[u8]) -> Packed {
     let mut text = Packed::new();
     let (words, _) = stored.as_chunks::<4>();
     for word in words {
-        text.push(unpack_word(*word));
+        text.push(hex::render_four(*word));
     }
     if form == Form::Uuid {
         let digits = text;

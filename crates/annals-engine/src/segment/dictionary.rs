@@ -9,9 +9,9 @@ use std::ops::{Deref, Range};
 use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
 use crate::field::Field;
+use crate::hex;
 
 use super::checked::CheckedFile;
-use super::hex;
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn};
 use super::writer::SegmentWriter;

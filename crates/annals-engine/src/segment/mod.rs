@@ -10,7 +10,6 @@ mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod hex;
 mod id_times;
 mod ids;
 mod kept;

@@ -20,6 +20,9 @@ use super::keyword::KeywordColumn;
 use super::sealed::compact_rows;
 use super::{SealedSegment, Stream};
 
+/// Terms, and how many rows hold each.
+type TermCounts = [(Box<str>, u32)];
+
 /// One segment as one snapshot sees it.
 #[derive(Debug)]
 pub(crate) struct SealedPart {
@@ -27,16 +30,12 @@ pub(crate) struct SealedPart {
     overlay: Arc<Overlay>,
     /// By field number, of fields with few terms: each term and how many rows that are not deleted hold
     /// it. Neither the segment nor the overlay of a part ever change.
-    live_terms: Vec<OnceLock<TermCounts>>,
+    live_terms: Vec<OnceLock<Box<TermCounts>>>,
 }
 
 /// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
 /// much as to decode so many rows of a posting.
 const LOOKED_UP_ONE_IN: u32 = 4;
-
-/// Terms in byte order and how many rows hold each.
-type TermCounts = Box<[TermCount]>;
-type TermCount = (Box<str>, u32);
 
 /// A field with at most so many terms has its counts kept: a few kilobytes for each part.
 const KEPT_TERMS_MAX: u32 = 256;
@@ -76,7 +75,7 @@ impl SealedPart {
     }
 
     /// The terms of a field and how many rows that are not deleted hold each, if there are few.
-    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&[TermCount]>> {
+    fn live_terms(&self, column: &KeywordColumn) -> Result<Option<&TermCounts>> {
         let slot = self.live_terms.get(column.field.index());
         let Some(slot) = slot.filter(|_| column.dictionary.len() <= KEPT_TERMS_MAX) else { return Ok(None) };
         if let Some(terms) = slot.get() {

@@ -1,6 +1,7 @@
 //! A column of a hole -> the part of the shape that takes the fewest bits, and its values.
 
 use crate::codec::{len_u32, len_u64, row_usize};
+use crate::hex;
 
 use super::super::packed::width_of;
 use super::column::{Column, Terms};
@@ -159,8 +160,9 @@ impl ShapePlan {
         if let Some((count, dashes)) = digits_of(&bytes, lengths.iter().map(|len| row_usize(*len))) {
             return self.push(Part::Digits { count, dashes }, Values::Digits(bytes, 0));
         }
-        let hex = bytes.iter().all(|byte| digit(*byte).is_some()) && lengths.iter().all(|len| len % 2 == 0);
-        let bytes = if hex { pack_digits(&bytes) } else { bytes };
+        let mut packed = vec![0; bytes.len() / 2];
+        let hex = lengths.iter().all(|len| len % 2 == 0) && hex::pack(&bytes, &mut packed);
+        let bytes = if hex { packed } else { bytes };
         if hex {
             for len in &mut lengths {
                 *len /= 2;
@@ -193,11 +195,6 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     }
-}
-
-fn pack_digits(bytes: &[u8]) -> Vec<u8> {
-    let pairs = bytes.chunks(2);
-    pairs.map(|pair| pair.iter().fold(0, |packed, byte| packed << 4 | digit(*byte).unwrap_or(0))).collect()
 }
 
 /// How many digits each value has and before which of them a dash stands, if that is the same for all values and they

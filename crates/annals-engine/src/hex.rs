@@ -3,7 +3,7 @@
 //! Only what comes back exactly is packed: upper-case digits and odd lengths are not.
 
 /// Characters of a UUID with hyphens.
-pub(super) const UUID_LEN: usize = 36;
+pub(crate) const UUID_LEN: usize = 36;
 /// Digits of a UUID's groups.
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 const _: () = assert!(8 + 4 + 4 + 4 + 12 + 4 == UUID_LEN);
@@ -13,7 +13,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// The four bytes that eight digits stand for.
 #[inline]
-fn pack_eight(digits: [u8; 8]) -> Option<[u8; 4]> {
+pub(crate) fn pack_eight(digits: [u8; 8]) -> Option<[u8; 4]> {
     let text = u64::from_le_bytes(digits);
     // The low nibble of '0'..='9' is the digit, that of 'a'..='f' the digit less 9; the latter have bit 6.
     let nibbles = (text & (ONES * 0x0f)) + 9 * ((text >> 6) & ONES);
@@ -35,7 +35,7 @@ fn texts_of(nibbles: u64) -> u64 {
 
 /// The eight digits of four bytes.
 #[inline]
-fn render_four(bytes: [u8; 4]) -> [u8; 8] {
+pub(crate) fn render_four(bytes: [u8; 4]) -> [u8; 8] {
     let word = u64::from(u32::from_le_bytes(bytes));
     let quads = (word | (word << 16)) & 0x0000_ffff_0000_ffff;
     let pairs = (quads | (quads << 8)) & 0x00ff_00ff_00ff_00ff;
@@ -45,7 +45,7 @@ fn render_four(bytes: [u8; 4]) -> [u8; 8] {
 
 /// Fills `out` with the bytes `text` stands for; false unless it has twice as many lower-case hex digits.
 #[inline]
-pub(super) fn pack(text: &[u8], out: &mut [u8]) -> bool {
+pub(crate) fn pack(text: &[u8], out: &mut [u8]) -> bool {
     if text.len() != out.len() * 2 {
         return false;
     }
@@ -71,7 +71,7 @@ pub(super) fn pack(text: &[u8], out: &mut [u8]) -> bool {
 
 /// The same of a UUID with hyphens.
 #[inline]
-pub(super) fn pack_uuid(text: &[u8], out: &mut [u8]) -> bool {
+pub(crate) fn pack_uuid(text: &[u8], out: &mut [u8]) -> bool {
     if text.len() != UUID_LEN {
         return false;
     }
@@ -95,7 +95,7 @@ pub(super) fn pack_uuid(text: &[u8], out: &mut [u8]) -> bool {
 
 /// Writes the digits of `bytes` to the front of `text`, as far as both go.
 #[inline]
-pub(super) fn render(bytes: &[u8], text: &mut [u8]) {
+pub(crate) fn render(bytes: &[u8], text: &mut [u8]) {
     for (piece, out) in bytes.chunks(4).zip(text.chunks_mut(8)) {
         let mut four = [0; 4];
         for (slot, byte) in four.iter_mut().zip(piece) {
@@ -109,7 +109,7 @@ pub(super) fn render(bytes: &[u8], text: &mut [u8]) {
 
 /// Writes the UUID of sixteen bytes with hyphens.
 #[inline]
-pub(super) fn render_uuid(bytes: &[u8], text: &mut [u8; UUID_LEN]) {
+pub(crate) fn render_uuid(bytes: &[u8], text: &mut [u8; UUID_LEN]) {
     let mut digits = [0; UUID_LEN - 4];
     render(bytes, &mut digits);
     text.fill(b'-');
