@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use annals_engine::{AppendOptions, Batch, Clock, Engine, OsClock, Result};
+pub use annals_bench::Stopwatch;
+use annals_engine::{AppendOptions, Batch, Engine, Result};
 use annals_generate::{Generator, Prepared};
 
 /// The seed of every measurement: the same events each time.
@@ -49,33 +50,4 @@ pub fn append_all(engine: &Engine, events: &Prepared, batch_len: usize, threads:
         }
         outcome
     })
-}
-
-/// Wall and process CPU time.
-pub struct Stopwatch {
-    clock: OsClock,
-    cpu_start_ns: i64,
-}
-
-impl Stopwatch {
-    /// Starts.
-    pub fn start() -> Self {
-        Self { clock: OsClock::new(), cpu_start_ns: cpu_ns() }
-    }
-
-    /// Wall seconds since the start.
-    pub fn wall_s(&self) -> f64 {
-        self.clock.monotonic().as_secs_f64()
-    }
-
-    /// CPU seconds of all threads since the start.
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run are far below 2^53")]
-    pub fn cpu_s(&self) -> f64 {
-        (cpu_ns() - self.cpu_start_ns) as f64 / 1e9
-    }
-}
-
-fn cpu_ns() -> i64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
