@@ -96,14 +96,27 @@ pub(crate) fn pack_uuid(text: &[u8], out: &mut [u8]) -> bool {
 /// Writes the digits of `bytes` to the front of `text`, as far as both go.
 #[inline]
 pub(crate) fn render(bytes: &[u8], text: &mut [u8]) {
-    for (piece, out) in bytes.chunks(4).zip(text.chunks_mut(8)) {
+    let (whole, rest) = bytes.as_chunks::<4>();
+    let mut outs = text.chunks_mut(8);
+    for (piece, out) in whole.iter().zip(&mut outs) {
+        let digits = render_four(*piece);
+        match out.first_chunk_mut() {
+            Some(out) => *out = digits,
+            None => copy_front(out, &digits),
+        }
+    }
+    if !rest.is_empty() {
         let mut four = [0; 4];
-        for (slot, byte) in four.iter_mut().zip(piece) {
-            *slot = *byte;
-        }
-        for (slot, digit) in out.iter_mut().zip(render_four(four)) {
-            *slot = digit;
-        }
+        copy_front(&mut four, rest);
+        let digits = render_four(four);
+        copy_front(outs.next().unwrap_or_default(), digits.get(..rest.len() * 2).unwrap_or_default());
+    }
+}
+
+/// Copies `from` to the front of `to`, as far as both go.
+fn copy_front(to: &mut [u8], from: &[u8]) {
+    for (slot, byte) in to.iter_mut().zip(from) {
+        *slot = *byte;
     }
 }
 

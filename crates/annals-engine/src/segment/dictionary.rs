@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::hex;
 
+use super::ahead::Ahead;
 use super::checked::CheckedFile;
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn};
@@ -286,9 +287,24 @@ impl Dictionary {
         })
     }
 
+    /// Loads where the term of `code` lies, or what says where.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, code: u32) {
+        let index = u64::from(code).wrapping_sub(1);
+        match &self.offsets {
+            Some(offsets) => offsets.touch_directory(ahead, index),
+            None => ahead.touch(&self.bytes, index.wrapping_mul(len_u64(self.size))),
+        }
+    }
+
+    /// Whether terms lie there as they are, so that one can be borrowed for as long as the file is.
+    pub(super) fn is_text(&self) -> bool {
+        self.form == Form::Text
+    }
+
     /// The bytes kept for the term of `code`.
     #[inline]
-    fn stored<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<&'a [u8]> {
+    pub(super) fn stored<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<&'a [u8]> {
         let index = u64::from(code)
             .checked_sub(1)
             .filter(|index| *index < u64::from(self.terms))

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
+use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn};
@@ -89,6 +90,15 @@ impl TimeColumn {
             deviation: (ids.slope, ids.scale),
             bounds_us: (footer.created_at_min_us, footer.created_at_max_us),
         })
+    }
+
+    /// Loads what [`TimeColumn::get`] reads beside the time of the event.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        match wave {
+            Wave::First => self.deviations.touch_directory(ahead, u64::from(row)),
+            Wave::Second => self.deviations.touch(ahead, u64::from(row)),
+        }
     }
 
     /// The time of the id of `row`.

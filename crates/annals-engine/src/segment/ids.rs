@@ -8,6 +8,7 @@ use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::EventId;
 
+use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
 use super::id_times::{self, TimeColumn, Unit};
 use super::layout::{Footer, Section, SectionKind};
@@ -272,6 +273,32 @@ impl IdTable {
             *slot = *byte;
         }
         Ok(u128::from_le_bytes(whole))
+    }
+
+    /// Loads what [`IdTable::get`] reads of a row.
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        let index = u64::from(row);
+        let own = index.saturating_mul(len_u64(self.form.size()));
+        match (&self.columns, wave) {
+            (Columns::None, Wave::First) => ahead.touch(&self.ids, own),
+            (Columns::None, Wave::Second) => {}
+            (Columns::TimeUuid { times }, wave) => {
+                times.touch(ahead, row, wave);
+                if wave == Wave::First {
+                    ahead.touch(&self.ids, own);
+                }
+            }
+            (Columns::Object { times, nodes, counters }, wave) => {
+                times.touch(ahead, row, wave);
+                match wave {
+                    Wave::First => {
+                        nodes.touch(ahead, index);
+                        counters.touch_directory(ahead, index);
+                    }
+                    Wave::Second => counters.touch(ahead, index),
+                }
+            }
+        }
     }
 
     /// The id of a row.

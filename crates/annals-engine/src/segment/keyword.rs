@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::field::{Field, VALUES_MAX, Values};
 use crate::rows::RowSet;
 
+use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
 use super::dictionary::Dictionary;
 use super::kept::{BUDGET, Budget, Kept};
@@ -143,6 +144,35 @@ impl KeywordColumn {
         match &self.presence {
             Some(presence) => Ok(presence.get(file, u64::from(row))? > 0),
             None => Ok(true),
+        }
+    }
+
+    /// Loads what the codes of a row are read from; the second time what the first says.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        if let Some(values) = &self.row_values {
+            return values.touch(ahead, row, wave);
+        }
+        if wave == Wave::First {
+            self.codes.touch(ahead, u64::from(row));
+            if let Some(presence) = &self.presence {
+                presence.touch(ahead, u64::from(row));
+            }
+        }
+    }
+
+    /// Loads where the terms of a row lie, or of a field of several values their codes, once what [`Self::touch`] touches
+    /// is loaded. What is damaged is told when it is read.
+    #[inline]
+    pub(super) fn touch_terms(&self, file: &CheckedFile, ahead: &mut Ahead<'_>, row: u32) {
+        if let Some(values) = &self.row_values {
+            if let Ok(span) = values.span(file, row) {
+                self.codes.touch(ahead, span.start);
+            }
+        } else if let Ok(code) = self.code_of(file, row)
+            && code > 0
+        {
+            self.dictionary.touch(ahead, code);
         }
     }
 

@@ -3,6 +3,8 @@
 //! Rows lie in (`created_at`, sequence) order. A writer ([`build_segment`]) gets columns, a reader
 //! ([`SealedSegment`], [`SealedPart`]) checks every byte it uses against a checksum on first touch.
 
+mod ahead;
+mod assemble;
 mod bits;
 mod blocks;
 mod build;

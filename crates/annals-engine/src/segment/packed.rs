@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::codec::{len_u64, to_usize};
 use crate::error::{Error, Result};
 
+use super::ahead::Ahead;
 use super::bits::BitWriter;
 use super::checked::CheckedFile;
 use super::layout::Section;
@@ -115,6 +116,14 @@ impl PackedColumn {
         let bit = index * u64::from(self.width);
         let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
         Ok(self.based(unpack(bytes, to_usize(bit % 8), self.width)))
+    }
+
+    /// Loads where the entry at `index` lies.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, index: u64) {
+        if self.width > 0 {
+            ahead.touch(&self.section, index.wrapping_mul(u64::from(self.width)) / 8);
+        }
     }
 
     /// How many entries.
@@ -308,6 +317,26 @@ impl FrameColumn {
         let bytes = file.bytes(&self.section, frame.at + bit / 8, window(frame.width))?;
         let delta = unpack(bytes, to_usize(bit % 8), frame.width).unwrap_or_default();
         Ok(self.value(frame.min, delta, index))
+    }
+
+    /// Loads what says where the entry at `index` lies.
+    #[inline]
+    pub(super) fn touch_directory(&self, ahead: &mut Ahead<'_>, index: u64) {
+        ahead.touch(&self.section, index / len_u64(FRAME_ENTRIES) * len_u64(DIRECTORY_ENTRY));
+    }
+
+    /// Loads where the entry at `index` lies, once the directory is loaded.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, index: u64) {
+        let block = index / len_u64(FRAME_ENTRIES);
+        let Some([s0, s1, s2, s3, _, _, _, _, _, _, _, _, e0, e1, e2, e3]) =
+            ahead.peek(&self.section, block * len_u64(DIRECTORY_ENTRY))
+        else {
+            return;
+        };
+        let (start, end) = (u32::from_le_bytes([*s0, *s1, *s2, *s3]), u32::from_le_bytes([*e0, *e1, *e2, *e3]));
+        let bit = index % len_u64(FRAME_ENTRIES) * u64::from(end.wrapping_sub(start) & (2 * WIDTH_MAX - 1));
+        ahead.touch(&self.section, self.data + u64::from(start) * len_u64(FRAME_UNIT) + bit / 8);
     }
 
     /// The entries at `index` and behind it. O(1), and hardly dearer than one of them.

@@ -6,6 +6,7 @@ use crate::codec::{len_u32, row_usize};
 use crate::error::Result;
 use crate::field::VALUES_MAX;
 
+use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
 use super::layout::{FieldEntry, Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn, PackedColumn};
@@ -57,6 +58,18 @@ impl RowValues {
             counts: PackedColumn::new(counts, u64::from(footer.rows))?,
             starts: FrameColumn::new(starts, blocks + 1)?,
         })
+    }
+
+    /// Loads what [`RowValues::span`] reads of `row`; the second time where it starts.
+    #[inline]
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        match wave {
+            Wave::First => {
+                self.counts.touch(ahead, u64::from(row));
+                self.starts.touch_directory(ahead, u64::from(row / ROW_BLOCK_U32));
+            }
+            Wave::Second => self.starts.touch(ahead, u64::from(row / ROW_BLOCK_U32)),
+        }
     }
 
     /// The places of the values of `row`.

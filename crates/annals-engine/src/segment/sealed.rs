@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::codec::{Reader, len_u64, row_usize, take_bytes, to_usize};
+use crate::codec::{Reader, len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
-use crate::event::{Marks, RecordValues, StoredEvent, tag};
 use crate::field::Field;
 use crate::id::EventId;
 use crate::metadata;
@@ -16,7 +15,6 @@ use crate::rows::RowSet;
 use crate::storage::{Storage, StorageFile};
 
 use super::checked::CheckedFile;
-use super::dictionary::Term;
 use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
@@ -24,10 +22,6 @@ use super::packed::FrameColumn;
 use super::postings::bitmap_of;
 use super::text::StreamReader;
 use super::{SegmentMeta, Stream};
-
-/// Values of most events fit without growing the buffer.
-const EVENT_SIZE_USUAL: usize = 512;
-const EVENT_VALUES_USUAL: usize = 24;
 
 /// An immutable segment. Bytes are checked when they are first touched.
 pub(crate) struct SealedSegment {
@@ -37,15 +31,15 @@ pub(crate) struct SealedSegment {
     pub(super) meta: SegmentMeta,
     pub(super) footer: Footer,
     pub(super) size_bytes: u64,
-    created_at: FrameColumn,
-    sequences: FrameColumn,
+    pub(super) created_at: FrameColumn,
+    pub(super) sequences: FrameColumn,
     pub(super) ids: Option<IdTable>,
     /// Ascending by field.
     pub(super) fields: Vec<KeywordColumn>,
-    message: StreamReader,
-    content: StreamReader,
-    payload: StreamReader,
-    stored: StreamReader,
+    pub(super) message: StreamReader,
+    pub(super) content: StreamReader,
+    pub(super) payload: StreamReader,
+    pub(super) stored: StreamReader,
 }
 
 impl std::fmt::Debug for SealedSegment {
@@ -234,125 +228,6 @@ impl SealedSegment {
         let row = self.lower_bound(key)?;
         Ok(if row < self.rows() && self.id(row)? == id { vec![row] } else { Vec::new() })
     }
-
-    /// The events of several rows: each column is read for all of them before the next one is.
-    pub(crate) fn events(&self, rows: &[u32], marks: impl Fn(u32) -> Marks) -> Result<Vec<StoredEvent>> {
-        let usual = |_: &u32| RecordValues {
-            bytes: Vec::with_capacity(EVENT_SIZE_USUAL),
-            spans: Vec::with_capacity(EVENT_VALUES_USUAL),
-        };
-        let mut values: Vec<RecordValues> = rows.iter().map(usual).collect();
-        for column in &self.fields {
-            push_terms(&self.file, column, rows, &mut values)?;
-        }
-        for (stream, tag) in
-            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
-        {
-            if stream.is_absent() {
-                continue;
-            }
-            let mut cursor = stream.cursor(&self.file, &self.fields);
-            for (row, values) in rows.iter().zip(&mut values) {
-                if let Some(text) = cursor.value(*row)? {
-                    values.push(tag, text);
-                }
-            }
-        }
-        if !self.stored.is_absent() {
-            let mut cursor = self.stored.cursor(&self.file, &self.fields);
-            for (row, values) in rows.iter().zip(&mut values) {
-                if let Some(stored) = cursor.value(*row)? {
-                    push_stored(stored, values).map_err(|error| error.at_path(self.path()))?;
-                }
-            }
-        }
-        let whole = |(row, values): (&u32, RecordValues)| -> Result<StoredEvent> {
-            let OrderKey { created_at_us, sequence } = self.key(*row)?;
-            Ok(StoredEvent { sequence, id: self.id(*row)?, created_at_us, marks: marks(*row), values })
-        };
-        rows.iter().zip(values).map(whole).collect()
-    }
-
-    /// The event of a row, assembled column by column.
-    pub(crate) fn event(&self, row: u32, marks: Marks) -> Result<StoredEvent> {
-        let key = self.key(row)?;
-        let id = self.id(row)?;
-        let mut values =
-            RecordValues { bytes: Vec::with_capacity(EVENT_SIZE_USUAL), spans: Vec::with_capacity(EVENT_VALUES_USUAL) };
-        let mut codes = Vec::new();
-        for column in &self.fields {
-            if column.is_single() {
-                let code = column.code_of(&self.file, row)?;
-                if code > 0 {
-                    values.push(column.field.number(), &column.dictionary.term(&self.file, code)?);
-                }
-                continue;
-            }
-            column.codes_of(&self.file, row, &mut codes)?;
-            for code in &codes {
-                values.push(column.field.number(), &column.dictionary.term(&self.file, *code)?);
-            }
-        }
-        for (stream, tag) in
-            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
-        {
-            if let Some(text) = stream.cursor(&self.file, &self.fields).value(row)? {
-                values.push(tag, text);
-            }
-        }
-        if let Some(stored) = self.stored.cursor(&self.file, &self.fields).value(row)? {
-            push_stored(stored, &mut values).map_err(|error| error.at_path(self.path()))?;
-        }
-        Ok(StoredEvent { sequence: key.sequence, id, created_at_us: key.created_at_us, marks, values })
-    }
-}
-
-/// Adds the values of one field to the events of `rows`.
-fn push_terms(file: &CheckedFile, column: &KeywordColumn, rows: &[u32], events: &mut [RecordValues]) -> Result<()> {
-    /// Few terms come again and again on a page; a power of two.
-    const KEPT: usize = 16;
-    let number = column.field.number();
-    let mut kept: [Option<(u32, Term<'_>)>; KEPT] = [const { None }; KEPT];
-    let mut push = |code: u32, values: &mut RecordValues| -> Result<()> {
-        let Some(slot) = kept.get_mut(row_usize(code) % KEPT) else { return Ok(()) };
-        match slot {
-            Some((held, term)) if *held == code => values.push(number, term),
-            _ => values.push(number, &slot.insert((code, column.dictionary.term(file, code)?)).1),
-        }
-        Ok(())
-    };
-    if column.is_single() {
-        for (row, values) in rows.iter().zip(events) {
-            match column.code_of(file, *row)? {
-                0 => {}
-                code => push(code, values)?,
-            }
-        }
-        return Ok(());
-    }
-    let mut codes = Vec::new();
-    for (row, values) in rows.iter().zip(events) {
-        column.codes_of(file, *row, &mut codes)?;
-        for code in &codes {
-            push(*code, values)?;
-        }
-    }
-    Ok(())
-}
-
-/// Adds the values of the stream `stored`.
-fn push_stored(bytes: &[u8], values: &mut RecordValues) -> Result<()> {
-    let mut reader = Reader::new(bytes);
-    let mut last = tag::PAYLOAD;
-    while !reader.is_empty() {
-        let tag = reader.u8()?;
-        if tag <= last || tag >= tag::END {
-            return Err(Error::corrupt(format!("a row has stored tag {tag} behind {last}")));
-        }
-        values.push(tag, take_bytes(&mut reader)?);
-        last = tag;
-    }
-    Ok(())
 }
 
 /// The first row of `range` that passes `test`, which all later ones pass as well; else the range's end.

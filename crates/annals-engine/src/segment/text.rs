@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 
+use super::ahead::{Ahead, Wave};
 use super::blocks::{BlockWriter, Blocks, COMPACTED, DecodedBlock, FRESH, Packing};
 use super::checked::CheckedFile;
 use super::kept::{BUDGET, Kept};
@@ -161,6 +162,22 @@ impl StreamReader {
     /// Whether no row has a value.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self.form, Form::Absent)
+    }
+
+    /// Loads what says where the value of a row lies, as far as its form is read from many places.
+    pub(super) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        match &self.form {
+            Form::Tokens(column) => column.touch(ahead, row, wave),
+            Form::Shapes(shapes, _) => shapes.touch(ahead, row, wave),
+            Form::Absent | Form::Constant(_) | Form::Blocks(_) => {}
+        }
+    }
+
+    /// Loads the value itself, once what [`StreamReader::touch`] touches is loaded.
+    pub(super) fn touch_value(&self, file: &CheckedFile, ahead: &mut Ahead<'_>, row: u32) {
+        if let Form::Tokens(column) = &self.form {
+            column.touch_codes(file, ahead, row);
+        }
     }
 
     /// A walk over rows; ascending ones decode each block once. `fields` are the segment's: a text may repeat them.

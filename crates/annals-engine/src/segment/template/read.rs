@@ -6,6 +6,7 @@ use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
 
 use super::super::Stream;
+use super::super::ahead::{Ahead, Wave};
 use super::super::checked::CheckedFile;
 use super::super::keyword::KeywordColumn;
 use super::super::layout::{Footer, Section, SectionKind};
@@ -141,6 +142,23 @@ impl TemplateReader {
         let of_byte = |byte: u32| (0..8).step_by(width).map(|shift| of_code(byte >> shift & mask)).sum();
         let byte_bits = (0..256).map(of_byte).collect();
         Ok(Parsed { table, row_bits, byte_bits, entry_size })
+    }
+
+    /// Loads what [`TemplateReader::read`] reads of a row, once a row was read: first where its block starts, then about
+    /// where its bits lie.
+    pub(crate) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        let Some(parsed) = self.parsed.get() else { return };
+        let (block, index) = (row_usize(row) / BLOCK_ROWS, row_usize(row) % BLOCK_ROWS);
+        let at = len_u64(block * parsed.entry_size);
+        if wave == Wave::First {
+            ahead.touch(&self.blocks, at);
+            ahead.touch(&self.blocks, at + len_u64(parsed.entry_size));
+            return;
+        }
+        let start = |at: u64| ahead.peek::<OFFSET_SIZE>(&self.blocks, at).map_or(0, |bytes| offset(bytes));
+        let (start, end) = (start(at), start(at + len_u64(parsed.entry_size)));
+        let len = end.saturating_sub(start);
+        ahead.touch(&self.bits, start.wrapping_add(len.wrapping_mul(len_u64(index)) / len_u64(BLOCK_ROWS)));
     }
 
     fn place(&self, file: &CheckedFile, parsed: &Parsed, row: u32) -> Result<Place> {

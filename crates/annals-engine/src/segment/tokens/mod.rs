@@ -25,6 +25,7 @@ use crate::codec::{len_u64, row_usize, to_usize};
 use crate::error::{Error, Result};
 
 use super::Stream;
+use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{FrameColumn, PackedColumn};
@@ -37,6 +38,10 @@ const _: () = assert!(GROUP_CODES == 128);
 
 /// Places of so many tokens, the most frequent ones, are kept once a row was read.
 const KEPT_TOKENS_MAX: u32 = 4096;
+
+/// Groups of one row that are loaded ahead.
+const TOUCHED_GROUPS_MAX: u64 = 2;
+const CACHE_LINE: usize = 64;
 
 /// A stream of tokens, read.
 #[derive(Debug)]
@@ -97,6 +102,29 @@ impl TokenColumn {
             rare_len: rare.count,
             kept: OnceLock::new(),
         }))
+    }
+
+    /// Loads what says where the codes of a row lie.
+    #[inline]
+    pub(crate) fn touch(&self, ahead: &mut Ahead<'_>, row: u32, wave: Wave) {
+        match wave {
+            Wave::First => self.row_starts.touch_directory(ahead, u64::from(row)),
+            Wave::Second => self.row_starts.touch(ahead, u64::from(row)),
+        }
+    }
+
+    /// Loads the codes of a row, once it is loaded where they lie.
+    pub(crate) fn touch_codes(&self, file: &CheckedFile, ahead: &mut Ahead<'_>, row: u32) {
+        // What is damaged is told when it is read.
+        let Ok((start, end)) = self.span(file, row) else { return };
+        let group_size = len_u64(self.group_size());
+        let (first, last) = (start / GROUP, end.max(start + 1).div_ceil(GROUP));
+        for group in first..last.min(first + TOUCHED_GROUPS_MAX) {
+            self.rare_bases.touch_directory(ahead, group);
+            for at in (0..group_size).step_by(CACHE_LINE) {
+                ahead.touch(&self.codes, group * group_size + at);
+            }
+        }
     }
 
     fn group_size(&self) -> usize {
