@@ -3,7 +3,8 @@
 use crate::codec::{Reader, row_usize, take_bytes};
 use crate::error::{Error, Result};
 use crate::event::{Marks, RecordValues, StoredEvent, tag};
-use crate::part::OrderKey;
+use crate::hex::UUID_LEN;
+use crate::id::EventId;
 
 use super::SealedSegment;
 use super::ahead::{self, Ahead, Wave};
@@ -27,8 +28,9 @@ impl SealedSegment {
             spans: Vec::with_capacity(EVENT_VALUES_USUAL),
         };
         let mut values: Vec<RecordValues> = rows.iter().map(usual).collect();
+        let mut codes = Vec::with_capacity(rows.len());
         for column in &self.fields {
-            push_terms(&self.file, column, rows, &mut values)?;
+            push_terms(&self.file, column, rows, &mut codes, &mut values)?;
         }
         for (stream, tag) in
             [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
@@ -51,11 +53,35 @@ impl SealedSegment {
                 }
             }
         }
-        let whole = |(row, values): (&u32, RecordValues)| -> Result<StoredEvent> {
-            let OrderKey { created_at_us, sequence } = self.key(*row)?;
-            Ok(StoredEvent { sequence, id: self.id(*row)?, created_at_us, marks: marks(*row), values })
+        self.keyed(rows, values, marks)
+    }
+
+    /// Events of these values, with their keys, ids and marks.
+    fn keyed(
+        &self,
+        rows: &[u32],
+        values: Vec<RecordValues>,
+        marks: impl Fn(u32) -> Marks,
+    ) -> Result<Vec<StoredEvent>> {
+        let (mut times, mut sequences) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        self.created_at.gather(&self.file, rows, &mut times)?;
+        self.sequences.gather(&self.file, rows, &mut sequences)?;
+        let mut ids = Vec::with_capacity(rows.len());
+        if let Some(table) = &self.ids {
+            table.gather(&self.file, rows, &times, &mut ids)?;
+        } else {
+            let keys = times.iter().zip(&sequences);
+            ids.extend(keys.map(|(time, sequence)| EventId::made(*time, sequence.cast_unsigned())));
+        }
+        let keys = times.into_iter().zip(sequences).zip(ids);
+        let whole = |((values, row), ((created_at_us, sequence), id)): ((_, &u32), ((i64, i64), EventId))| StoredEvent {
+            sequence: sequence.cast_unsigned(),
+            id,
+            created_at_us,
+            marks: marks(*row),
+            values,
         };
-        rows.iter().zip(values).map(whole).collect()
+        Ok(values.into_iter().zip(rows).zip(keys).map(whole).collect())
     }
 
     /// The event of a row.
@@ -103,41 +129,39 @@ impl SealedSegment {
 }
 
 /// Adds the values of one field to the events of `rows`.
-fn push_terms(file: &CheckedFile, column: &KeywordColumn, rows: &[u32], events: &mut [RecordValues]) -> Result<()> {
+fn push_terms(
+    file: &CheckedFile,
+    column: &KeywordColumn,
+    rows: &[u32],
+    codes: &mut Vec<u32>,
+    events: &mut [RecordValues],
+) -> Result<()> {
     /// Few terms come again and again on a page; a power of two.
     const KEPT: usize = 16;
-    let number = column.field.number();
-    let is_text = column.dictionary.is_text();
-    let mut kept: [Option<(u32, &[u8])>; KEPT] = [None; KEPT];
-    let mut push = |code: u32, values: &mut RecordValues| -> Result<()> {
-        if !is_text {
-            values.push(number, &column.dictionary.term(file, code)?);
-            return Ok(());
-        }
-        let Some(slot) = kept.get_mut(row_usize(code) % KEPT) else { return Ok(()) };
-        match slot {
-            Some((held, term)) if *held == code => values.push(number, term),
-            _ => values.push(number, slot.insert((code, column.dictionary.stored(file, code)?)).1),
+    let (number, dictionary) = (column.field.number(), &column.dictionary);
+    if !dictionary.is_text() {
+        let mut text = [0; UUID_LEN];
+        return column.each_codes(file, rows, codes, |at, codes| {
+            let Some(values) = events.get_mut(at) else { return Ok(()) };
+            for code in codes {
+                values.push(number, dictionary.read(file, *code, &mut text)?);
+            }
+            Ok(())
+        });
+    }
+    let mut kept: [(u32, &[u8]); KEPT] = [(0, &[]); KEPT];
+    column.each_codes(file, rows, codes, |at, codes| {
+        let Some(values) = events.get_mut(at) else { return Ok(()) };
+        for code in codes {
+            let Some(slot) = kept.get_mut(row_usize(*code) % KEPT) else { continue };
+            // No term has code 0.
+            if slot.0 != *code {
+                *slot = (*code, dictionary.stored(file, *code)?);
+            }
+            values.push(number, slot.1);
         }
         Ok(())
-    };
-    if column.is_single() {
-        for (row, values) in rows.iter().zip(events) {
-            match column.code_of(file, *row)? {
-                0 => {}
-                code => push(code, values)?,
-            }
-        }
-        return Ok(());
-    }
-    let mut codes = Vec::new();
-    for (row, values) in rows.iter().zip(events) {
-        column.codes_of(file, *row, &mut codes)?;
-        for code in &codes {
-            push(*code, values)?;
-        }
-    }
-    Ok(())
+    })
 }
 
 /// Adds the values of the stream `stored`.

@@ -302,6 +302,24 @@ impl Dictionary {
         self.form == Form::Text
     }
 
+    /// The term of `code`, rendered into `text` if it is packed.
+    #[inline]
+    pub(super) fn read<'a>(
+        &self,
+        file: &'a CheckedFile,
+        code: u32,
+        text: &'a mut [u8; hex::UUID_LEN],
+    ) -> Result<&'a [u8]> {
+        let stored = self.stored(file, code)?;
+        Ok(match self.form {
+            Form::Text => stored,
+            form => {
+                let len = render(form, stored, text);
+                text.get(..len).unwrap_or_default()
+            }
+        })
+    }
+
     /// The bytes kept for the term of `code`.
     #[inline]
     pub(super) fn stored<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<&'a [u8]> {

@@ -105,6 +105,20 @@ impl TimeColumn {
     pub(super) fn get(&self, file: &CheckedFile, row: u32) -> Result<u64> {
         let created = self.created_at.get(file, u64::from(row))?;
         let deviation = self.deviations.get(file, u64::from(row))?;
+        self.joined(file, created, deviation)
+    }
+
+    /// Turns the times of the events of `rows` into the times of their ids.
+    pub(super) fn gather(&self, file: &CheckedFile, rows: &[u32], created: &[i64], out: &mut Vec<u64>) -> Result<()> {
+        let mut deviations = Vec::with_capacity(rows.len());
+        self.deviations.gather(file, rows, &mut deviations)?;
+        for (created, deviation) in created.iter().zip(deviations) {
+            out.push(self.joined(file, *created, deviation)?);
+        }
+        Ok(())
+    }
+
+    fn joined(&self, file: &CheckedFile, created: i64, deviation: i64) -> Result<u64> {
         let inside = (self.deviation.0..=self.deviation.1).contains(&deviation);
         let time = created.div_euclid(self.unit.micros()).checked_add(deviation).filter(|_| inside);
         let time = time.and_then(|time| u64::try_from(time).ok()).filter(|time| time >> self.unit.bits() == 0);

@@ -315,14 +315,43 @@ impl IdTable {
                 Ok(EventId::from_u128((u128::from(millis) << UUID_REST_BITS) | self.stored(file, index)?))
             }
             Columns::Object { times, nodes, counters } => {
-                let seconds = u128::from(times.get(file, row)?);
-                let node = self.stored(file, u64::from(nodes.get(file, index)?))?;
-                let counter = counters.get(file, index)?;
-                let low = u128::try_from(counter).ok().filter(|counter| *counter <= COUNTER_MASK);
-                let low = low.ok_or_else(|| file.contradicts(&self.ids, &format!("has the counter {counter}")))?;
-                Ok(EventId::from_hex24((seconds << (NODE_BITS + COUNTER_BITS)) | (node << COUNTER_BITS) | low))
+                let (seconds, node) = (times.get(file, row)?, nodes.get(file, index)?);
+                self.object(file, seconds, node, counters.get(file, index)?)
             }
         }
+    }
+
+    /// An id of three columns.
+    fn object(&self, file: &CheckedFile, seconds: u64, node: u32, counter: i64) -> Result<EventId> {
+        let node = self.stored(file, u64::from(node))?;
+        let low = u128::try_from(counter).ok().filter(|counter| *counter <= COUNTER_MASK);
+        let low = low.ok_or_else(|| file.contradicts(&self.ids, &format!("has the counter {counter}")))?;
+        let high = u128::from(seconds) << (NODE_BITS + COUNTER_BITS);
+        Ok(EventId::from_hex24(high | (node << COUNTER_BITS) | low))
+    }
+
+    /// The ids of `rows`, whose events are of the times `created`: column by column.
+    pub(super) fn gather(
+        &self,
+        file: &CheckedFile,
+        rows: &[u32],
+        created: &[i64],
+        out: &mut Vec<EventId>,
+    ) -> Result<()> {
+        let Columns::Object { times, nodes, counters } = &self.columns else {
+            for row in rows {
+                out.push(self.get(file, *row)?);
+            }
+            return Ok(());
+        };
+        let (mut seconds, mut node_codes, mut lows) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
+        times.gather(file, rows, created, &mut seconds)?;
+        nodes.gather(file, rows, &mut node_codes)?;
+        counters.gather(file, rows, &mut lows)?;
+        for ((seconds, node), counter) in seconds.into_iter().zip(node_codes).zip(lows) {
+            out.push(self.object(file, seconds, node, counter)?);
+        }
+        Ok(())
     }
 
     /// The rows with this id, ascending.

@@ -188,6 +188,46 @@ impl KeywordColumn {
         Ok(if code > 0 && !self.is_present(file, row)? { 0 } else { code })
     }
 
+    /// Replaces `out` by the codes of `rows` in a field of one value, 0 where there is none.
+    pub(super) fn gather(&self, file: &CheckedFile, rows: &[u32], out: &mut Vec<u32>) -> Result<()> {
+        self.codes.gather(file, rows, out)?;
+        self.checked_code(file, out.iter().copied().max().unwrap_or(0))?;
+        if let Some(presence) = &self.presence {
+            for (code, row) in out.iter_mut().zip(rows) {
+                if *code > 0 && presence.get(file, u64::from(*row))? == 0 {
+                    *code = 0;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the codes of each of `rows`, in the order the values were given.
+    pub(super) fn each_codes(
+        &self,
+        file: &CheckedFile,
+        rows: &[u32],
+        codes: &mut Vec<u32>,
+        mut visit: impl FnMut(usize, &[u32]) -> Result<()>,
+    ) -> Result<()> {
+        let Some(values) = &self.row_values else {
+            self.gather(file, rows, codes)?;
+            for (at, code) in codes.iter().enumerate().filter(|(_, code)| **code > 0) {
+                visit(at, std::slice::from_ref(code))?;
+            }
+            return Ok(());
+        };
+        values.spans(file, rows, |at, span| {
+            if span.is_empty() {
+                return Ok(());
+            }
+            let len = usize::try_from(span.end - span.start).unwrap_or_default();
+            self.codes.read(file, span.start, len, codes)?;
+            self.checked_code(file, codes.iter().copied().max().unwrap_or(0))?;
+            visit(at, codes)
+        })
+    }
+
     /// Replaces `out` by the codes of `row`, in the order the values were given.
     pub(crate) fn codes_of(&self, file: &CheckedFile, row: u32, out: &mut Vec<u32>) -> Result<()> {
         out.clear();

@@ -32,6 +32,9 @@ const SCALES: [i64; 3] = [1_000_000, 1000, 1];
 /// Beyond this a slope could make residuals wrap, and bounds of blocks would say nothing.
 const SLOPED_VALUE_MAX: u64 = 1 << 60;
 
+/// Rows whose entries lie in a piece of this size are read together: it is checked as one.
+const PIECE_SIZE_MAX: usize = 4096;
+
 /// Bits needed for values up to `max`.
 pub(crate) fn width_of(max: u64) -> u8 {
     u8::try_from(WIDTH_MAX - max.leading_zeros()).expect("at most 64")
@@ -116,6 +119,27 @@ impl PackedColumn {
         let bit = index * u64::from(self.width);
         let bytes = file.bytes(&self.section, bit / 8, window(self.width))?;
         Ok(self.based(unpack(bytes, to_usize(bit % 8), self.width)))
+    }
+
+    /// Replaces `out` by the entries of `rows`; those of neighbours are read from one piece of the section.
+    pub(super) fn gather(&self, file: &CheckedFile, rows: &[u32], out: &mut Vec<u32>) -> Result<()> {
+        out.clear();
+        let (first, last) = rows.iter().fold((u32::MAX, 0), |(low, high), row| (low.min(*row), high.max(*row)));
+        let (start, end) = (u64::from(first) * u64::from(self.width), u64::from(last) * u64::from(self.width));
+        let size = to_usize(end.saturating_sub(start)) / 8 + window(self.width) + 1;
+        if rows.len() < 2 || self.width == 0 || u64::from(last) >= self.section.count || size > PIECE_SIZE_MAX {
+            for row in rows {
+                out.push(self.get(file, u64::from(*row))?);
+            }
+            return Ok(());
+        }
+        let bytes = file.bytes(&self.section, start / 8, size)?;
+        let from = start / 8 * 8;
+        out.extend(rows.iter().map(|row| {
+            let bit = (u64::from(*row) * u64::from(self.width)).saturating_sub(from);
+            self.based(unpack(bytes, to_usize(bit), self.width))
+        }));
+        Ok(())
     }
 
     /// Loads where the entry at `index` lies.
@@ -319,6 +343,26 @@ impl FrameColumn {
         Ok(self.value(frame.min, delta, index))
     }
 
+    /// Replaces `out` by the entries of `rows`; neighbours are read from their block without looking for it again.
+    pub(super) fn gather(&self, file: &CheckedFile, rows: &[u32], out: &mut Vec<i64>) -> Result<()> {
+        out.clear();
+        let mut block: Option<FrameBlock<'_>> = None;
+        for (at, row) in rows.iter().enumerate() {
+            let index = u64::from(*row);
+            let mut entry = block.as_ref().and_then(|block| block.get(index));
+            // A block is worth it if the next row lies in it as well.
+            let next = rows.get(at + 1).map(|next| u64::from(*next) / len_u64(FRAME_ENTRIES));
+            if entry.is_none() && next == Some(index / len_u64(FRAME_ENTRIES)) && index < self.section.count {
+                entry = block.insert(self.block(file, index / len_u64(FRAME_ENTRIES))?).get(index);
+            }
+            out.push(match entry {
+                Some(entry) => entry,
+                None => self.get(file, index)?,
+            });
+        }
+        Ok(())
+    }
+
     /// Loads what says where the entry at `index` lies.
     #[inline]
     pub(super) fn touch_directory(&self, ahead: &mut Ahead<'_>, index: u64) {
@@ -447,6 +491,24 @@ mod tests {
         CheckedFile::new(Arc::new(bytes.to_vec()), Path::new("test.seg"), bytes.len(), crcs)
     }
 
+    /// Rows in either direction, far apart, twice and one that is not there.
+    fn assert_gathered<T: Copy + PartialEq + std::fmt::Debug>(
+        values: &[T],
+        gather: impl Fn(&[u32], &mut Vec<T>) -> Result<()>,
+    ) {
+        let count = crate::codec::len_u32(values.len());
+        let mut out = Vec::new();
+        let forth: Vec<u32> = (0..count).collect();
+        let back: Vec<u32> = (0..count).rev().step_by(3).collect();
+        let apart: Vec<u32> = forth.iter().map(|row| row * 37 % count).collect();
+        for rows in [forth, back, apart, Vec::new()] {
+            gather(&rows, &mut out).unwrap();
+            let expected: Vec<T> = rows.iter().map(|row| values[*row as usize]).collect();
+            assert_eq!(out, expected);
+        }
+        assert!(gather(&[0, count], &mut out).is_err());
+    }
+
     fn assert_framed(values: &[i64]) {
         let mut section = Section::new(SectionKind::CreatedAt, 0, 0);
         let bytes = frame(&mut section, values);
@@ -463,6 +525,7 @@ mod tests {
             }
         }
         assert!(column.get(&file, len_u64(values.len())).is_err());
+        assert_gathered(values, |rows, out| column.gather(&file, rows, out));
         assert!(FrameColumn::new(section, len_u64(values.len()) + 1).is_err());
         section.scale = 7;
         assert!(FrameColumn::new(section, len_u64(values.len())).is_err());
@@ -498,6 +561,7 @@ mod tests {
                 prop_assert_eq!(column.get(&file, index).unwrap(), *value);
             }
             prop_assert!(column.get(&file, len_u64(values.len())).is_err());
+            assert_gathered(&values, |rows, out| column.gather(&file, rows, out));
         }
     }
 

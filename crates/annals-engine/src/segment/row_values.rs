@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::codec::{len_u32, row_usize};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::field::VALUES_MAX;
 
 use super::ahead::{Ahead, Wave};
@@ -87,6 +87,52 @@ impl RowValues {
             Some((first, end)) if row_usize(of_row) <= VALUES_MAX && end <= u64::from(self.values) => Ok(first..end),
             _ => Err(file.contradicts(self.starts.section(), &format!("has {of_row} values of a row behind {start}"))),
         }
+    }
+
+    /// Calls `visit` with the places of the values of each of `rows`; those of neighbours cost hardly more than one.
+    pub(super) fn spans(
+        &self,
+        file: &CheckedFile,
+        rows: &[u32],
+        mut visit: impl FnMut(usize, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let mut counts = [0; ROW_BLOCK];
+        // The block whose counts these are, and where its values start.
+        let mut known: Option<(u32, u64)> = None;
+        for (at, row) in rows.iter().enumerate() {
+            let block = row / ROW_BLOCK_U32;
+            let lonely = rows.get(at + 1).is_none_or(|next| next / ROW_BLOCK_U32 != block);
+            if *row >= self.rows || (lonely && known.is_none_or(|(known, _)| known != block)) {
+                visit(at, self.span(file, *row)?)?;
+                continue;
+            }
+            let start = match known {
+                Some((known, start)) if known == block => start,
+                _ => {
+                    let first = block * ROW_BLOCK_U32;
+                    let len = row_usize((self.rows - first).min(ROW_BLOCK_U32));
+                    let counts = counts.get_mut(..len).unwrap_or_default();
+                    self.counts.fill(file, u64::from(first), counts)?;
+                    let start = self.starts.get(file, u64::from(block))?;
+                    let start = u64::try_from(start).map_err(|source| self.wrong(file, start).with_source(source))?;
+                    known = Some((block, start));
+                    start
+                }
+            };
+            let (before, rest) = counts.split_at_checked(row_usize(row % ROW_BLOCK_U32)).unwrap_or_default();
+            let first = start + before.iter().copied().map(u64::from).sum::<u64>();
+            let of_row = rest.first().copied().unwrap_or_default();
+            let end = first + u64::from(of_row);
+            if row_usize(of_row) > VALUES_MAX || end > u64::from(self.values) {
+                return Err(self.wrong(file, i64::try_from(start).unwrap_or(i64::MAX)));
+            }
+            visit(at, first..end)?;
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, file: &CheckedFile, start: i64) -> Error {
+        file.contradicts(self.starts.section(), &format!("has values of a row behind {start} that are not there"))
     }
 
     /// The number of values of every row.
