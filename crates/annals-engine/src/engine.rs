@@ -100,6 +100,7 @@ impl Engine {
             threads.push(spawn("annals-writer", &shared, move |_| writer.run())?);
             threads.push(spawn("annals-sync", &shared, move |shared| sync::run(shared, &requests))?);
             if shared.options.background {
+                shared.checking.store(!shared.catalog().sealed.is_empty(), Ordering::Relaxed);
                 threads.push(spawn("annals-maintenance", &shared, maintenance::run)?);
                 shared.wake_maintenance();
             }
@@ -505,5 +506,6 @@ fn stats_of(shared: &Shared) -> EngineStats {
         poisoned: shared.watermarks.is_poisoned(),
         disk_full: shared.disk_full.load(Ordering::Relaxed),
         maintenance_failure: shared.maintenance_failure.lock().clone(),
+        checking: shared.checking.load(Ordering::Relaxed),
     }
 }

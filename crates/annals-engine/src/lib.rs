@@ -10,6 +10,7 @@ mod batch_terms;
 mod blob;
 mod catalog;
 mod changes;
+mod check_ahead;
 mod clock;
 mod codec;
 mod compaction;
@@ -84,7 +85,7 @@ pub use options::{
     Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options, SYNC_INTERVAL_BYTES_DEFAULT,
     SYNC_INTERVAL_MS_DEFAULT,
 };
-pub use part::{OrderKey, Part};
+pub use part::{Counted, OrderKey, Part};
 pub use partition::{PartitionSpan, Partitioning};
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{

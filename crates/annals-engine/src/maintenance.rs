@@ -1,8 +1,10 @@
-//! The maintenance thread: seals full logs, compacts what pays, keeps the durable floor fresh.
+//! The maintenance thread: seals full logs, compacts what pays, keeps the durable floor fresh, checks segments before
+//! queries touch them.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::check_ahead::CheckAhead;
 use crate::compaction::{Eagerness, compact, rewrite_cut};
 use crate::error::{Error, ErrorKind};
 use crate::seal::seal_oldest;
@@ -23,6 +25,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut floor_offset = shared.watermarks.durable();
     let mut purge_due = shared.options.clock.monotonic() + FIRST_PURGE_AFTER;
     let mut unfinished = Unfinished::Nothing;
+    let mut ahead = CheckAhead::default();
     loop {
         let stop = {
             let mut state = shared.wake.state.lock();
@@ -64,6 +67,7 @@ pub(crate) fn run(shared: &Shared) {
                 note(shared, &error);
             }
         }
+        ahead.run(shared);
     }
 }
 

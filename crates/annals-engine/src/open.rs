@@ -171,6 +171,7 @@ fn share(
         running_keys: Mutex::new(HashSet::new()),
         disk_full: AtomicBool::new(false),
         maintenance_failure: Mutex::default(),
+        checking: AtomicBool::new(false),
         read_only,
         wake: crate::shared::Wake::default(),
         spares: Spares::default(),

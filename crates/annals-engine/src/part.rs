@@ -20,6 +20,22 @@ pub struct OrderKey {
     pub sequence: u64,
 }
 
+/// How many rows match, and what it was that told: a part that is asked for these rows next need not search again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many rows.
+    pub rows: u32,
+    /// The code of the term that decides, among the terms of its field; 0 if there is none.
+    pub(crate) code: u32,
+}
+
+impl Counted {
+    /// So many rows, told without a term.
+    pub fn rows(rows: u32) -> Self {
+        Self { rows, code: 0 }
+    }
+}
+
 /// One run of rows, ascending by [`OrderKey`], as one snapshot sees it: row numbers and tombstones
 /// do not change while the part is held.
 pub trait Part: Send + Sync {
@@ -54,17 +70,19 @@ pub trait Part: Send + Sync {
     ///
     /// # Errors
     /// As for [`Part::select`].
-    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+    fn count(&self, filter: &Filter) -> Result<Option<Counted>> {
         _ = filter;
         Ok(None)
     }
 
     /// The rows that [`Part::select`] gives, only those with `ranks.start` to `ranks.end` such rows below
-    /// them: a page of a term that many rows hold need not look at all of them.
+    /// them: a page of a term that many rows hold need not look at all of them. `counted` is what [`Part::count`] told of
+    /// the same filter, if it was asked.
     ///
     /// # Errors
     /// As for [`Part::select`].
-    fn select_ranks(&self, filter: &Filter, ranks: Range<u32>) -> Result<RowSet> {
+    fn select_ranks(&self, filter: &Filter, counted: Option<Counted>, ranks: Range<u32>) -> Result<RowSet> {
+        _ = counted;
         Ok(RowSet::from_sorted(self.select(filter)?.iter_ranks(ranks).collect()))
     }
 

@@ -176,6 +176,9 @@ pub struct EngineStats {
     pub clock_steps_back: u64,
     /// Why the last background seal or compaction failed, if it did.
     pub maintenance_failure: Option<String>,
+    /// Whether sealed segments are being checked in the background: until then the first query that touches some bytes
+    /// checks them itself.
+    pub checking: bool,
 }
 
 /// What [`crate::Engine::verify`] found.

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) disk_full: AtomicBool,
     /// Why the last background seal or compaction failed, if it did.
     pub(crate) maintenance_failure: Mutex<Option<String>>,
+    /// Whether the maintenance thread is still to check segments, or does.
+    pub(crate) checking: AtomicBool,
     /// Why nothing can be written, for a store opened read-only.
     pub(crate) read_only: Option<Error>,
     pub(crate) wake: Wake,

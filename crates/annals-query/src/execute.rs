@@ -156,10 +156,10 @@ fn type_runs<'s>(
     let mut runs = Vec::new();
     for (part, rows) in selected {
         check_time(expired)?;
-        if part.count(&Filter::All)? == Some(rows.len()) {
+        if part.count(&Filter::All)?.is_some_and(|counted| counted.rows == rows.len()) {
             // Everything is selected: the type alone decides, and its rows may never be looked at.
             runs.extend(Run::matching(*part, of_type)?);
-        } else if part.count(of_type)? != Some(0) {
+        } else if part.count(of_type)?.is_none_or(|counted| counted.rows > 0) {
             let run = Run::new(*part, part.select(of_type)?.intersect(rows));
             runs.extend(Some(run).filter(|run| !run.window.is_empty()));
         }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use annals_engine::{Filter, OrderKey, Part, RowIter, RowSet};
+use annals_engine::{Counted, Filter, OrderKey, Part, RowIter, RowSet};
 
 use crate::error::{Error, Result};
 use crate::sort::Direction;
@@ -33,6 +33,7 @@ enum Source<'a> {
     /// Rows of which only the number is known: what is needed of them is looked up when it is.
     Counted {
         filter: &'a Filter,
+        counted: Counted,
         rows: OnceCell<RowSet>,
         /// The rows of the window's end that a page takes.
         page: OnceCell<RowSet>,
@@ -56,9 +57,9 @@ impl<'a> Run<'a> {
     /// The rows that match, looked at only if their number cannot be told otherwise. `None` if there are none.
     pub(crate) fn matching(part: &'a dyn Part, filter: &'a Filter) -> Result<Option<Self>> {
         let run = match part.count(filter)? {
-            Some(count) => {
-                let source = Source::Counted { filter, rows: OnceCell::new(), page: OnceCell::new() };
-                Self { part, source, window: 0..count }
+            Some(counted) => {
+                let source = Source::Counted { filter, counted, rows: OnceCell::new(), page: OnceCell::new() };
+                Self { part, source, window: 0..counted.rows }
             }
             None => Self::new(part, part.select(filter)?),
         };
@@ -82,7 +83,7 @@ impl<'a> Run<'a> {
     /// The first `limit` rows of the window in the given direction, and maybe more behind them. Asked for
     /// once, when the window is what it will be.
     pub(crate) fn first_rows(&self, direction: Direction, limit: usize) -> Result<RowIter<'_>> {
-        let Source::Counted { filter, rows, page } = &self.source else {
+        let Source::Counted { filter, counted, rows, page } = &self.source else {
             return Ok(self.rows()?.iter_ranks(self.window.clone()));
         };
         if let Some(rows) = rows.get() {
@@ -93,7 +94,7 @@ impl<'a> Run<'a> {
             Direction::OldestFirst => self.window.start..self.window.end.min(self.window.start.saturating_add(limit)),
             Direction::NewestFirst => self.window.start.max(self.window.end.saturating_sub(limit))..self.window.end,
         };
-        let found = self.part.select_ranks(filter, ranks)?;
+        let found = self.part.select_ranks(filter, Some(*counted), ranks)?;
         Ok(page.get_or_init(|| found).iter())
     }
 

@@ -54,15 +54,18 @@ fn agree(part: &dyn Part) -> usize {
     let mut told = 0;
     for filter in filters() {
         let rows = part.select(&filter).unwrap();
-        if let Some(count) = part.count(&filter).unwrap() {
-            assert_eq!(count, rows.len(), "{filter:?}");
+        let counted = part.count(&filter).unwrap();
+        if let Some(counted) = counted {
+            assert_eq!(counted.rows, rows.len(), "{filter:?}");
             told += 1;
         }
         let len = rows.len();
         for ranks in [0..len, 0..len.min(3), len.saturating_sub(100)..len, len / 3..len / 2, 0..len + 5, len..len + 1] {
             let expected: Vec<u32> = rows.iter_ranks(ranks.clone()).collect();
-            let found: Vec<u32> = part.select_ranks(&filter, ranks).unwrap().iter().collect();
-            assert_eq!(found, expected, "{filter:?}");
+            for counted in [counted, None] {
+                let found: Vec<u32> = part.select_ranks(&filter, counted, ranks.clone()).unwrap().iter().collect();
+                assert_eq!(found, expected, "{filter:?}");
+            }
         }
         let mut page: Vec<u32> = rows.iter().step_by((len / 40).max(1) as usize).collect();
         page.reverse();

@@ -15,7 +15,7 @@ use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
 use crate::id::EventId;
 use crate::overlay::Overlay;
-use crate::part::{OrderKey, Part};
+use crate::part::{Counted, OrderKey, Part};
 use crate::record::Record;
 use crate::rows::RowSet;
 
@@ -291,11 +291,11 @@ impl Part for LivePart {
         Ok(evaluate(filter, self)?.minus(&self.deleted()))
     }
 
-    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+    fn count(&self, filter: &Filter) -> Result<Option<Counted>> {
         let own = self.block.first_row..self.block.first_row + self.row_count;
         let deleted = u32::try_from(self.overlay.tombstones.range_cardinality(own)).unwrap_or(u32::MAX);
         match filter.only_leaf(self.time_bounds_us) {
-            Some(Filter::All) => Ok(Some(self.row_count.saturating_sub(deleted))),
+            Some(Filter::All) => Ok(Some(Counted::rows(self.row_count.saturating_sub(deleted)))),
             // A block that is full stays as it is, and so do its counts.
             Some(Filter::Term(field, value))
                 if deleted == 0
@@ -307,7 +307,7 @@ impl Part for LivePart {
                     let dictionaries = self.segment.dictionaries.read();
                     dictionaries.get(field.index()).and_then(|dictionary| dictionary.find_text(value.as_bytes()))
                 };
-                Ok(code.map_or(Some(0), |code| self.block.full_count(*field, code)))
+                Ok(code.map_or(Some(0), |code| self.block.full_count(*field, code)).map(Counted::rows))
             }
             _ => Ok(None),
         }

@@ -13,6 +13,9 @@ use super::layout::{CHUNK_SIZE, Section};
 /// Bits of one word of the "verified" set.
 const WORD_BITS: usize = 64;
 
+/// Chunks that are checked ahead before it is asked whether to go on: 1 MiB, a fraction of a millisecond.
+const CHUNKS_AT_ONCE: usize = 16;
+
 /// The sections of a segment: bytes below `covered`, in chunks with a checksum each.
 pub(crate) struct CheckedFile {
     map: Arc<dyn SealedMap>,
@@ -38,6 +41,38 @@ impl CheckedFile {
     /// The whole map, unchecked: to touch places before they are read, never to read them.
     pub(super) fn unchecked(&self) -> &[u8] {
         &self.map
+    }
+
+    /// Checks every chunk that is not checked yet, as long as `goes_on` says so; says whether all are.
+    pub(super) fn check_all(&self, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        for chunk in 0..self.crcs.len() {
+            if chunk.is_multiple_of(CHUNKS_AT_ONCE) && !goes_on() {
+                return Ok(false);
+            }
+            self.verify(chunk, chunk)?;
+        }
+        Ok(true)
+    }
+
+    /// All bytes of a section, of which those at `places`, `len` each, are checked: for many rows that lie apart.
+    pub(super) fn scattered(&self, section: &Section, places: impl Iterator<Item = u64>, len: usize) -> Result<&[u8]> {
+        let start = to_usize(section.offset);
+        let end = start.checked_add(to_usize(section.len)).filter(|end| *end <= self.covered);
+        let whole = end.and_then(|end| self.map.get(start..end));
+        let whole = whole.ok_or_else(|| self.corrupt(section, "the file is too short".to_owned()))?;
+        let mut checked = usize::MAX;
+        for at in places {
+            let behind = at.checked_add(len_u64(len)).filter(|behind| *behind <= section.len).map(to_usize);
+            let Some(behind) = behind else {
+                return Err(self.corrupt(section, format!("{len} bytes at {at} exceed section {}", section.kind)));
+            };
+            let (first, last) = ((start + to_usize(at)) / CHUNK_SIZE, (start + behind - 1) / CHUNK_SIZE);
+            if first != checked || last != checked {
+                self.verify(first, last)?;
+                checked = last;
+            }
+        }
+        Ok(whole)
     }
 
     /// The checksums of the chunks.

@@ -22,6 +22,10 @@ pub(crate) const TERM_SIZE_MAX: usize = 1024;
 /// The bytes of the longest term that is packed.
 const PACKED_SIZE_MAX: usize = 16;
 
+/// So often a place is guessed by the distance of terms before the rest is halved: terms that are spread evenly take three
+/// or four guesses, and others cost so many steps more.
+const GUESSES_MAX: u32 = 8;
+
 /// The bits of a code below a short packed term.
 const CODE_MASK: u128 = 0xffff_ffff;
 
@@ -352,8 +356,43 @@ impl Dictionary {
                 out
             }
         };
-        let code = self.first_where(|code| Ok(self.stored(file, code)? >= wanted))?;
+        let code = match self.form {
+            Form::Text => self.first_where(|code| Ok(self.stored(file, code)? >= wanted))?,
+            _ => self.first_packed(file, wanted)?,
+        };
         Ok(if code <= self.terms && self.stored(file, code)? == wanted { Some(code) } else { None })
+    }
+
+    /// The first code whose packed term is at least `wanted`; one more than the last if there is none. Identifiers are
+    /// spread over their range or ascend with time: where one lies is told closely by its distance from those around it.
+    fn first_packed(&self, file: &CheckedFile, wanted: &[u8]) -> Result<u32> {
+        let key = prefix_key(wanted);
+        let (mut low, mut high) = (1, self.terms + 1);
+        let mut keys = (prefix_key(self.stored(file, 1)?), prefix_key(self.stored(file, self.terms)?));
+        let mut guesses = GUESSES_MAX;
+        while low < high {
+            let middle = match (key.checked_sub(keys.0), keys.1.checked_sub(keys.0)) {
+                (Some(above), Some(range)) if guesses > 0 && above <= range && range > 0 => {
+                    guesses -= 1;
+                    let share = u128::from(above) * u128::from(high - low - 1) / u128::from(range);
+                    low + u32::try_from(share).unwrap_or(0).min(high - low - 1)
+                }
+                _ => low + (high - low) / 2,
+            };
+            let term = self.stored(file, middle)?;
+            if term >= wanted {
+                high = middle;
+                keys.1 = prefix_key(term);
+                // Mostly it is the one: then the search is over.
+                if term == wanted {
+                    return Ok(middle);
+                }
+            } else {
+                low = middle + 1;
+                keys.0 = prefix_key(term);
+            }
+        }
+        Ok(low)
     }
 
     /// The codes of the terms that start with `prefix`.

@@ -127,14 +127,19 @@ impl PackedColumn {
         let (first, last) = rows.iter().fold((u32::MAX, 0), |(low, high), row| (low.min(*row), high.max(*row)));
         let (start, end) = (u64::from(first) * u64::from(self.width), u64::from(last) * u64::from(self.width));
         let size = to_usize(end.saturating_sub(start)) / 8 + window(self.width) + 1;
-        if rows.len() < 2 || self.width == 0 || u64::from(last) >= self.section.count || size > PIECE_SIZE_MAX {
+        if rows.len() < 2 || self.width == 0 || u64::from(last) >= self.section.count {
             for row in rows {
                 out.push(self.get(file, u64::from(*row))?);
             }
             return Ok(());
         }
-        let bytes = file.bytes(&self.section, start / 8, size)?;
-        let from = start / 8 * 8;
+        // Nothing but arithmetic between one row and the next, so that the processor waits for many of them at once.
+        let (bytes, from) = if size > PIECE_SIZE_MAX {
+            let places = rows.iter().map(|row| u64::from(*row) * u64::from(self.width) / 8);
+            (file.scattered(&self.section, places, window(self.width))?, 0)
+        } else {
+            (file.bytes(&self.section, start / 8, size)?, start / 8 * 8)
+        };
         out.extend(rows.iter().map(|row| {
             let bit = (u64::from(*row) * u64::from(self.width)).saturating_sub(from);
             self.based(unpack(bytes, to_usize(bit), self.width))

@@ -13,7 +13,7 @@ use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
 use crate::id::EventId;
 use crate::overlay::Overlay;
-use crate::part::{OrderKey, Part};
+use crate::part::{Counted, OrderKey, Part};
 use crate::rows::RowSet;
 
 use super::keyword::KeywordColumn;
@@ -36,6 +36,9 @@ pub(crate) struct SealedPart {
 /// A term is looked up row by row if that many times as many rows hold it: to read a row's code costs as
 /// much as to decode so many rows of a posting.
 const LOOKED_UP_ONE_IN: u32 = 4;
+
+/// Rows whose codes are looked up together.
+const GATHERED: usize = 512;
 
 /// A field with at most so many terms has its counts kept: a few kilobytes for each part.
 const KEPT_TERMS_MAX: u32 = 256;
@@ -100,15 +103,14 @@ impl SealedPart {
         Ok(())
     }
 
-    /// The column and the code that alone decide about a filter, which is a term: its postings are the
+    /// The column and the value that alone decide about a filter, which is a term: its postings are the
     /// answer, since no row is deleted and none has another value than it was appended with.
-    fn only_term<'s>(&'s self, leaf: &Filter) -> Result<Option<(&'s KeywordColumn, Option<u32>)>> {
-        let Filter::Term(field, value) = leaf else { return Ok(None) };
+    fn only_term<'s>(&'s self, leaf: &'s Filter) -> Option<(&'s KeywordColumn, &'s str)> {
+        let Filter::Term(field, value) = leaf else { return None };
         if !self.overlay.tombstones.is_empty() || !self.amended(*field).is_empty() {
-            return Ok(None);
+            return None;
         }
-        let Some(column) = self.segment.keyword(*field) else { return Ok(None) };
-        Ok(Some((column, column.dictionary.find(&self.segment.file, value.as_bytes())?)))
+        Some((self.segment.keyword(*field)?, value))
     }
 
     /// Takes the codes of rows off counts that hold them, which ascend by code.
@@ -149,29 +151,45 @@ fn counts_of(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> 
             .filter_map(|run| Some((*run.first()?, crate::codec::len_u32(run.len()))))
             .collect());
     }
+    if rows.len() <= segment.rows() / 4 {
+        return gathered_counts(segment, column, rows);
+    }
     let mut counts = vec![0_u32; row_usize(terms) + 1];
     let mut add = |code: u32| {
         if let Some(count) = counts.get_mut(row_usize(code)) {
             *count += 1;
         }
     };
-    if rows.len() > segment.rows() / 4 {
-        let mut wanted = rows.iter().peekable();
-        column.scan(&segment.file, |row, code| {
-            while wanted.next_if(|next| *next < row).is_some() {}
-            if wanted.peek() == Some(&row) {
-                add(code);
-            }
-        })?;
-    } else {
-        for row in rows.iter() {
-            column.codes_of(&segment.file, row, &mut codes)?;
-            for code in &codes {
-                add(*code);
-            }
+    let mut wanted = rows.iter().peekable();
+    column.scan(&segment.file, |row, code| {
+        while wanted.next_if(|next| *next < row).is_some() {}
+        if wanted.peek() == Some(&row) {
+            add(code);
         }
-    }
+    })?;
     Ok((0..).zip(counts).skip(1).collect())
+}
+
+/// The same for few of the rows, which are looked up some hundred at a time.
+fn gathered_counts(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> Result<Vec<(u32, u32)>> {
+    let mut counts = vec![0_u32; row_usize(column.dictionary.len()) + 1];
+    let (mut some, mut codes) = (Vec::with_capacity(GATHERED), Vec::with_capacity(GATHERED));
+    let mut left = rows.iter();
+    loop {
+        some.clear();
+        some.extend(left.by_ref().take(GATHERED));
+        if some.is_empty() {
+            return Ok((0..).zip(counts).skip(1).collect());
+        }
+        column.each_codes(&segment.file, &some, &mut codes, |_, codes| {
+            for code in codes {
+                if let Some(count) = counts.get_mut(row_usize(*code)) {
+                    *count += 1;
+                }
+            }
+            Ok(())
+        })?;
+    }
 }
 
 impl Part for SealedPart {
@@ -210,21 +228,25 @@ impl Part for SealedPart {
         })
     }
 
-    fn count(&self, filter: &Filter) -> Result<Option<u32>> {
+    fn count(&self, filter: &Filter) -> Result<Option<Counted>> {
         let Some(leaf) = filter.only_leaf(self.time_bounds_us()) else { return Ok(None) };
         if *leaf == Filter::All {
-            return Ok(Some(self.live_rows()));
+            return Ok(Some(Counted::rows(self.live_rows())));
         }
-        match self.only_term(leaf)? {
-            Some((column, Some(code))) => column.cardinality(&self.segment.file, code).map(Some),
-            Some((_, None)) => Ok(Some(0)),
-            None => Ok(None),
-        }
+        let Some((column, value)) = self.only_term(leaf) else { return Ok(None) };
+        Ok(Some(match column.dictionary.find(&self.segment.file, value.as_bytes())? {
+            Some(code) => Counted { rows: column.cardinality(&self.segment.file, code)?, code },
+            None => Counted::rows(0),
+        }))
     }
 
-    fn select_ranks(&self, filter: &Filter, ranks: Range<u32>) -> Result<RowSet> {
+    fn select_ranks(&self, filter: &Filter, counted: Option<Counted>, ranks: Range<u32>) -> Result<RowSet> {
         if let Some(leaf) = filter.only_leaf(self.time_bounds_us())
-            && let Some((column, Some(code))) = self.only_term(leaf)?
+            && let Some((column, value)) = self.only_term(leaf)
+            && let Some(code) = match counted {
+                Some(Counted { code: 1.., .. }) => counted.map(|counted| counted.code),
+                _ => column.dictionary.find(&self.segment.file, value.as_bytes())?,
+            }
         {
             return Ok(RowSet::from_sorted(column.ranked(&self.segment.file, code, ranks)?));
         }

@@ -100,6 +100,14 @@ impl SealedSegment {
         })
     }
 
+    /// Checks the bytes that nobody has touched yet, as long as `goes_on` says so; says whether all are checked.
+    ///
+    /// # Errors
+    /// `Corrupt` for the first damage.
+    pub(crate) fn check_ahead(&self, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        self.file.check_all(goes_on)
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
