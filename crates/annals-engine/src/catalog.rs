@@ -1,6 +1,6 @@
 //! The ordered set of segments in memory, and the snapshot a query works on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::damaged::DamagedPart;
 use crate::error::{Error, Result};
@@ -11,6 +11,7 @@ use crate::log::LogFile;
 use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
 use crate::part::Part;
+use crate::part_list::{PartList, Parts};
 use crate::requests::ReadReceipt;
 use crate::segment::{SealedPart, SealedSegment};
 
@@ -21,6 +22,18 @@ pub(crate) struct Catalog {
     pub(crate) sealed: Vec<SealedEntry>,
     /// Ascending by sequence; the last one is being appended to.
     pub(crate) live: Vec<LiveEntry>,
+    /// The sealed parts beside each other, made when the first query asks.
+    pub(crate) list: LazyList,
+}
+
+/// A [`PartList`] that is made when it is asked for; a copy, which may be changed, makes another one.
+#[derive(Default)]
+pub(crate) struct LazyList(OnceLock<Arc<PartList>>);
+
+impl Clone for LazyList {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// A sealed segment and what changed about its rows.
@@ -83,6 +96,22 @@ pub(crate) enum Place {
 }
 
 impl Catalog {
+    /// The sealed parts beside each other. The catalog must not change any more.
+    pub(crate) fn list(&self) -> &Arc<PartList> {
+        let entries = self.sealed.iter().map(|entry| (&entry.part, entry.segment.as_deref()));
+        self.list.0.get_or_init(|| Arc::new(PartList::new(entries)))
+    }
+
+    /// Takes the list of an earlier catalog over if its sealed parts are the same.
+    pub(crate) fn keep_list(&mut self, before: &Catalog) {
+        let same = self.sealed.len() == before.sealed.len()
+            && self.sealed.iter().zip(&before.sealed).all(|(entry, other)| Arc::ptr_eq(&entry.part, &other.part));
+        self.list = LazyList::default();
+        if let Some(list) = before.list.0.get().filter(|_| same) {
+            self.list = LazyList(OnceLock::from(Arc::clone(list)));
+        }
+    }
+
     /// The overlay of the rows that a place is one of.
     pub(crate) fn overlay_at(&self, place: Place) -> Option<&Arc<Overlay>> {
         match place {
@@ -121,10 +150,12 @@ impl Catalog {
 
 /// One immutable view of a store: what was visible when it was taken, for any number of queries.
 ///
-/// Costs O(segments) to take, blocks nobody, and keeps the files it needs readable while it lives.
+/// Costs O(live blocks) to take, blocks nobody, and keeps the files it needs readable while it lives.
 #[derive(Clone)]
 pub struct Snapshot {
-    parts: Vec<Arc<dyn Part>>,
+    list: Arc<PartList>,
+    /// The blocks of live rows.
+    blocks: Vec<Arc<dyn Part>>,
     pub(crate) live: Vec<(Arc<LivePart>, u64)>,
     pub(crate) catalog: Arc<Catalog>,
     visible_sequence: u64,
@@ -133,7 +164,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The catalog must have been loaded before `visible_sequence`: everything it holds sealed is visible.
     pub(crate) fn new(catalog: Arc<Catalog>, visible_sequence: u64) -> Self {
-        let mut parts: Vec<Arc<dyn Part>> = catalog.sealed.iter().map(|entry| Arc::clone(&entry.part)).collect();
+        let mut blocks: Vec<Arc<dyn Part>> = Vec::new();
         let mut live = Vec::new();
         for entry in &catalog.live {
             let visible_rows = (visible_sequence + 1).saturating_sub(entry.segment.first_sequence);
@@ -142,16 +173,16 @@ impl Snapshot {
                 if let Some(part) = LivePart::new(&entry.segment, &block, &entry.overlay, visible_rows) {
                     let part = Arc::new(part);
                     live.push((Arc::clone(&part), entry.segment.log_id));
-                    parts.push(part);
+                    blocks.push(part);
                 }
             }
         }
-        Self { parts, live, catalog, visible_sequence }
+        Self { list: Arc::clone(catalog.list()), blocks, live, catalog, visible_sequence }
     }
 
     /// The parts, in no order. Queries run over each and merge.
-    pub fn parts(&self) -> &[Arc<dyn Part>] {
-        &self.parts
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::new(&self.list, &self.blocks)
     }
 
     /// The last sequence in it.
@@ -173,7 +204,7 @@ impl Snapshot {
     /// `Corrupt` if a segment that may hold one is damaged.
     pub fn get_all(&self, id: EventId) -> Result<Vec<StoredEvent>> {
         let mut events = Vec::new();
-        for part in &self.parts {
+        for part in self.parts().with_id(id) {
             for row in part.find_id(id)? {
                 events.push(part.event(row)?);
             }
@@ -233,7 +264,7 @@ impl Snapshot {
     /// # Errors
     /// `Corrupt` if a segment that may hold it is damaged.
     pub fn get_sequence(&self, sequence: u64) -> Result<Option<StoredEvent>> {
-        for part in &self.parts {
+        for part in self.parts() {
             let (first, last) = part.sequence_bounds();
             if (first..=last).contains(&sequence)
                 && let Some(row) = part.find_sequence(sequence)?

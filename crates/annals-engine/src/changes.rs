@@ -284,7 +284,7 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
     let wholly = |part: &dyn Part| part.time_bounds_us().1 < cutoff_us && part.sequence_bounds().1 <= upto;
     let mut dropped = Vec::new();
     let mut dropped_rows = 0;
-    let mut rest = Catalog { sealed: Vec::new(), live: snapshot.catalog.live.clone() };
+    let mut rest = Catalog { live: snapshot.catalog.live.clone(), ..Catalog::default() };
     for entry in &snapshot.catalog.sealed {
         if wholly(&*entry.part) {
             dropped.push(entry.entry.id);

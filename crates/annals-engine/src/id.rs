@@ -30,6 +30,17 @@ const LOW_62: u128 = (1 << 62) - 1;
 const HEX24_MARK: u128 = 0x2a_441a1;
 const MICROS_PER_MILLI: i64 = 1000;
 
+/// The times that an id may carry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CarriedTimes {
+    /// `created_at` of an id that the store made.
+    pub(crate) made_us: Option<i64>,
+    /// Of 24 hex digits.
+    pub(crate) seconds: Option<u64>,
+    /// Of a UUIDv7.
+    pub(crate) millis: Option<u64>,
+}
+
 impl EventId {
     /// The identity with these 128 bits.
     pub fn from_u128(bits: u128) -> Self {
@@ -88,6 +99,13 @@ impl EventId {
             return None;
         }
         i64::try_from(self.0 >> 80).ok()
+    }
+
+    /// The times it may carry, by the ways it may have been made.
+    pub(crate) fn carried(self) -> CarriedTimes {
+        let seconds = self.hex24_bits().map(|bits| u64::try_from(bits >> 64).unwrap_or_default());
+        let millis = self.version_7_millis().map(|millis| u64::try_from(millis).unwrap_or_default());
+        CarriedTimes { made_us: self.made_parts().map(|(created_at_us, _)| created_at_us), seconds, millis }
     }
 
     /// The 32 hex digits without hyphens.

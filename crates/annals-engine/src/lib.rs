@@ -48,6 +48,7 @@ mod overlay;
 mod overlay_file;
 mod owed;
 mod part;
+mod part_list;
 mod partition;
 mod queue;
 mod receipts;
@@ -86,6 +87,7 @@ pub use options::{
     SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{Counted, OrderKey, Part};
+pub use part_list::{Bounded, KeptCounts, PartList, Parts, Whole};
 pub use partition::{PartitionSpan, Partitioning};
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{

@@ -13,7 +13,7 @@ use crate::overlay::Overlay;
 pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64, visible: u64) -> Result<Vec<Error>> {
     let concerns = |entry: &&SealedEntry| entry.entry.applied_control < ordinal && entry.segment.is_some();
     let mut view =
-        Catalog { sealed: catalog.sealed.iter().filter(concerns).cloned().collect(), live: catalog.live.clone() };
+        Catalog { sealed: catalog.sealed.iter().filter(concerns).cloned().collect(), live: catalog.live.clone(), ..Catalog::default() };
     let mut damages = Vec::new();
     let chosen = match Replayed::choose(view.clone(), operation, visible) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -35,7 +35,7 @@ pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64,
 fn set_damaged_aside(catalog: &mut Catalog, view: &mut Catalog, operation: &ControlOp, visible: u64) -> Vec<Error> {
     let mut damages = Vec::new();
     view.sealed.retain(|entry| {
-        let alone = Catalog { sealed: vec![entry.clone()], live: Vec::new() };
+        let alone = Catalog { sealed: vec![entry.clone()], ..Catalog::default() };
         let Err(damage) = Replayed::choose(alone, operation, visible) else { return true };
         if let Some(place) = catalog.sealed.iter_mut().find(|other| other.entry.id == entry.entry.id) {
             *place = SealedEntry::damaged(entry.entry.clone(), Arc::clone(&entry.overlay), &damage);

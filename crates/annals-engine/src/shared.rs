@@ -111,6 +111,7 @@ impl Shared {
         let mut current = self.catalog.write();
         let mut next = Catalog::clone(&current);
         let answer = change(&mut next);
+        next.keep_list(&current);
         *current = Arc::new(next);
         answer
     }

@@ -22,7 +22,7 @@ impl SortedCounts {
     }
 
     /// Adds the count of one value. The values of a part come in byte order.
-    pub(crate) fn add(&mut self, value: &str, count: u32) {
+    pub(crate) fn add(&mut self, value: &str, count: u64) {
         let behind = self.sums.get(self.at..).unwrap_or_default();
         // Mostly the next one; where a part skips many values, searching beats stepping.
         let skipped = match behind.first() {
@@ -34,10 +34,10 @@ impl SortedCounts {
         self.at += skipped;
         match self.sums.get_mut(self.at) {
             Some((held, sum)) if held == value => {
-                *sum += u64::from(count);
+                *sum += count;
                 self.at += 1;
             }
-            _ => self.new.push((value.to_owned(), u64::from(count))),
+            _ => self.new.push((value.to_owned(), count)),
         }
     }
 
@@ -85,14 +85,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_are_those_of_a_map(parts in proptest::collection::vec(proptest::collection::btree_map("[a-c]{0,5}", 0_u32..9, 0..200), 0..6)) {
+        fn sums_are_those_of_a_map(parts in proptest::collection::vec(proptest::collection::btree_map("[a-c]{0,5}", 0_u64..9, 0..200), 0..6)) {
             let mut counts = SortedCounts::default();
             let mut model: BTreeMap<String, u64> = BTreeMap::new();
             for part in parts {
                 counts.begin();
                 for (value, count) in part {
                     counts.add(&value, count);
-                    *model.entry(value).or_default() += u64::from(count);
+                    *model.entry(value).or_default() += count;
                 }
                 prop_assert_eq!(counts.len(), model.len());
             }

@@ -1,18 +1,18 @@
 //! Runs a query over a view.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use annals_engine::{Field, Filter, OrderKey, Part, RowSet};
+use annals_engine::{Field, Filter, OrderKey, Part, Parts, RowSet};
 
 use crate::counts::SortedCounts;
 use crate::cursor::CursorPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::{Page, PageBuilder};
-use crate::plan::{Expired, View, check_time, count_all, resume, select_all, select_first};
+use crate::plan::{Expired, View, check_time, count_all, first_runs, resume, select_all, select_first};
 use crate::query::{Order, Query, Total};
 use crate::run::Run;
 use crate::sort::{Direction, merge, skip};
+use crate::whole;
 
 /// Runs a query.
 ///
@@ -31,13 +31,19 @@ pub fn execute(view: &impl View, query: &Query, expired: Expired<'_>) -> Result<
     }
 }
 
-fn by_time(parts: &[Arc<dyn Part>], query: &Query, direction: Direction, expired: Expired<'_>) -> Result<Page> {
+fn by_time(parts: Parts<'_>, query: &Query, direction: Direction, expired: Expired<'_>) -> Result<Page> {
     let filter = query.scoped_filter()?;
     let after = match &query.after {
         None => None,
         Some(CursorPosition { key, event_type: None }) => Some(*key),
         Some(_) => return Err(foreign_position()),
     };
+    if query.total == Total::Exact
+        && after.is_none()
+        && let Some(page) = by_known_total(parts, query, &filter, direction, expired)?
+    {
+        return Ok(page);
+    }
     let (mut runs, total) = match query.total {
         Total::Exact => {
             let mut runs = count_all(parts, &filter, expired)?;
@@ -62,6 +68,29 @@ fn by_time(parts: &[Arc<dyn Part>], query: &Query, direction: Direction, expired
     Ok(finish(page, total, left, None))
 }
 
+/// The page and its total, if the total of the sealed parts is known of all of them together: then only those are asked
+/// that the page reaches.
+fn by_known_total(
+    parts: Parts<'_>,
+    query: &Query,
+    filter: &Filter,
+    direction: Direction,
+    expired: Expired<'_>,
+) -> Result<Option<Page>> {
+    let Some(list) = parts.sealed() else { return Ok(None) };
+    let Some(sealed) = whole::total(parts, list, filter, expired)? else { return Ok(None) };
+    let mut runs = count_all(parts.others(), filter, expired)?;
+    let total = sealed + runs.iter().map(Run::window_len).sum::<u64>();
+    let mut page = PageBuilder::new(query.limit, query.size_max_bytes, expired);
+    if query.offset < total && query.limit > 0 {
+        let wanted = query.offset.saturating_add(u64::from(query.limit));
+        first_runs(list, filter, direction, wanted, &mut runs, expired)?;
+        skip(&mut runs, direction, query.offset)?;
+        page.fill(&runs, &merge(&runs, direction, page.room())?)?;
+    }
+    Ok(Some(finish(page, Some(total), total.saturating_sub(query.offset), None)))
+}
+
 /// The page, with the position of its last event if `left`, the events the page could have held, are more.
 fn finish(page: PageBuilder<'_>, total: Option<u64>, left: u64, event_type: Option<String>) -> Page {
     let shown = u64::try_from(page.events.len()).unwrap_or(u64::MAX);
@@ -77,27 +106,44 @@ fn foreign_position() -> Error {
     Error::new(ErrorKind::InvalidCursor, "the position is one of another order")
 }
 
-/// Counts the event types of the selected rows, in byte order.
-fn count_types(selected: &[(&dyn Part, RowSet)], expired: Expired<'_>) -> Result<Vec<(String, u64)>> {
+/// Counts the event types of the selected rows, in byte order, on top of counts that are known.
+fn count_types(
+    selected: &[(&dyn Part, RowSet)],
+    kept: &[(String, u64)],
+    expired: Expired<'_>,
+) -> Result<Vec<(String, u64)>> {
+    if selected.is_empty() {
+        return Ok(kept.to_vec());
+    }
     let mut types = SortedCounts::default();
+    types.begin();
+    kept.iter().for_each(|(event_type, count)| types.add(event_type, *count));
     for (part, rows) in selected {
         check_time(expired)?;
         types.begin();
-        part.count_by(Field::EventType, rows, &mut |event_type, count| types.add(event_type, count))?;
+        part.count_by(Field::EventType, rows, &mut |event_type, count| types.add(event_type, u64::from(count)))?;
     }
     Ok(types.finish())
 }
 
-fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Result<Page> {
+fn by_type(parts: Parts<'_>, query: &Query, expired: Expired<'_>) -> Result<Page> {
     let filter = query.scoped_filter()?;
     let after = match &query.after {
         None => None,
         Some(CursorPosition { key, event_type: Some(event_type) }) => Some((event_type.as_str(), *key)),
         Some(_) => return Err(foreign_position()),
     };
-    let selected = select_all(parts, &filter, expired)?;
-    let total = selected.iter().map(|(_, rows)| u64::from(rows.len())).sum();
-    let types = count_types(&selected, expired)?;
+    // Of everything the sealed parts keep the counts together, and only those are asked that the page reaches.
+    let kept = match parts.sealed().filter(|_| filter == Filter::All && after.is_none()) {
+        Some(list) => whole::counts(parts, list, Field::EventType, expired)?.map(|types| (list, types)),
+        None => None,
+    };
+    let selected = select_all(if kept.is_some() { parts.others() } else { parts }, &filter, expired)?;
+    let types = count_types(&selected, kept.map_or(&[], |(_, types)| types), expired)?;
+    let total = match kept {
+        Some(_) => types.iter().map(|(_, count)| *count).sum(),
+        None => selected.iter().map(|(_, rows)| u64::from(rows.len())).sum(),
+    };
     let descending = query.order == Order::EventTypeDesc;
     let ordered: Box<dyn Iterator<Item = &(String, u64)>> =
         if descending { Box::new(types.iter().rev()) } else { Box::new(types.iter()) };
@@ -125,12 +171,17 @@ fn by_type(parts: &[Arc<dyn Part>], query: &Query, expired: Expired<'_>) -> Resu
         }
         let of_type = Filter::term(Field::EventType, event_type.as_str());
         let mut runs = type_runs(&selected, &of_type, expired)?;
+        if let Some((list, _)) = kept {
+            let wanted = offset.saturating_add(u64::try_from(page.room()).unwrap_or(u64::MAX));
+            first_runs(list, &of_type, Direction::NewestFirst, wanted, &mut runs, expired)?;
+        }
         if let Some(from) = from {
             for run in &mut runs {
                 resume(run, Direction::NewestFirst, from)?;
             }
         }
-        let count: u64 = runs.iter().map(Run::window_len).sum();
+        // Not all parts were asked where the count of all is known.
+        let count: u64 = if kept.is_some() { *all } else { runs.iter().map(Run::window_len).sum() };
         if offset >= count {
             offset -= count;
             continue;

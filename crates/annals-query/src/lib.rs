@@ -58,6 +58,7 @@ mod run;
 mod sort;
 mod stats;
 mod tail;
+mod whole;
 
 pub use cursor::{CursorKey, CursorPosition};
 pub use delete::{

@@ -147,9 +147,9 @@ fn by_derived(view: &impl View, bits: u128, counts: Counts<'_>) -> Result<Option
 /// Every row with that id: its part, its row, its sequence; the latest first.
 pub(crate) fn rows_with_id(view: &impl View, id: EventId) -> Result<Vec<(&dyn Part, u32, u64)>> {
     let mut rows = Vec::new();
-    for part in view.parts() {
+    for part in view.parts().with_id(id) {
         for row in part.find_id(id)? {
-            rows.push((part.as_ref(), row, part.key(row)?.sequence));
+            rows.push((part, row, part.key(row)?.sequence));
         }
     }
     rows.sort_unstable_by_key(|(_, _, sequence)| std::cmp::Reverse(*sequence));

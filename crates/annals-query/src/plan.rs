@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annals_engine::{Filter, OrderKey, Part, Snapshot};
+use annals_engine::{Bounded, Filter, OrderKey, Part, PartList, Parts, Snapshot};
 
 use crate::error::{Error, Result};
 use crate::run::{Run, start_of, successor};
@@ -11,20 +11,23 @@ use crate::sort::Direction;
 /// What can be queried: the parts of one immutable view.
 pub trait View {
     /// The parts, in no order. No two hold the same sequence.
-    fn parts(&self) -> &[Arc<dyn Part>];
+    fn parts(&self) -> Parts<'_>;
 }
 
 impl View for Snapshot {
-    fn parts(&self) -> &[Arc<dyn Part>] {
+    fn parts(&self) -> Parts<'_> {
         Snapshot::parts(self)
     }
 }
 
 impl View for Vec<Arc<dyn Part>> {
-    fn parts(&self) -> &[Arc<dyn Part>] {
-        self
+    fn parts(&self) -> Parts<'_> {
+        Parts::from(self.as_slice())
     }
 }
+
+/// So many parts are asked one by one before it is looked how many rows are certain.
+const COUNTED_EACH: usize = 4;
 
 /// Says whether the time allowed for a query is over. Asked once per part and now and then in between.
 pub type Expired<'a> = &'a dyn Fn() -> bool;
@@ -35,19 +38,14 @@ pub(crate) fn check_time(expired: Expired<'_>) -> Result<()> {
 }
 
 /// The parts whose time range meets the filter's.
-pub(crate) fn candidates<'v>(parts: &'v [Arc<dyn Part>], filter: &Filter) -> Vec<&'v dyn Part> {
+pub(crate) fn candidates<'v>(parts: Parts<'v>, filter: &Filter) -> Vec<&'v dyn Part> {
     let (from_us, to_us) = filter.time_bounds_us();
-    let meets = |part: &&dyn Part| {
-        let (first_us, last_us) = part.time_bounds_us();
-        // An unbounded filter ends at the largest number, which the half-open range would leave out.
-        part.row_count() > 0 && last_us >= from_us && (first_us < to_us || to_us == i64::MAX)
-    };
-    parts.iter().map(AsRef::as_ref).filter(meets).collect()
+    parts.within(from_us, to_us).collect()
 }
 
 /// Every part's matching rows; parts without any are left out.
 pub(crate) fn select_all<'v>(
-    parts: &'v [Arc<dyn Part>],
+    parts: Parts<'v>,
     filter: &Filter,
     expired: Expired<'_>,
 ) -> Result<Vec<(&'v dyn Part, annals_engine::RowSet)>> {
@@ -64,7 +62,7 @@ pub(crate) fn select_all<'v>(
 
 /// A run for every part with matching rows; rows that are only counted are not looked at.
 pub(crate) fn count_all<'v>(
-    parts: &'v [Arc<dyn Part>],
+    parts: Parts<'v>,
     filter: &'v Filter,
     expired: Expired<'_>,
 ) -> Result<Vec<Run<'v>>> {
@@ -74,6 +72,42 @@ pub(crate) fn count_all<'v>(
         runs.extend(Run::matching(part, filter)?);
     }
     Ok(runs)
+}
+
+/// Adds runs of the sealed parts that hold, with those in `runs`, at least the first `wanted` rows in that direction, or
+/// all there are. Parts that lie wholly behind these rows are not asked.
+pub(crate) fn first_runs<'v>(
+    list: &'v PartList,
+    filter: &'v Filter,
+    direction: Direction,
+    wanted: u64,
+    runs: &mut Vec<Run<'v>>,
+    expired: Expired<'_>,
+) -> Result<()> {
+    let ordered: &mut dyn Iterator<Item = Bounded<'v>> = match direction {
+        Direction::OldestFirst => &mut list.oldest_first(),
+        Direction::NewestFirst => &mut list.newest_first(),
+    };
+    // Adding up what is certain looks at every run so far, so it is done after 1, 2, 4, 8... parts.
+    let mut count_at = 1;
+    for (index, next) in ordered.enumerate() {
+        if index >= count_at {
+            let certain = |run: &&Run<'_>| {
+                let (first_us, last_us) = run.part.time_bounds_us();
+                match direction {
+                    Direction::OldestFirst => last_us < next.first_us,
+                    Direction::NewestFirst => first_us > next.last_us,
+                }
+            };
+            if runs.iter().filter(certain).map(Run::window_len).sum::<u64>() >= wanted {
+                break;
+            }
+            count_at = if index < COUNTED_EACH { index + 1 } else { index * 2 };
+        }
+        check_time(expired)?;
+        runs.extend(Run::matching(next.part, filter)?);
+    }
+    Ok(())
 }
 
 /// Leaves in each window only what comes behind `after` in the given direction.
@@ -93,7 +127,7 @@ pub(crate) fn resume(run: &mut Run<'_>, direction: Direction, after: OrderKey) -
 /// Runs that hold at least the first `wanted` rows behind `after`, or all there are. Parts that lie
 /// wholly before or behind those rows are not asked.
 pub(crate) fn select_first<'v>(
-    parts: &'v [Arc<dyn Part>],
+    parts: Parts<'v>,
     filter: &'v Filter,
     direction: Direction,
     after: Option<OrderKey>,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use annals_engine::{Field, OrderKey, Part, RowSet};
+use annals_engine::{Field, Filter, OrderKey, Part, Parts, RowSet};
 
 use crate::counts::SortedCounts;
 use crate::error::{Error, Result};
 use crate::plan::{Expired, View, check_time, select_all};
 use crate::query::Query;
 use crate::run::{contradiction, start_of};
+use crate::whole;
 
 /// The most buckets of a histogram, inclusive: more than any chart can show, less than a megabyte of JSON.
 pub const BUCKETS_MAX: u64 = 10_000;
@@ -57,7 +58,11 @@ pub fn stats(view: &impl View, query: &Query, request: &StatsRequest, expired: E
     if request.interval_us.is_some_and(|interval_us| interval_us <= 0) {
         return Err(Error::invalid_input("the interval of a histogram must be positive"));
     }
-    let selected = select_all(view.parts(), &query.scoped_filter()?, expired)?;
+    let filter = query.scoped_filter()?;
+    if let Some(stats) = of_everything(view.parts(), &filter, request, expired)? {
+        return Ok(stats);
+    }
+    let selected = select_all(view.parts(), &filter, expired)?;
     let mut stats = Stats {
         total: selected.iter().map(|(_, rows)| u64::from(rows.len())).sum(),
         oldest_us: oldest_us(&selected)?,
@@ -75,6 +80,41 @@ pub fn stats(view: &impl View, query: &Query, request: &StatsRequest, expired: E
     Ok(stats)
 }
 
+/// Statistics of everything, from what is kept of the sealed parts together; `None` if something is not kept so.
+fn of_everything(
+    parts: Parts<'_>,
+    filter: &Filter,
+    request: &StatsRequest,
+    expired: Expired<'_>,
+) -> Result<Option<Stats>> {
+    let Some(list) = parts.sealed().filter(|_| *filter == Filter::All && request.interval_us.is_none()) else {
+        return Ok(None);
+    };
+    let whole = whole::whole(parts, list, expired)?;
+    let others = select_all(parts.others(), filter, expired)?;
+    let rows: u64 = others.iter().map(|(_, rows)| u64::from(rows.len())).sum();
+    let mut stats = Stats {
+        total: whole.rows + rows,
+        oldest_us: oldest_us(&others)?.into_iter().chain(whole.oldest_us).min(),
+        newest_us: newest_us(&others)?.into_iter().chain(whole.newest_us).max(),
+        ..Stats::default()
+    };
+    for field in &request.by {
+        let Some(kept) = whole::counts(parts, list, *field, expired)? else { return Ok(None) };
+        let counts = if others.is_empty() {
+            kept.to_vec()
+        } else {
+            let mut counts = SortedCounts::default();
+            counts.begin();
+            kept.iter().for_each(|(value, count)| counts.add(value, *count));
+            count_parts(&others, *field, &mut counts, expired)?;
+            counts.finish()
+        };
+        stats.by.push((*field, most_frequent(counts, request.top)));
+    }
+    Ok(Some(stats))
+}
+
 type Selected<'v> = [(&'v dyn Part, RowSet)];
 
 fn key_at(part: &dyn Part, rows: &RowSet, rank: u32) -> Result<OrderKey> {
@@ -82,7 +122,7 @@ fn key_at(part: &dyn Part, rows: &RowSet, rank: u32) -> Result<OrderKey> {
     Ok(part.key(row)?)
 }
 
-fn oldest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
+pub(crate) fn oldest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
     let mut oldest: Option<i64> = None;
     for (part, rows) in selected {
         // Most parts cannot be older than what is known and are not read.
@@ -94,7 +134,7 @@ fn oldest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
     Ok(oldest)
 }
 
-fn newest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
+pub(crate) fn newest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
     let mut newest: Option<i64> = None;
     for (part, rows) in selected.iter().rev() {
         if newest.is_none_or(|newest| part.time_bounds_us().1 > newest) {
@@ -112,6 +152,12 @@ fn count_field(
     expired: Expired<'_>,
 ) -> Result<Vec<(String, u64)>> {
     let mut counts = SortedCounts::default();
+    count_parts(selected, field, &mut counts, expired)?;
+    Ok(most_frequent(counts.finish(), top))
+}
+
+/// Adds the counts of some parts.
+fn count_parts(selected: &Selected<'_>, field: Field, counts: &mut SortedCounts, expired: Expired<'_>) -> Result<()> {
     let mut overflow = false;
     for (part, rows) in selected {
         check_time(expired)?;
@@ -119,14 +165,18 @@ fn count_field(
         part.count_by(field, rows, &mut |value, count| {
             overflow |= counts.len() > DISTINCT_MAX;
             if !overflow {
-                counts.add(value, count);
+                counts.add(value, u64::from(count));
             }
         })?;
         if overflow || counts.len() > DISTINCT_MAX {
             return Err(Error::too_expensive(format!("{field} has more than {DISTINCT_MAX} different values")));
         }
     }
-    let mut counts = counts.finish();
+    Ok(())
+}
+
+/// The values that the most events hold, those first; all if `top` does not say how many.
+fn most_frequent(mut counts: Vec<(String, u64)>, top: Option<usize>) -> Vec<(String, u64)> {
     let most_first = |a: &(String, u64), b: &(String, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
     if let Some(top) = top.filter(|top| *top < counts.len()) {
         // The few asked for need not wait for the sorting of a million others.
@@ -137,7 +187,7 @@ fn count_field(
         counts.shrink_to_fit();
     }
     counts.sort_unstable_by(most_first);
-    Ok(counts)
+    counts
 }
 
 fn histogram(

@@ -16,7 +16,7 @@ const CANDIDATES_MAX_U32: u32 = 64;
 
 /// What the time of an id counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Seconds,
     Millis,
 }
@@ -65,7 +65,7 @@ pub(super) fn narrow(unit: Unit, created_at_us: &[i64], deviation: (i64, i64)) -
 
 /// The times of ids, read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeColumn {
+pub(crate) struct TimeColumn {
     unit: Unit,
     rows: u32,
     deviations: FrameColumn,

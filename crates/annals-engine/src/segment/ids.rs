@@ -6,7 +6,7 @@
 
 use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::EventId;
+use crate::id::{CarriedTimes, EventId};
 
 use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
@@ -215,6 +215,33 @@ enum Columns {
     TimeUuid { times: TimeColumn },
 }
 
+/// Which ids a segment may hold, told without touching it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IdWindow {
+    /// Any.
+    Any,
+    /// Ids made by the store for events of these times, both inclusive.
+    Made(i64, i64),
+    /// 24 hex digits with a time close to that of their event.
+    Object(TimeColumn),
+    /// UUIDs of version 7.
+    TimeUuid(TimeColumn),
+}
+
+impl IdWindow {
+    /// Whether an id that carries these times may be there.
+    pub(crate) fn may_hold(&self, carried: &CarriedTimes) -> bool {
+        match self {
+            IdWindow::Any => true,
+            IdWindow::Made(first_us, last_us) => {
+                carried.made_us.is_some_and(|made_us| (*first_us..=*last_us).contains(&made_us))
+            }
+            IdWindow::Object(times) => carried.seconds.is_some_and(|seconds| times.may_hold(seconds)),
+            IdWindow::TimeUuid(times) => carried.millis.is_some_and(|millis| times.may_hold(millis)),
+        }
+    }
+}
+
 /// The ids of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdTable {
@@ -262,6 +289,15 @@ impl IdTable {
             }),
         };
         Ok(Some(Self { rows: footer.rows, store, ids, form, columns, table }))
+    }
+
+    /// Which ids it may hold.
+    pub(super) fn window(&self) -> IdWindow {
+        match self.columns {
+            Columns::None => IdWindow::Any,
+            Columns::Object { times, .. } => IdWindow::Object(times),
+            Columns::TimeUuid { times } => IdWindow::TimeUuid(times),
+        }
     }
 
     /// The bytes at `index` of the section of ids, as a number.

@@ -34,6 +34,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ids::IdWindow;
 pub(crate) use build::{build_segment, rebuild_segment};
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;

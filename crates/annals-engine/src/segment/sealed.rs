@@ -15,7 +15,7 @@ use crate::rows::RowSet;
 use crate::storage::{Storage, StorageFile};
 
 use super::checked::CheckedFile;
-use super::ids::IdTable;
+use super::ids::{IdTable, IdWindow};
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
 use super::packed::FrameColumn;
@@ -126,6 +126,17 @@ impl SealedSegment {
     /// The smallest and the largest sequence, both inclusive.
     pub(crate) fn sequence_bounds(&self) -> (u64, u64) {
         (self.footer.sequence_min, self.footer.sequence_max)
+    }
+
+    /// Which ids it may hold.
+    pub(crate) fn id_window(&self) -> IdWindow {
+        let (first_us, last_us) = self.time_bounds_us();
+        self.ids.as_ref().map_or(IdWindow::Made(first_us, last_us), IdTable::window)
+    }
+
+    /// How many terms each field has, by the field's number.
+    pub(crate) fn field_sizes(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.fields.iter().map(|column| (column.field.index(), column.dictionary.len()))
     }
 
     /// The column of a field; `None` if no row has a value.
