@@ -145,15 +145,7 @@ impl TimeColumn {
     /// The rows whose ids may have this time; few.
     pub(super) fn candidates(&self, file: &CheckedFile, time: u64) -> Result<Range<u32>> {
         let window = self.window_us(time);
-        let (mut low, mut high) = (0, self.rows);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.created_at.get(file, u64::from(middle))? < window.start {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
+        let low = self.created_at.first_at_least(file, window.start, self.bounds_us)?;
         let mut end = low;
         while end < self.rows && self.created_at.get(file, u64::from(end))? < window.end {
             if end - low == CANDIDATES_MAX_U32 {

@@ -180,15 +180,18 @@ impl SealedSegment {
         if key.created_at_us < min {
             return Ok(0);
         }
-        first_row(0..self.rows(), |row| {
-            let created_at_us = self.created_at.get(&self.file, u64::from(row))?;
-            // The sequence decides ties only: one column is read in most steps.
-            Ok(match created_at_us.cmp(&key.created_at_us) {
-                std::cmp::Ordering::Less => false,
-                std::cmp::Ordering::Greater => true,
-                std::cmp::Ordering::Equal => self.sequence(row)? >= key.sequence,
-            })
-        })
+        let start = self.created_at.first_at_least(&self.file, key.created_at_us, (min, max))?;
+        let ties = start < self.rows() && self.created_at.get(&self.file, u64::from(start))? == key.created_at_us;
+        if key.sequence == 0 || !ties {
+            return Ok(start);
+        }
+        let next_us = key.created_at_us.saturating_add(1);
+        let end = match next_us > key.created_at_us {
+            true => self.created_at.first_at_least(&self.file, next_us, (min, max))?,
+            false => self.rows(),
+        };
+        // Rows of one time ascend by their sequence.
+        first_row(start..end, |row| Ok(self.sequence(row)? >= key.sequence))
     }
 
     /// The rows whose sequence lies in `from..to`.
