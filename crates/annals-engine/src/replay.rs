@@ -12,8 +12,11 @@ use crate::overlay::Overlay;
 /// A segment in which the rows cannot be found is damaged and kept as such; the damages are given back.
 pub(crate) fn replay(catalog: &mut Catalog, operation: &ControlOp, ordinal: u64, visible: u64) -> Result<Vec<Error>> {
     let concerns = |entry: &&SealedEntry| entry.entry.applied_control < ordinal && entry.segment.is_some();
-    let mut view =
-        Catalog { sealed: catalog.sealed.iter().filter(concerns).cloned().collect(), live: catalog.live.clone(), ..Catalog::default() };
+    let mut view = Catalog {
+        sealed: catalog.sealed.iter().filter(concerns).cloned().collect(),
+        live: catalog.live.clone(),
+        ..Catalog::default()
+    };
     let mut damages = Vec::new();
     let chosen = match Replayed::choose(view.clone(), operation, visible) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {

@@ -61,11 +61,7 @@ pub(crate) fn select_all<'v>(
 }
 
 /// A run for every part with matching rows; rows that are only counted are not looked at.
-pub(crate) fn count_all<'v>(
-    parts: Parts<'v>,
-    filter: &'v Filter,
-    expired: Expired<'_>,
-) -> Result<Vec<Run<'v>>> {
+pub(crate) fn count_all<'v>(parts: Parts<'v>, filter: &'v Filter, expired: Expired<'_>) -> Result<Vec<Run<'v>>> {
     let mut runs = Vec::new();
     for part in candidates(parts, filter) {
         check_time(expired)?;

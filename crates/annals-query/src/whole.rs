@@ -46,12 +46,7 @@ pub(crate) fn counts<'v>(
 }
 
 /// How many events in the sealed parts match, if that is known of all of them together.
-pub(crate) fn total(
-    parts: Parts<'_>,
-    list: &PartList,
-    filter: &Filter,
-    expired: Expired<'_>,
-) -> Result<Option<u64>> {
+pub(crate) fn total(parts: Parts<'_>, list: &PartList, filter: &Filter, expired: Expired<'_>) -> Result<Option<u64>> {
     match filter {
         Filter::All => whole(parts, list, expired).map(|whole| Some(whole.rows)),
         Filter::Term(field, value) => Ok(counts(parts, list, *field, expired)?.map(|counts| {

@@ -57,12 +57,7 @@ impl SealedSegment {
     }
 
     /// Events of these values, with their keys, ids and marks.
-    fn keyed(
-        &self,
-        rows: &[u32],
-        values: Vec<RecordValues>,
-        marks: impl Fn(u32) -> Marks,
-    ) -> Result<Vec<StoredEvent>> {
+    fn keyed(&self, rows: &[u32], values: Vec<RecordValues>, marks: impl Fn(u32) -> Marks) -> Result<Vec<StoredEvent>> {
         let (mut times, mut sequences) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         self.created_at.gather(&self.file, rows, &mut times)?;
         self.sequences.gather(&self.file, rows, &mut sequences)?;
@@ -74,12 +69,8 @@ impl SealedSegment {
             ids.extend(keys.map(|(time, sequence)| EventId::made(*time, sequence.cast_unsigned())));
         }
         let keys = times.into_iter().zip(sequences).zip(ids);
-        let whole = |((values, row), ((created_at_us, sequence), id)): ((_, &u32), ((i64, i64), EventId))| StoredEvent {
-            sequence: sequence.cast_unsigned(),
-            id,
-            created_at_us,
-            marks: marks(*row),
-            values,
+        let whole = |((values, row), ((created_at_us, sequence), id)): ((_, &u32), ((i64, i64), EventId))| {
+            StoredEvent { sequence: sequence.cast_unsigned(), id, created_at_us, marks: marks(*row), values }
         };
         Ok(values.into_iter().zip(rows).zip(keys).map(whole).collect())
     }

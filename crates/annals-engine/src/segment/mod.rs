@@ -34,8 +34,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ids::IdWindow;
 pub(crate) use build::{build_segment, rebuild_segment};
+pub(crate) use ids::IdWindow;
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;

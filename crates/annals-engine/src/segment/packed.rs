@@ -383,7 +383,8 @@ impl FrameColumn {
             return Ok(rows);
         }
         let (mut low, mut high) = (0, rows);
-        let share = u128::from(wanted.abs_diff(bounds.0)) * u128::from(rows) / u128::from(bounds.1.abs_diff(bounds.0).max(1));
+        let share =
+            u128::from(wanted.abs_diff(bounds.0)) * u128::from(rows) / u128::from(bounds.1.abs_diff(bounds.0).max(1));
         let mut guess = u32::try_from(share).unwrap_or(u32::MAX).min(rows.saturating_sub(1));
         let mut step = STEP_FIRST;
         let is_below = |row: u32| Ok::<_, Error>(self.get(file, u64::from(row))? < wanted);

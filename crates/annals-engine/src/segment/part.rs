@@ -28,8 +28,8 @@ type TermCounts = [(Box<str>, u32)];
 pub(crate) struct SealedPart {
     segment: Arc<SealedSegment>,
     overlay: Arc<Overlay>,
-    /// By field number, of fields with few terms: each term and how many rows that are not deleted hold
-    /// it. Neither the segment nor the overlay of a part ever change.
+    /// By field number, of fields with few terms: each term, in the order of codes, and how many rows that are not
+    /// deleted hold it. Neither the segment nor the overlay of a part ever change.
     live_terms: Vec<OnceLock<Box<TermCounts>>>,
 }
 
@@ -85,7 +85,7 @@ impl SealedPart {
             return Ok(Some(terms));
         }
         let mut terms = Vec::new();
-        for (code, count) in (1..).zip(self.live_counts(column)?).filter(|(_, count)| *count > 0) {
+        for (code, count) in (1..).zip(self.live_counts(column)?) {
             self.with_term(column, code, |term| terms.push((Box::from(term), count)))?;
         }
         Ok(Some(slot.get_or_init(|| terms.into_boxed_slice())))
@@ -173,19 +173,35 @@ fn counts_of(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> 
 /// The same for few of the rows, which are looked up some hundred at a time.
 fn gathered_counts(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> Result<Vec<(u32, u32)>> {
     let mut counts = vec![0_u32; row_usize(column.dictionary.len()) + 1];
-    let (mut some, mut codes) = (Vec::with_capacity(GATHERED), Vec::with_capacity(GATHERED));
+    each_gathered(segment, column, rows, |_, codes| {
+        for code in codes {
+            if let Some(count) = counts.get_mut(row_usize(*code)) {
+                *count += 1;
+            }
+        }
+    })?;
+    Ok((0..).zip(counts).skip(1).collect())
+}
+
+/// Calls `visit` with each of `rows` that has a value, and its codes.
+fn each_gathered(
+    segment: &SealedSegment,
+    column: &KeywordColumn,
+    rows: &RowSet,
+    mut visit: impl FnMut(u32, &[u32]),
+) -> Result<()> {
+    let usual = row_usize(rows.len()).min(GATHERED);
+    let (mut some, mut codes) = (Vec::with_capacity(usual), Vec::with_capacity(usual));
     let mut left = rows.iter();
     loop {
         some.clear();
         some.extend(left.by_ref().take(GATHERED));
         if some.is_empty() {
-            return Ok((0..).zip(counts).skip(1).collect());
+            return Ok(());
         }
-        column.each_codes(&segment.file, &some, &mut codes, |_, codes| {
-            for code in codes {
-                if let Some(count) = counts.get_mut(row_usize(*code)) {
-                    *count += 1;
-                }
+        column.each_codes(&segment.file, &some, &mut codes, |at, codes| {
+            if let Some(row) = some.get(at) {
+                visit(*row, codes);
             }
             Ok(())
         })?;
@@ -272,7 +288,7 @@ impl Part for SealedPart {
             && amended.is_empty()
             && let Some(terms) = self.live_terms(column)?
         {
-            for (term, count) in terms {
+            for (term, count) in terms.iter().filter(|(_, count)| *count > 0) {
                 visit(term, *count);
             }
             return Ok(());
@@ -284,8 +300,12 @@ impl Part for SealedPart {
             counts_of(&self.segment, column, rows)?
         };
         self.take_off(column, amended.iter().map(|(row, _)| *row).filter(|row| rows.contains(*row)), &mut counts)?;
+        let terms = self.live_terms(column)?.unwrap_or_default();
         for (code, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            self.with_term(column, code, |term| amended_counts.visit(term, count, visit))?;
+            match terms.get(row_usize(code.saturating_sub(1))) {
+                Some((term, _)) => amended_counts.visit(term, count, visit),
+                None => self.with_term(column, code, |term| amended_counts.visit(term, count, visit))?,
+            }
         }
         amended_counts.finish(visit);
         Ok(())
@@ -353,13 +373,11 @@ impl Leaves for SealedPart {
             return Ok(if all { rows } else { candidates.intersect(&rows) });
         }
         let mut rows = Vec::new();
-        let mut codes = Vec::new();
-        for row in candidates.iter() {
-            column.codes_of(file, row, &mut codes)?;
+        each_gathered(&self.segment, column, candidates, |row, codes| {
             if codes.contains(&code) {
                 rows.push(row);
             }
-        }
+        })?;
         Ok(compact_rows(rows, self.segment.rows()))
     }
 
