@@ -19,7 +19,7 @@ mod workload;
 pub use arguments::{Arguments, RUNS};
 pub use deletes::{Deleted, delete_matching, drop_oldest};
 pub use error::{Error, Result};
-pub use ingest::{How, Ingested, Opened, append_all, ingest, open_store};
+pub use ingest::{How, Ingested, Opened, append_all, ingest, open_store, wait_until_checked};
 pub use mixed::{Mixed, PAUSE_MS, mixed};
 pub use process::{AnonymousPeak, Stopwatch, anonymous_bytes, disk_bytes};
 pub use queries::{Answer, QUERIES, run_queries};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::arguments::{Arguments, RUNS};
 use crate::error::{Error, Result};
+use crate::ingest::wait_until_checked;
 use crate::process::Stopwatch;
 use crate::timing::Timings;
 
@@ -50,6 +51,7 @@ pub struct Answer {
 /// # Errors
 /// What the query says.
 pub fn run_queries(engine: &Engine, arguments: &Arguments) -> Result<Vec<Answer>> {
+    wait_until_checked(engine);
     QUERIES.iter().map(|(name, _)| run_query(engine, arguments, name)).collect()
 }
 

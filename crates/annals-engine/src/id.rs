@@ -36,9 +36,9 @@ pub(crate) struct CarriedTimes {
     /// `created_at` of an id that the store made.
     pub(crate) made_us: Option<i64>,
     /// Of 24 hex digits.
-    pub(crate) seconds: Option<u64>,
+    pub(crate) seconds: Option<i64>,
     /// Of a UUIDv7.
-    pub(crate) millis: Option<u64>,
+    pub(crate) millis: Option<i64>,
 }
 
 impl EventId {
@@ -103,9 +103,11 @@ impl EventId {
 
     /// The times it may carry, by the ways it may have been made.
     pub(crate) fn carried(self) -> CarriedTimes {
-        let seconds = self.hex24_bits().map(|bits| u64::try_from(bits >> 64).unwrap_or_default());
-        let millis = self.version_7_millis().map(|millis| u64::try_from(millis).unwrap_or_default());
-        CarriedTimes { made_us: self.made_parts().map(|(created_at_us, _)| created_at_us), seconds, millis }
+        CarriedTimes {
+            made_us: self.made_parts().map(|(created_at_us, _)| created_at_us),
+            seconds: self.hex24_bits().and_then(|bits| i64::try_from(bits >> 64).ok()),
+            millis: self.version_7_millis(),
+        }
     }
 
     /// The 32 hex digits without hyphens.

@@ -24,12 +24,12 @@ pub struct Bounded<'a> {
 
 /// What is known of a part without touching it.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "a unit is part of a name")]
 struct Known {
     first_us: i64,
     last_us: i64,
     /// The newest event of this part and all before it.
     latest_us: i64,
-    ids: IdWindow,
 }
 
 /// Figures of everything in the sealed parts that is not deleted.
@@ -52,6 +52,7 @@ pub struct PartList {
     /// Oldest first event first.
     parts: Vec<Arc<dyn Part>>,
     known: Vec<Known>,
+    ids: Vec<IdWindow>,
     /// The places of the parts, newest last event first.
     newest_first: Vec<usize>,
     /// By field number: whether it has few values in every part.
@@ -60,15 +61,18 @@ pub struct PartList {
     counts: Vec<OnceLock<KeptCounts>>,
 }
 
+/// What else is known of a part: which ids it may hold, and itself.
+type Rest = (IdWindow, Arc<dyn Part>);
+
 impl PartList {
     /// The list of these parts; a segment that cannot be read has none.
     pub(crate) fn new<'a>(entries: impl Iterator<Item = (&'a Arc<dyn Part>, Option<&'a SealedSegment>)>) -> Self {
         let mut few = vec![true; FIELD_SLOTS];
-        let mut sorted: Vec<(Known, Arc<dyn Part>)> = Vec::new();
+        let mut sorted: Vec<(Known, Rest)> = Vec::new();
         for (part, segment) in entries.filter(|(part, _)| part.row_count() > 0) {
             let (first_us, last_us) = part.time_bounds_us();
             let ids = segment.map_or(IdWindow::Any, SealedSegment::id_window);
-            sorted.push((Known { first_us, last_us, latest_us: last_us, ids }, Arc::clone(part)));
+            sorted.push((Known { first_us, last_us, latest_us: last_us }, (ids, Arc::clone(part))));
             for (slot, field) in segment.map(SealedSegment::field_sizes).into_iter().flatten() {
                 if let Some(few) = few.get_mut(slot) {
                     *few &= field <= FEW_VALUES_MAX;
@@ -84,10 +88,12 @@ impl PartList {
         let mut newest: Vec<(i64, usize)> =
             sorted.iter().enumerate().map(|(at, (known, _))| (known.last_us, at)).collect();
         newest.sort_by_key(|(last_us, _)| std::cmp::Reverse(*last_us));
-        let (known, parts) = sorted.into_iter().unzip();
+        let (known, rest): (_, Vec<_>) = sorted.into_iter().unzip();
+        let (ids, parts) = rest.into_iter().unzip();
         Self {
             parts,
             known,
+            ids,
             newest_first: newest.into_iter().map(|(_, at)| at).collect(),
             few,
             whole: OnceLock::new(),
@@ -144,11 +150,13 @@ impl<'a> Parts<'a> {
     }
 
     /// All parts but those of [`Parts::sealed`].
+    #[must_use]
     pub fn others(self) -> Parts<'a> {
         Parts { sealed: None, others: self.others }
     }
 
     /// Only [`Parts::sealed`].
+    #[must_use]
     pub fn without_others(self) -> Parts<'a> {
         Parts { others: &[], ..self }
     }
@@ -179,8 +187,8 @@ impl<'a> Parts<'a> {
     /// The parts that may hold an event with this id: of ids that carry a time, those of that time.
     pub fn with_id(self, id: EventId) -> impl Iterator<Item = &'a dyn Part> {
         let carried = id.carried();
-        let sealed = self.sealed.into_iter().flat_map(|sealed| sealed.known.iter().zip(&sealed.parts));
-        let sealed = sealed.filter(move |(known, _)| known.ids.may_hold(&carried));
+        let sealed = self.sealed.into_iter().flat_map(|sealed| sealed.ids.iter().zip(&sealed.parts));
+        let sealed = sealed.filter(move |(ids, _)| ids.may_hold(&carried));
         sealed.map(|(_, part)| part.as_ref()).chain(self.others.iter().map(AsRef::as_ref))
     }
 }

@@ -117,7 +117,9 @@ fn count_types(
     }
     let mut types = SortedCounts::default();
     types.begin();
-    kept.iter().for_each(|(event_type, count)| types.add(event_type, *count));
+    for (event_type, count) in kept {
+        types.add(event_type, *count);
+    }
     for (part, rows) in selected {
         check_time(expired)?;
         types.begin();

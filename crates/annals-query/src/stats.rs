@@ -106,7 +106,9 @@ fn of_everything(
         } else {
             let mut counts = SortedCounts::default();
             counts.begin();
-            kept.iter().for_each(|(value, count)| counts.add(value, *count));
+            for (value, count) in kept {
+                counts.add(value, *count);
+            }
             count_parts(&others, *field, &mut counts, expired)?;
             counts.finish()
         };

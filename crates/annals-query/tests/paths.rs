@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: what goes wrong here is meant to panic")]
 
+use std::sync::Arc;
+
 use annals_engine::{
-    Amendment, AppendOptions, Batch, Delete, Durability, Engine, Event, Field, Filter, Mark, Options, Part,
-    PartitionSpan, Partitioning, TenantScope,
+    Amendment, AppendOptions, Batch, Delete, Durability, Engine, Event, EventId, Field, Filter, Mark, Options, Part,
+    PartitionSpan, Partitioning, Snapshot, TenantScope,
 };
-use annals_query::{Order, Query, Total, execute};
+use annals_query::{EventRef, Order, Query, StatsRequest, Total, execute, get, stats};
 
 const DAY_US: i64 = 86_400_000_000;
 const TYPES: [&str; 5] = ["a.one", "a.two", "b.one", "b.two", "c"];
@@ -123,7 +125,87 @@ fn check(engine: &Engine) -> usize {
             assert_eq!(page.next.is_some(), all.len() as u64 > offset + found.len() as u64, "{filter:?} {order:?}");
         }
     }
+    without_a_list(&snapshot);
     snapshot.parts().iter().map(|part| agree(&**part)).sum()
+}
+
+/// The sealed parts as a list with what is kept of them, against the same parts one by one: each is asked twice, as what
+/// is kept is computed by the first.
+fn without_a_list(snapshot: &Snapshot) {
+    let parts: Vec<Arc<dyn Part>> = snapshot.parts().iter().cloned().collect();
+    let never = || false;
+    for filter in filters().into_iter().chain(filters()) {
+        let query = Query::new(&TenantScope::Unlimited).filter(filter.clone()).limit(30);
+        for order in [Order::CreatedAtAsc, Order::CreatedAtDesc, Order::EventTypeAsc, Order::EventTypeDesc] {
+            for offset in [0, 40, 6_000, 1_000_000] {
+                let query = query.clone().order(order).offset(offset);
+                let (with, without) = (execute(snapshot, &query, &never), execute(&parts, &query, &never));
+                assert_eq!(with.unwrap(), without.unwrap(), "{filter:?} {order:?} {offset}");
+            }
+        }
+        let few = vec![Field::EventType, Field::Severity, Field::RealmIds];
+        let many = vec![Field::UserId, Field::Severity];
+        for (by, top, interval_us) in
+            [(few.clone(), None, None), (many, Some(7), None), (few, Some(3), Some(DAY_US / 4))]
+        {
+            let request = StatsRequest { by, top, interval_us };
+            let (with, without) = (stats(snapshot, &query, &request, &never), stats(&parts, &query, &request, &never));
+            assert_eq!(with.unwrap(), without.unwrap(), "{filter:?} {request:?}");
+        }
+    }
+}
+
+/// An id of some kind for an event of that time; the store makes those of one day itself.
+fn id_of(day: i64, created_at_us: i64, number: u32) -> Option<EventId> {
+    let seconds = u128::try_from(created_at_us / 1_000_000).unwrap();
+    let mixed = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    match day {
+        0 => Some(EventId::from_hex24((seconds << 64) | (7 << 24) | u128::from(number))),
+        1 => {
+            let millis = u128::try_from(created_at_us / 1_000).unwrap();
+            Some(EventId::from_u128((millis << 80) | (7 << 76) | (2 << 62) | (mixed >> 70)))
+        }
+        2 => None,
+        3 => Some(EventId::from_hex24(mixed >> 32)),
+        _ => Some(EventId::from_u128(mixed)),
+    }
+}
+
+#[test]
+fn ids_are_found_with_and_without_their_times() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(directory.path());
+    options.durability = Durability::Buffered;
+    options.background = false;
+    options.partition = Partitioning::Fixed(PartitionSpan::Day);
+    let engine = Engine::open(options).unwrap();
+    let mut ids = Vec::new();
+    for day in 0..5 {
+        let mut batch = Batch::new();
+        for number in 0..300_u32 {
+            let mut event = Event::new("a");
+            let created_at_us = 1_700_006_400_000_000 + day * DAY_US + i64::from(number) * 250_000_000;
+            (event.created_at_us, event.id) = (Some(created_at_us), id_of(day, created_at_us, number));
+            batch.push(&event).unwrap();
+        }
+        ids.extend(engine.append(batch, &AppendOptions::default()).unwrap().ids);
+    }
+    engine.seal_now().unwrap();
+    // Times of ids at the bounds of a segment, beyond them, and of another kind.
+    let absent = ids.iter().map(|id| EventId::from_u128(id.as_u128() ^ (1 << 81)));
+    let ids: Vec<EventId> = ids.iter().copied().chain(absent).collect();
+    let snapshot = engine.snapshot();
+    assert!(snapshot.parts().sealed().is_some_and(|list| list.oldest_first().count() == 5));
+    let parts: Vec<Arc<dyn Part>> = snapshot.parts().iter().cloned().collect();
+    let mut found = 0;
+    for id in ids {
+        let by_list = get(&snapshot, &TenantScope::Unlimited, &EventRef::Id(id)).ok();
+        assert_eq!(by_list, get(&parts, &TenantScope::Unlimited, &EventRef::Id(id)).ok(), "{id}");
+        assert_eq!(by_list, snapshot.get(id).unwrap(), "{id}");
+        found += usize::from(by_list.is_some());
+    }
+    assert_eq!(found, 1_500);
+    engine.close().unwrap();
 }
 
 #[test]

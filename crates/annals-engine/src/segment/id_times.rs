@@ -16,7 +16,7 @@ const CANDIDATES_MAX_U32: u32 = 64;
 
 /// What the time of an id counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub(super) enum Unit {
     Seconds,
     Millis,
 }
@@ -65,7 +65,7 @@ pub(super) fn narrow(unit: Unit, created_at_us: &[i64], deviation: (i64, i64)) -
 
 /// The times of ids, read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TimeColumn {
+pub(super) struct TimeColumn {
     unit: Unit,
     rows: u32,
     deviations: FrameColumn,
@@ -134,6 +134,13 @@ impl TimeColumn {
         // Beyond the bounds of i64 there is no event.
         let from = time.saturating_sub(self.deviation.1).saturating_mul(micros);
         from..time.saturating_sub(self.deviation.0).saturating_add(1).saturating_mul(micros)
+    }
+
+    /// The least and the greatest time that an id may have here: what [`TimeColumn::may_hold`] lets pass.
+    pub(super) fn bounds(&self) -> (i64, i64) {
+        let units = |us: i64| us.div_euclid(self.unit.micros());
+        let (first, last) = (units(self.bounds_us.0), units(self.bounds_us.1));
+        (first.saturating_add(self.deviation.0), last.saturating_add(self.deviation.1))
     }
 
     /// Whether an id of this time may be in the segment at all. Reads nothing.

@@ -222,23 +222,22 @@ pub(crate) enum IdWindow {
     Any,
     /// Ids made by the store for events of these times, both inclusive.
     Made(i64, i64),
-    /// 24 hex digits with a time close to that of their event.
-    Object(TimeColumn),
-    /// UUIDs of version 7.
-    TimeUuid(TimeColumn),
+    /// 24 hex digits with seconds between these, both inclusive.
+    Object(i64, i64),
+    /// UUIDs of version 7 with milliseconds between these.
+    TimeUuid(i64, i64),
 }
 
 impl IdWindow {
     /// Whether an id that carries these times may be there.
     pub(crate) fn may_hold(&self, carried: &CarriedTimes) -> bool {
-        match self {
-            IdWindow::Any => true,
-            IdWindow::Made(first_us, last_us) => {
-                carried.made_us.is_some_and(|made_us| (*first_us..=*last_us).contains(&made_us))
-            }
-            IdWindow::Object(times) => carried.seconds.is_some_and(|seconds| times.may_hold(seconds)),
-            IdWindow::TimeUuid(times) => carried.millis.is_some_and(|millis| times.may_hold(millis)),
-        }
+        let (time, first, last) = match self {
+            IdWindow::Any => return true,
+            IdWindow::Made(first, last) => (carried.made_us, first, last),
+            IdWindow::Object(first, last) => (carried.seconds, first, last),
+            IdWindow::TimeUuid(first, last) => (carried.millis, first, last),
+        };
+        time.is_some_and(|time| (*first..=*last).contains(&time))
     }
 }
 
@@ -293,10 +292,16 @@ impl IdTable {
 
     /// Which ids it may hold.
     pub(super) fn window(&self) -> IdWindow {
-        match self.columns {
+        match &self.columns {
             Columns::None => IdWindow::Any,
-            Columns::Object { times, .. } => IdWindow::Object(times),
-            Columns::TimeUuid { times } => IdWindow::TimeUuid(times),
+            Columns::Object { times, .. } => {
+                let (first, last) = times.bounds();
+                IdWindow::Object(first, last)
+            }
+            Columns::TimeUuid { times } => {
+                let (first, last) = times.bounds();
+                IdWindow::TimeUuid(first, last)
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod gather;
 mod id_times;
 mod ids;
 mod kept;

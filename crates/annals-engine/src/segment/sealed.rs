@@ -186,9 +186,10 @@ impl SealedSegment {
             return Ok(start);
         }
         let next_us = key.created_at_us.saturating_add(1);
-        let end = match next_us > key.created_at_us {
-            true => self.created_at.first_at_least(&self.file, next_us, (min, max))?,
-            false => self.rows(),
+        let end = if next_us > key.created_at_us {
+            self.created_at.first_at_least(&self.file, next_us, (min, max))?
+        } else {
+            self.rows()
         };
         // Rows of one time ascend by their sequence.
         first_row(start..end, |row| Ok(self.sequence(row)? >= key.sequence))

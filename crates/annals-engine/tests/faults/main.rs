@@ -4,6 +4,7 @@
 
 mod acknowledged;
 mod aging;
+mod ahead;
 mod cleanup;
 mod concurrency;
 mod damage;
