@@ -39,7 +39,8 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
     Ok(Measured {
         store: "Annals".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: "level interval, batches of 1,000 from 2 threads; settled: sealed".to_owned(),
+        settings: "level interval, batches of 1,000 from 2 threads; settled: sealed; compacted: `Engine::compact`"
+            .to_owned(),
         events: ingested.events,
         acknowledged_per_s: ingested.acknowledged_per_s,
         acknowledged_cpu_us: ingested.acknowledged_cpu_us,
@@ -47,6 +48,7 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
         settled_cpu_us: ingested.sealed_cpu_us,
         disk_bytes: ingested.disk_bytes_per_event,
         compacted_disk_bytes: ingested.compacted_disk_bytes_per_event,
+        compacting_cpu_us: ingested.compacting_cpu_us,
         answers: answers.into_iter().map(answered).collect(),
         d1: deleted(d1),
         d2: deleted(d2),

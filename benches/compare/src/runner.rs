@@ -118,7 +118,9 @@ pub(crate) fn run<P: Peer>(directory: &Path, workload: &Workload, arguments: &Ar
     drop(peer);
     measured.disk_bytes = ratio(disk_bytes(&data)?, events);
     let peer = P::open(&data)?;
+    let stopwatch = Stopwatch::start();
     peer.compact()?;
+    measured.compacting_cpu_us = per(stopwatch.cpu_s() * 1e6, events);
     drop(peer);
     measured.compacted_disk_bytes = ratio(disk_bytes(&data)?, events);
     let peer = P::open(&data)?;

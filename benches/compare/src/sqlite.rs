@@ -185,6 +185,7 @@ impl Peer for Sqlite {
             },
             "Q10 frequent" => holding(&reader, arguments, pick(&arguments.frequent_words, run))?,
             "Q10 rare" => holding(&reader, arguments, pick(&arguments.rare_texts, run))?,
+            "Q10 number" => holding(&reader, arguments, pick(&arguments.numbers, run))?,
             other => return Err(format!("there is no query {other}").into()),
         })
     }
