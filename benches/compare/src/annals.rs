@@ -39,8 +39,11 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
     Ok(Measured {
         store: "Annals".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: "level interval, batches of 1,000 from 2 threads; settled: sealed; compacted: `Engine::compact`"
-            .to_owned(),
+        settings: format!(
+            "level interval, batches of 1,000 from 2 threads; settled: sealed in {} segments; compacted: \
+             `Engine::compact`, {} segments",
+            ingested.segments, ingested.compacted_segments
+        ),
         events: ingested.events,
         acknowledged_per_s: ingested.acknowledged_per_s,
         acknowledged_cpu_us: ingested.acknowledged_cpu_us,
