@@ -10,18 +10,21 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use annals_bench::{Arguments, Workload};
-use annals_engine::{Event, EventId, Field};
+use annals_engine::EventId;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use crate::Outcome;
 use crate::prepare::seq_of;
 use crate::runner::{Found, Groups, Peer, Texts};
-use crate::sqlite::pick;
+use crate::sqlite::{has_case, pick};
+
+mod record;
+
+use record::{
+    END, Held, KIND, MESSAGE, REALMS, RESOURCE, TYPE, decode, encode, key_of, place_behind, place_of, text_at, time_of,
+};
 
 const DAY_US: i64 = 86_400_000_000;
-const PLACE_LEN: usize = 16;
-/// Behind the text of an index key: no text here holds it.
-const END: u8 = 0;
 const DELETE_BATCH: usize = 10_000;
 
 type Counts = BTreeMap<(String, String), u64>;
@@ -43,79 +46,6 @@ pub(crate) struct Fjall {
     kept: Mutex<Counts>,
     /// Held while a batch is written, so that counts are written in their order; readers never wait for it.
     writing: Mutex<()>,
-}
-
-/// An event as it is stored: what indexes need first, then all texts with their lengths.
-struct Held<'a> {
-    id: [u8; 16],
-    texts: Vec<&'a str>,
-}
-
-const TYPE: usize = 0;
-const KIND: usize = 1;
-const RESOURCE: usize = 2;
-const REALMS: usize = 9;
-const MESSAGE: usize = 10;
-const TEXTS: usize = 12;
-
-fn encode(event: &Event<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(&event.id.unwrap_or(EventId::from_u128(0)).as_u128().to_be_bytes());
-    let realms: Vec<&str> = event.realm_ids.iter().collect();
-    let realms = realms.join("\n");
-    let of = |field: Field| event.get(field).unwrap_or_default();
-    let texts: [&str; TEXTS] = [
-        of(Field::EventType),
-        of(Field::ResourceType),
-        of(Field::ResourceId),
-        of(Field::UserId),
-        of(Field::ProjectId),
-        of(Field::ContainerId),
-        of(Field::Severity),
-        of(Field::Status),
-        of(Field::Source),
-        &realms,
-        event.message.unwrap_or_default(),
-        event.payload.unwrap_or_default(),
-    ];
-    for text in texts {
-        out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
-fn decode(bytes: &[u8]) -> Outcome<Held<'_>> {
-    let broken = || "an event of fjall is cut short";
-    let (id, mut rest) = bytes.split_first_chunk::<16>().ok_or_else(broken)?;
-    let mut texts = Vec::with_capacity(TEXTS);
-    while let Some((len, tail)) = rest.split_first_chunk::<4>() {
-        let (text, tail) = tail.split_at_checked(usize::try_from(u32::from_le_bytes(*len))?).ok_or_else(broken)?;
-        texts.push(std::str::from_utf8(text)?);
-        rest = tail;
-    }
-    if texts.len() != TEXTS {
-        return Err(broken().into());
-    }
-    Ok(Held { id: *id, texts })
-}
-
-fn place_of(time_us: i64, seq: u64) -> [u8; PLACE_LEN] {
-    let mut place = [0; PLACE_LEN];
-    let (time, sequence) = place.split_at_mut(8);
-    time.copy_from_slice(&time_us.to_be_bytes());
-    sequence.copy_from_slice(&seq.to_be_bytes());
-    place
-}
-
-fn time_of(place: &[u8]) -> i64 {
-    place.first_chunk::<8>().map_or(0, |time| i64::from_be_bytes(*time))
-}
-
-fn key_of(text: &str, place: &[u8]) -> Vec<u8> {
-    [text.as_bytes(), &[END], place].concat()
-}
-
-fn place_behind(key: &[u8]) -> &[u8] {
-    key.get(key.len().saturating_sub(PLACE_LEN)..).unwrap_or_default()
 }
 
 impl Peer for Fjall {
@@ -385,17 +315,19 @@ impl Fjall {
 
     fn holding(&self, view: &Snapshot, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
         let Some(text) = text else { return Ok(None) };
-        let needle = text.to_ascii_lowercase();
-        let (mut total, mut places) = (0, Vec::new());
+        let has_case = has_case(arguments, text);
+        let needle = if has_case { text.to_ascii_lowercase() } else { text.clone() };
+        let finder = memchr::memmem::Finder::new(&needle);
+        let (mut total, mut places, mut lower) = (0, Vec::new(), Vec::new());
         for pair in view.iter(&self.events).rev() {
             let (key, value) = pair.into_inner()?;
-            let message = decode(&value)?.texts[MESSAGE];
-            let holds = if arguments.any_case {
-                message.to_ascii_lowercase().contains(&needle)
-            } else {
-                message.contains(text)
-            };
-            if holds {
+            let mut message = text_at(&value, MESSAGE).ok_or("an event of fjall is cut short")?;
+            if has_case {
+                lower.clear();
+                lower.extend(message.iter().map(u8::to_ascii_lowercase));
+                message = &lower;
+            }
+            if finder.find(message).is_some() {
                 total += 1;
                 if places.len() < 50 {
                     places.push(key.to_vec());

@@ -221,6 +221,11 @@ impl Sqlite {
     }
 }
 
+/// Whether a search for a text must not tell upper from lower case: numbers have none.
+pub(crate) fn has_case(arguments: &Arguments, text: &str) -> bool {
+    arguments.any_case && text.chars().any(char::is_alphabetic)
+}
+
 pub(crate) fn pick<T>(list: &[T], run: usize) -> Option<&T> {
     list.get(run.checked_rem(list.len())?)
 }
@@ -277,7 +282,7 @@ fn get(reader: &Connection, id: &str) -> Outcome<Found> {
 fn holding(reader: &Connection, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
     let Some(text) = text else { return Ok(None) };
     let escaped = || text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    let (condition, text) = if arguments.any_case {
+    let (condition, text) = if has_case(arguments, text) {
         ("message LIKE ?1 ESCAPE '\\'", format!("%{}%", escaped()))
     } else {
         ("instr(message, ?1) > 0", text.clone())

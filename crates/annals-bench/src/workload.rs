@@ -4,7 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use annals_engine::{Batch, Event};
-use annals_generate::{Generator, Prepared, RESOURCES};
+use annals_generate::{Generator, Prepared, RESOURCES, RESOURCES_RANKED_MAX};
 
 use crate::error::Result;
 use crate::replay::Replay;
@@ -60,7 +60,8 @@ impl Workload {
     pub fn description(&self) -> String {
         match &self.events {
             Events::Generated { resources, .. } => {
-                format!("{} generated events, {resources} resources", self.len())
+                let of = if *resources > RESOURCES_RANKED_MAX { "each of another of" } else { "of" };
+                format!("{} generated events, {of} {resources} resources", self.len())
             }
             Events::Real(replay) => replay.description(),
         }
