@@ -62,3 +62,24 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
         },
     })
 }
+
+/// Bytes, CPU and times of pages as sealing leaves them.
+pub(crate) fn print_point(label: &str, directory: &Path, workload: &Workload) -> Outcome<()> {
+    let arguments = Arguments::draw(workload)?;
+    let data = crate::runner::empty(directory, "point")?;
+    let ingested = annals_bench::ingest(&data, workload, &HOW, false)?;
+    let engine = annals_bench::open_store(&data, HOW.durability)?;
+    let answers = annals_bench::run_queries(&engine, &arguments)?;
+    engine.close()?;
+    std::fs::remove_dir_all(&data)?;
+    let median = |name: &str| answers.iter().find(|answer| answer.name == name).map_or(0.0, |a| a.timings.median());
+    println!(
+        "| {label} | {:.1} | {:.2} | {:.3} | {:.3} | {:.3} |",
+        ingested.segment_bytes_per_event,
+        ingested.sealed_cpu_us,
+        median("Q1"),
+        median("Q3"),
+        median("Q9")
+    );
+    Ok(())
+}

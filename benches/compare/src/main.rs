@@ -45,6 +45,15 @@ enum Command {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Print one line of a table: what Annals, built as it is, makes of the events before any compaction
+    Point {
+        /// How it was built
+        label: String,
+        /// Where to make the store
+        directory: PathBuf,
+        #[command(flatten)]
+        shape: Shape,
+    },
     /// Count the events of a file
     Count {
         /// NDJSON, plain, gzip or zstd
@@ -94,6 +103,7 @@ fn main() -> Outcome<()> {
             };
             measured.write(&directory)
         }
+        Command::Point { label, directory, shape } => annals::print_point(&label, &directory, &shape.workload()?),
         Command::Count { input } => {
             println!("{}", BufReader::new(prepare::open_packed(&input)?).lines().count());
             Ok(())
