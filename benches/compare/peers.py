@@ -180,10 +180,10 @@ class ClickHouse:
         self.folder = os.path.join(folder, "clickhouse")
         self.version = chdb.engine_version if isinstance(chdb.engine_version, str) else chdb.__version__
         days = (arguments["newest_us"] - arguments["oldest_us"]) / DAY_US
-        self.partition = "toMonday" if days <= 200 else "toYear"
+        self.partition = "toMonday" if days <= 200 else "toYYYYMM" if days <= 800 else "toYear"
         self.settings = (
-            "MergeTree ORDER BY (created_at, seq), partitioned by week (by year if events reach over more than 200 "
-            "days), ZSTD(1), Delta for times, LowCardinality for few values, bloom filters on id, resource_id and "
+            "MergeTree ORDER BY (created_at, seq), partitioned by week (by month if events reach over more than "
+            "200 days, by year above 800), ZSTD(1), Delta for times, LowCardinality for few values, bloom filters on id, resource_id and "
             "realm_ids; ids as UUID, repeats are not checked; inserts of 100,000 from Arrow, 2 threads; "
             "settled: no merge runs; compacted: OPTIMIZE FINAL"
         )

@@ -46,7 +46,7 @@ trap cleared EXIT
 
 # One set of events: prepare, every store, the tables.
 compared() {
-    local name=$1 shape=() store stores text_bytes
+    local name=$1 shape=() store stores text_bytes left_out=
     shift
     shape=("$@")
     directory=$work/$name
@@ -59,26 +59,36 @@ compared() {
     stores=${only:-annals,sqlite,fjall,duckdb,duckdb-key,clickhouse}
     if [ -z "$only" ] && [ "$text_bytes" -gt "$sqlite_text_bytes_max" ]; then
         stores=${stores/sqlite,/}
-        echo "$name: SQLite is left out, the events are $text_bytes bytes as text (--only annals,sqlite runs it)" >&2
+        left_out="SQLite is left out: the events are $text_bytes bytes as text (--only annals,sqlite runs it)"
+        echo "$name: $left_out" >&2
     fi
     for store in ${stores//,/ }; do
         echo "$name: running $store" >&2
         case $store in
         annals | sqlite | fjall) "$compare" run "$store" "$directory" "${shape[@]}" ;;
         *) "$venv/bin/python" "$here/peers.py" "$store" "$directory" ;;
-        esac
+        esac || failed+=("$name: $store")
     done
     cleared
     {
         lscpu | sed -n 's/^Model name: */processor: /p; s/^CPU(s): */cores: /p'
         free -g | awk '/^Mem:/ { print "memory: " $2 " GiB" }'
+        if [ -n "$left_out" ]; then echo "$left_out"; fi
         "$compare" table "$directory"
-    } | tee "$directory/table.md"
+    } | tee "$directory/table.md" || failed+=("$name: table")
+}
+
+# What failed does not keep the others from running.
+failed=()
+finished() {
+    if [ ${#failed[@]} -eq 0 ]; then exit 0; fi
+    printf 'FAILED: %s\n' "${failed[@]}" >&2
+    exit 1
 }
 
 if [ ${#inputs[@]} -eq 0 ]; then
     compared "generated-${events:-2000000}" ${events:+--events "$events"}
-    exit
+    finished
 fi
 files=()
 for input in "${inputs[@]}"; do
@@ -96,3 +106,4 @@ for file in "${files[@]}"; do
     name=$(basename "$file")
     compared "${name%%.*}${events:+-$events}" --input "$file" ${events:+--events "$events"}
 done
+finished
