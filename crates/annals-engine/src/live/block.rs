@@ -1,11 +1,11 @@
 //! One block of live rows: a column of codes per keyword field, in arrival order.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
-use super::order::RowOrder;
+use super::order::{GrowingOrder, RowOrder};
 use crate::codec::{len_u32, row_usize};
 use crate::field::{FIELD_SLOTS, Field, FieldSet, Values};
 use crate::rows::RowSet;
@@ -21,8 +21,7 @@ pub(crate) struct LiveBlock {
     pub(crate) first_row: u32,
     /// Appended to by the writer, read by queries; held for microseconds by either.
     pub(crate) columns: RwLock<BlockColumns>,
-    /// The order of a full block, computed by the first query that needs it.
-    pub(crate) full_order: OnceLock<RowOrder>,
+    order: GrowingOrder,
     /// By number of a single-valued field, of a full block: how many rows hold each code, if the codes are
     /// small. Counted by the first query that asks.
     full_counts: Vec<OnceLock<Option<Box<[u32]>>>>,
@@ -94,11 +93,17 @@ impl LiveBlock {
             in_order: true,
         };
         let full_counts = (0..FIELD_SLOTS).map(|_| OnceLock::new()).collect();
-        Self { first_row, columns: RwLock::new(columns), full_order: OnceLock::new(), full_counts }
+        Self { first_row, columns: RwLock::new(columns), order: GrowingOrder::default(), full_counts }
     }
 }
 
 impl LiveBlock {
+    /// The order of the first rows.
+    pub(crate) fn order(&self, row_count: u32) -> Arc<RowOrder> {
+        let columns = self.columns.read();
+        self.order.of(columns.created_at_us.get(..row_usize(row_count)).unwrap_or_default())
+    }
+
     /// How many rows of a full block hold `code` of a single-valued field; `None` if that was not counted.
     pub(crate) fn full_count(&self, field: Field, code: u32) -> Option<u32> {
         if field.values() != Values::Single {

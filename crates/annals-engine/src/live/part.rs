@@ -29,7 +29,7 @@ pub(crate) struct LivePart {
     time_bounds_us: (i64, i64),
     in_order: bool,
     hashed: FieldSet,
-    own_order: OnceLock<RowOrder>,
+    order: OnceLock<Arc<RowOrder>>,
 }
 
 impl LivePart {
@@ -53,7 +53,7 @@ impl LivePart {
             time_bounds_us: (columns.min_created_at_us, columns.max_created_at_us),
             in_order: columns.in_order,
             hashed: columns.hashed,
-            own_order: OnceLock::new(),
+            order: OnceLock::new(),
         })
     }
 
@@ -61,15 +61,7 @@ impl LivePart {
         if self.in_order {
             return &RowOrder::Same;
         }
-        let of_rows = || {
-            let columns = self.block.columns.read();
-            RowOrder::of(columns.created_at_us.get(..row_usize(self.row_count)).unwrap_or_default())
-        };
-        if self.row_count == BLOCK_ROWS {
-            self.block.full_order.get_or_init(of_rows)
-        } else {
-            self.own_order.get_or_init(of_rows)
-        }
+        self.order.get_or_init(|| self.block.order(self.row_count))
     }
 
     /// The live row of a row of this part.

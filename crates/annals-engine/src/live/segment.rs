@@ -22,6 +22,9 @@ use crate::storage::GrowingMap;
 /// outgrow the cache, and every value cost the writer more than the rest of its event.
 const CODED_TERMS_MAX: u32 = 4_096;
 
+/// Rows that are pushed while the readers of a block wait: some microseconds.
+const ROWS_AT_ONCE: u32 = 128;
+
 /// Rows of one log, in arrival order: row = sequence - first sequence.
 ///
 /// Lock order: `dictionaries`, then a block's `columns`. No I/O under either but page faults.
@@ -109,8 +112,8 @@ impl LiveSegment {
                 None => (hashed, self.codes(rows, hashed)?),
             });
             let mut columns = block.columns.write();
-            let room = row_usize(BLOCK_ROWS - columns.row_count());
-            for record in records.by_ref().take(room) {
+            let room = (BLOCK_ROWS - columns.row_count()).min(ROWS_AT_ONCE);
+            for record in records.by_ref().take(row_usize(room)) {
                 let offset = rows.frame_offset + u64::from(record.offset);
                 let offset = u32::try_from(offset)
                     .map_err(|source| Error::corrupt("a log offset exceeds 32 bits").with_source(source))?;
