@@ -5,7 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::block::BLOCK_ROWS;
-use crate::codec::{len_u32, row_usize};
+use super::rows::BlockRows;
+use crate::codec::row_usize;
 
 /// The two orders of a block's rows. Sequences ascend with arrival, so arrival breaks ties.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +24,6 @@ pub(crate) enum RowOrder {
 }
 
 impl RowOrder {
-    /// The order of rows that arrived with these times.
-    #[cfg(test)]
-    pub(crate) fn of(created_at_us: &[i64]) -> Self {
-        Self::Same.grown(0, created_at_us)
-    }
-
     /// The order of more rows than the `len` that this is the order of. Costs what has to move: a copy, a
     /// sort of the rows that came, and a merge from where the earliest of them belongs.
     pub(crate) fn grown(&self, len: usize, created_at_us: &[i64]) -> Self {
@@ -104,15 +99,14 @@ impl RowOrder {
 pub(crate) struct GrowingOrder(Mutex<(u32, Arc<RowOrder>)>);
 
 impl GrowingOrder {
-    /// The order of a block's first rows, which have these times.
-    pub(crate) fn of(&self, created_at_us: &[i64]) -> Arc<RowOrder> {
-        let len = len_u32(created_at_us.len());
+    /// The order of a block's first rows.
+    pub(crate) fn of(&self, len: u32, rows: &BlockRows) -> Arc<RowOrder> {
         let mut last = self.0.lock();
         if len < last.0 {
             return Arc::new(last.1.of_first(len));
         }
         if len > last.0 {
-            *last = (len, Arc::new(last.1.grown(row_usize(last.0), created_at_us)));
+            *last = (len, Arc::new(last.1.grown(row_usize(last.0), &rows.times(len))));
         }
         Arc::clone(&last.1)
     }
@@ -139,14 +133,17 @@ mod tests {
             times in proptest::collection::vec(0_i64..40, 1..200),
             cuts in proptest::collection::vec(0_usize..200, 0..8),
         ) {
-            let growing = GrowingOrder::default();
+            let (growing, rows) = (GrowingOrder::default(), BlockRows::new());
+            for (position, time) in (0..).zip(&times) {
+                rows.put(position, *time, 0);
+            }
             for cut in cuts {
                 // Longer, shorter or the same as the last one: what a query of any snapshot asks.
                 let times = times.get(..cut).unwrap_or(&times);
-                let order = growing.of(times);
+                let len = u32::try_from(times.len()).unwrap();
+                let order = growing.of(len, &rows);
                 let mut expected: Vec<u32> = (0..).take(times.len()).collect();
                 expected.sort_by_key(|position| times[row_usize(*position)]);
-                let len = len_u32(times.len());
                 prop_assert_eq!(arrivals(&order, len), expected);
                 prop_assert!((0..len).all(|row| order.row_of(order.arrival_of(row)) == row));
             }
@@ -155,10 +152,10 @@ mod tests {
 
     #[test]
     fn ties_keep_their_arrival_order() {
-        let order = RowOrder::of(&[5, 3, 5, 1, 3]);
+        let order = RowOrder::Same.grown(0, &[5, 3, 5, 1, 3]);
         let arrivals: Vec<u32> = (0..5).map(|row| order.arrival_of(row)).collect();
         assert_eq!(arrivals, [3, 1, 4, 0, 2]);
         assert!((0..5).all(|row| order.row_of(order.arrival_of(row)) == row));
-        assert!(RowOrder::of(&[1, 1, 2]).is_same());
+        assert!(RowOrder::Same.grown(0, &[1, 1, 2]).is_same());
     }
 }
