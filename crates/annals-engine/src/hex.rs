@@ -34,7 +34,7 @@ fn pack_eight_or_odd(digits: [u8; 8]) -> ([u8; 4], u64) {
 /// The bytes that `DIGITS` digits stand for, half as many; `None` unless all are lower-case hex digits.
 #[inline]
 pub(crate) fn pack_exactly<const DIGITS: usize, const BYTES: usize>(text: &[u8; DIGITS]) -> Option<[u8; BYTES]> {
-    const { assert!(DIGITS == 2 * BYTES && DIGITS % 8 == 0) };
+    const { assert!(DIGITS == 2 * BYTES && DIGITS.is_multiple_of(8)) };
     let mut packed = [0; BYTES];
     let mut any_odd = 0;
     let (words, _) = text.as_chunks::<8>();
