@@ -216,6 +216,7 @@ fn fill_realms<'t>(tables: &'t Tables, row: &Row, realms: &mut [&'t str; 3]) -> 
 }
 
 /// The ids of a row that are of no resource.
+#[derive(Clone, Copy)]
 struct RowIds<'t> {
     user_id: &'t str,
     project_id: &'t str,
