@@ -83,12 +83,11 @@ impl Workload {
         }
     }
 
-    /// The batch of the events at these positions.
+    /// Fills an empty batch with the events at these positions.
     ///
     /// # Errors
     /// An event beyond the engine's limits.
-    pub fn batch(&self, positions: Range<usize>) -> Result<Batch> {
-        let mut batch = Batch::new();
+    pub fn fill(&self, mut batch: Batch, positions: Range<usize>) -> Result<Batch> {
         for position in positions {
             match self.with_event(position, |event| batch.push(event)) {
                 Some(pushed) => pushed?,
