@@ -39,7 +39,11 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
     Ok(Measured {
         store: "Annals".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: "level interval, batches of 1,000 from 2 threads; settled: sealed".to_owned(),
+        settings: format!(
+            "level interval, batches of 1,000 from 2 threads; settled: sealed in {} segments; compacted: \
+             `Engine::compact`, {} segments",
+            ingested.segments, ingested.compacted_segments
+        ),
         events: ingested.events,
         acknowledged_per_s: ingested.acknowledged_per_s,
         acknowledged_cpu_us: ingested.acknowledged_cpu_us,
@@ -47,6 +51,7 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
         settled_cpu_us: ingested.sealed_cpu_us,
         disk_bytes: ingested.disk_bytes_per_event,
         compacted_disk_bytes: ingested.compacted_disk_bytes_per_event,
+        compacting_cpu_us: ingested.compacting_cpu_us,
         answers: answers.into_iter().map(answered).collect(),
         d1: deleted(d1),
         d2: deleted(d2),
@@ -56,4 +61,25 @@ pub(crate) fn run(directory: &Path, workload: &Workload, arguments: &Arguments) 
             p99_ms: mixed.q2.percentile(99),
         },
     })
+}
+
+/// Bytes, CPU and times of pages as sealing leaves them.
+pub(crate) fn print_point(label: &str, directory: &Path, workload: &Workload) -> Outcome<()> {
+    let arguments = Arguments::draw(workload)?;
+    let data = crate::runner::empty(directory, "point")?;
+    let ingested = annals_bench::ingest(&data, workload, &HOW, false)?;
+    let engine = annals_bench::open_store(&data, HOW.durability)?;
+    let answers = annals_bench::run_queries(&engine, &arguments)?;
+    engine.close()?;
+    std::fs::remove_dir_all(&data)?;
+    let median = |name: &str| answers.iter().find(|answer| answer.name == name).map_or(0.0, |a| a.timings.median());
+    println!(
+        "| {label} | {:.1} | {:.2} | {:.3} | {:.3} | {:.3} |",
+        ingested.segment_bytes_per_event,
+        ingested.sealed_cpu_us,
+        median("Q1"),
+        median("Q3"),
+        median("Q9")
+    );
+    Ok(())
 }

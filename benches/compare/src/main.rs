@@ -11,6 +11,7 @@ mod sqlite;
 mod table;
 
 use std::error::Error;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use annals_bench::Workload;
@@ -44,6 +45,20 @@ enum Command {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Print one line of a table: what Annals, built as it is, makes of the events before any compaction
+    Point {
+        /// How it was built
+        label: String,
+        /// Where to make the store
+        directory: PathBuf,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Count the events of a file
+    Count {
+        /// NDJSON, plain, gzip or zstd
+        input: PathBuf,
+    },
     /// Check the answers against each other and print the tables
     Table {
         /// Where the results are
@@ -51,13 +66,16 @@ enum Command {
     },
 }
 
+/// Events to generate, if nothing else is said.
+const EVENTS_DEFAULT: u64 = 2_000_000;
+
 /// Which events.
 #[derive(Debug, Args)]
 struct Shape {
-    /// How many
-    #[arg(long, default_value_t = 2_000_000)]
-    events: u64,
-    /// NDJSON whose events are repeated to that many, instead of generated ones
+    /// How many: 2,000,000 if they are generated, those of the file as they are if there is one
+    #[arg(long)]
+    events: Option<u64>,
+    /// NDJSON instead of generated events: cut to that many, or repeated at shifted times and under new ids
     #[arg(long)]
     input: Option<PathBuf>,
 }
@@ -65,8 +83,8 @@ struct Shape {
 impl Shape {
     fn workload(&self) -> Outcome<Workload> {
         match &self.input {
-            None => Ok(Workload::generated(self.events, None)),
-            Some(path) => Ok(Workload::real(prepare::open_packed(path)?, Some(self.events))?),
+            None => Ok(Workload::generated(self.events.unwrap_or(EVENTS_DEFAULT), None)),
+            Some(path) => Ok(Workload::real(prepare::open_packed(path)?, self.events)?),
         }
     }
 }
@@ -84,6 +102,11 @@ fn main() -> Outcome<()> {
                 other => return Err(format!("there is no store {other}").into()),
             };
             measured.write(&directory)
+        }
+        Command::Point { label, directory, shape } => annals::print_point(&label, &directory, &shape.workload()?),
+        Command::Count { input } => {
+            println!("{}", BufReader::new(prepare::open_packed(&input)?).lines().count());
+            Ok(())
         }
         Command::Table { directory } => table::print(&directory),
     }

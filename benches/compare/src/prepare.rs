@@ -47,7 +47,9 @@ struct Columns<'a> {
 
 pub(crate) fn prepare(directory: &Path, workload: &Workload) -> Outcome<()> {
     fs::create_dir_all(directory)?;
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(directory.join("events.ndjson"))?);
+    let packed = zstd::stream::Encoder::new(File::create(directory.join("events.ndjson.zst"))?, 1)?;
+    let mut out = BufWriter::with_capacity(1 << 20, packed);
+    let (mut text_bytes, mut oldest_us, mut newest_us) = (0, i64::MAX, 0);
     for position in 0..workload.len() {
         let written = workload.with_event(position, |event| -> Outcome<()> {
             let columns = Columns {
@@ -67,13 +69,16 @@ pub(crate) fn prepare(directory: &Path, workload: &Workload) -> Outcome<()> {
                 message: event.message,
                 payload: event.payload,
             };
-            serde_json::to_writer(&mut out, &columns)?;
+            let line = serde_json::to_vec(&columns)?;
+            text_bytes += line.len() + 1;
+            (oldest_us, newest_us) = (oldest_us.min(columns.created_at), newest_us.max(columns.created_at));
+            out.write_all(&line)?;
             out.write_all(b"\n")?;
             Ok(())
         });
         written.unwrap_or(Ok(()))?;
     }
-    out.flush()?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?.sync_all()?;
     let arguments = Arguments::draw(workload)?;
     let uuids: Vec<String> =
         arguments.ids.iter().map(|id| id.parse().map(|id: EventId| id.to_string())).collect::<Result<_, _>>()?;
@@ -82,6 +87,9 @@ pub(crate) fn prepare(directory: &Path, workload: &Workload) -> Outcome<()> {
         object.insert("uuids".to_owned(), serde_json::to_value(uuids)?);
         object.insert("is_generated".to_owned(), workload.is_generated().into());
         object.insert("events".to_owned(), workload.len().into());
+        object.insert("text_bytes".to_owned(), text_bytes.into());
+        object.insert("oldest_us".to_owned(), oldest_us.into());
+        object.insert("newest_us".to_owned(), newest_us.into());
         object.insert("description".to_owned(), workload.description().into());
     }
     fs::write(directory.join("arguments.json"), serde_json::to_vec_pretty(&json)?)?;

@@ -24,6 +24,8 @@ pub(crate) struct Measured {
     pub(crate) disk_bytes: f64,
     /// The same after the compaction that a user can ask for; as settled where there is none.
     pub(crate) compacted_disk_bytes: f64,
+    /// What that compaction costs.
+    pub(crate) compacting_cpu_us: f64,
     pub(crate) answers: Vec<Answered>,
     pub(crate) d1: Deleted,
     pub(crate) d2: Deleted,

@@ -185,6 +185,7 @@ impl Peer for Sqlite {
             },
             "Q10 frequent" => holding(&reader, arguments, pick(&arguments.frequent_words, run))?,
             "Q10 rare" => holding(&reader, arguments, pick(&arguments.rare_texts, run))?,
+            "Q10 number" => holding(&reader, arguments, pick(&arguments.numbers, run))?,
             other => return Err(format!("there is no query {other}").into()),
         })
     }
@@ -218,6 +219,11 @@ impl Sqlite {
         transaction.commit()?;
         Ok(u64::try_from(deleted)?)
     }
+}
+
+/// Whether a search for a text must not tell upper from lower case: numbers have none.
+pub(crate) fn has_case(arguments: &Arguments, text: &str) -> bool {
+    arguments.any_case && text.chars().any(char::is_alphabetic)
 }
 
 pub(crate) fn pick<T>(list: &[T], run: usize) -> Option<&T> {
@@ -276,7 +282,7 @@ fn get(reader: &Connection, id: &str) -> Outcome<Found> {
 fn holding(reader: &Connection, arguments: &Arguments, text: Option<&String>) -> Outcome<Option<Found>> {
     let Some(text) = text else { return Ok(None) };
     let escaped = || text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    let (condition, text) = if arguments.any_case {
+    let (condition, text) = if has_case(arguments, text) {
         ("message LIKE ?1 ESCAPE '\\'", format!("%{}%", escaped()))
     } else {
         ("instr(message, ?1) > 0", text.clone())

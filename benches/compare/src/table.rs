@@ -29,6 +29,8 @@ pub(crate) fn print(directory: &Path) -> Outcome<()> {
         let factor = if row.more_is_better { own / other } else { other / own };
         Some(if factor.is_finite() { format!("{factor:.1}") } else { "-".to_owned() })
     })?;
+    writeln!(out, "\nAgainst the best other store\n")?;
+    best_table(&mut out, &all, &rows)?;
     println!("{out}");
     if disagreements.is_empty() {
         println!("All answers agree: totals, rows, sums of times and deleted events of {} stores.", all.len());
@@ -56,6 +58,7 @@ fn rows(all: &[Measured]) -> Vec<Line> {
         line("CPU us per event until settled", false, &|m| m.settled_cpu_us),
         line("disk bytes per event, settled", false, &|m| m.disk_bytes),
         line("disk bytes per event, compacted", false, &|m| m.compacted_disk_bytes),
+        line("CPU us per event until compacted", false, &|m| m.settled_cpu_us + m.compacting_cpu_us),
     ];
     for (name, what) in QUERIES {
         let of = |m: &Measured| {
@@ -87,6 +90,30 @@ fn table(
         let cells: Vec<String> =
             (0..all.len()).map(|index| cell(row, index).unwrap_or_else(|| "-".to_owned())).collect();
         writeln!(out, "| {} | {} |", row.name, cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+/// One line for each figure: the first store, the best of the others, and how many times better the first one is.
+fn best_table(out: &mut String, all: &[Measured], rows: &[Line]) -> Outcome<()> {
+    let Some((first, others)) = all.split_first() else { return Ok(()) };
+    writeln!(out, "| | {} | best other | which | times better |", first.store)?;
+    writeln!(out, "| --- | ---: | ---: | --- | ---: |")?;
+    for row in rows {
+        let theirs = others.iter().zip(row.values.iter().skip(1));
+        let theirs = theirs.filter_map(|(other, value)| Some((&other.store, (*value)?)));
+        let better = |a: f64, b: f64| if row.more_is_better { b.total_cmp(&a) } else { a.total_cmp(&b) };
+        let best = theirs.min_by(|a, b| better(a.1, b.1));
+        let own = row.values.first().copied().flatten();
+        let (value, which, factor) = match (own, best) {
+            (Some(own), Some((name, best))) => {
+                let factor = if row.more_is_better { own / best } else { best / own };
+                (shown(Some(best)), name.as_str(), format!("{factor:.2}"))
+            }
+            (None, Some((name, best))) => (shown(Some(best)), name.as_str(), "-".to_owned()),
+            _ => ("-".to_owned(), "-", "-".to_owned()),
+        };
+        writeln!(out, "| {} | {} | {value} | {which} | {factor} |", row.name, shown(own))?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ const DAY_US: i64 = 86_400_000_000;
 const RESOURCE_MATCHES: u64 = 150;
 /// Of so many messages, one has a word that counts as frequent.
 const FREQUENT_ONE_IN: u64 = 65;
+/// The same of a number.
+const NUMBER_ONE_IN: u64 = 10_000;
 const DEEP_OFFSET: u64 = 200_000;
 
 /// Arguments of the queries and deletes; of each query up to as many again as it is run, or the few there are.
@@ -48,6 +50,8 @@ pub struct Arguments {
     pub frequent_words: Vec<String>,
     /// Q10: two words in a row, and numbers.
     pub rare_texts: Vec<String>,
+    /// Q10: numbers of 3 to 8 digits that about one message in 10,000 has.
+    pub numbers: Vec<String>,
     /// Whether a search must not tell upper from lower case: no message has an upper-case letter if not.
     pub any_case: bool,
     /// D1: everything before this goes, about a third.
@@ -103,7 +107,7 @@ impl Arguments {
             common.iter().filter(|(count, _)| count * scale > deep_offset + deep_offset / 20).copied().collect();
         let wanted = (RESOURCE_MATCHES * sample / 2_000_000).max(1);
         let chosen = nearest(&resources, wanted);
-        let (frequent_words, rare_texts, any_case) = words(workload);
+        let Searched { frequent_words, rare_texts, numbers, any_case } = Searched::draw(workload);
         let (drop_before_us, delete_before_us) = cutoffs(times);
         let kind =
             frequent_first(&kinds).get(2).or(frequent_first(&kinds).first()).map_or(0, |(_, position)| *position);
@@ -120,6 +124,7 @@ impl Arguments {
             ids: spread(workload, |event| event.id.map(|id| id.as_hex24().unwrap_or_else(|| id.to_string()))),
             frequent_words,
             rare_texts,
+            numbers,
             any_case,
             drop_before_us,
             delete_type: text(Field::ResourceType, kind),
@@ -168,24 +173,50 @@ fn cutoffs(mut times: Vec<i64>) -> (i64, i64) {
     (at(1), at(2))
 }
 
-/// Frequent words, rare texts, and whether there are upper-case letters.
-fn words(workload: &Workload) -> (Vec<String>, Vec<String>, bool) {
-    let mut counts: HashMap<String, u64> = HashMap::new();
-    let (mut messages, mut any_case) = (0_u64, false);
-    for position in (0..workload.len()).step_by(workload.len().div_ceil(MESSAGES)) {
-        workload.with_event(position, |event| {
-            let message = event.message.unwrap_or_default();
-            any_case |= message.bytes().any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase());
-            messages += 1;
-            for word in message.split(' ').filter(|word| is_word(word)) {
-                *counts.entry_ref(word).or_insert(0) += 1;
-            }
-        });
+/// What messages are searched for.
+struct Searched {
+    frequent_words: Vec<String>,
+    rare_texts: Vec<String>,
+    numbers: Vec<String>,
+    any_case: bool,
+}
+
+impl Searched {
+    fn draw(workload: &Workload) -> Self {
+        let (mut words, mut numbers) = (HashMap::new(), HashMap::new());
+        let (mut messages, mut any_case) = (0_u64, false);
+        for position in (0..workload.len()).step_by(workload.len().div_ceil(MESSAGES)) {
+            workload.with_event(position, |event| {
+                let message = event.message.unwrap_or_default();
+                any_case |= message.bytes().any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase());
+                messages += 1;
+                for word in message.split(' ').filter(|word| is_word(word)) {
+                    *words.entry_ref(word).or_insert(0) += 1;
+                }
+                let runs = message.split(|c: char| !c.is_ascii_digit());
+                for number in runs.filter(|run| (3..=8).contains(&run.len())) {
+                    *numbers.entry_ref(number).or_insert(0) += 1;
+                }
+            });
+        }
+        Self {
+            frequent_words: texts_nearest(&words, messages / FREQUENT_ONE_IN),
+            rare_texts: rare_texts(workload),
+            numbers: texts_nearest(&numbers, (messages / NUMBER_ONE_IN).max(1)),
+            any_case,
+        }
     }
-    let wanted = messages / FREQUENT_ONE_IN;
-    let mut list: Vec<(u64, &String)> = counts.iter().map(|(word, count)| (count.abs_diff(wanted), word)).collect();
+}
+
+/// Texts whose counts come nearest to the one that is wanted.
+fn texts_nearest(counts: &HashMap<String, u64>, wanted: u64) -> Vec<String> {
+    let mut list: Vec<(u64, &String)> = counts.iter().map(|(text, count)| (count.abs_diff(wanted), text)).collect();
     list.sort_unstable();
-    let frequent = list.into_iter().take(DRAWN).map(|(_, word)| word.clone()).collect();
+    list.into_iter().take(DRAWN).map(|(_, text)| text.clone()).collect()
+}
+
+/// Two words in a row and numbers that stand alone, in turn.
+fn rare_texts(workload: &Workload) -> Vec<String> {
     let phrases = spread(workload, |event| {
         let mut words = event.message?.split(' ').filter(|word| !word.is_empty());
         Some(format!("{} {}", words.nth(1)?, words.next()?))
@@ -205,7 +236,7 @@ fn words(workload: &Workload) -> (Vec<String>, Vec<String>, bool) {
         }
     }
     rare.truncate(DRAWN);
-    (frequent, rare, any_case)
+    rare
 }
 
 /// Words that say something: other words seldom hold them.

@@ -71,7 +71,7 @@ pub fn append_all(engine: &Engine, workload: &Workload, how: &How) -> Result<f64
             if start >= workload.len() {
                 break;
             }
-            let batch = workload.batch(start..start.saturating_add(how.batch_len))?;
+            let batch = workload.fill(engine.spare_batch(), start..start.saturating_add(how.batch_len))?;
             let waiting = Stopwatch::start();
             engine.append(batch, &AppendOptions::default())?;
             waited_s += waiting.wall_s();

@@ -13,7 +13,7 @@ use crate::timing::Timings;
 const DAY_US: i64 = 86_400_000_000;
 
 /// Names of the queries and what each asks.
-pub const QUERIES: [(&str, &str); 11] = [
+pub const QUERIES: [(&str, &str); 12] = [
     ("Q1", "newest 100 + total"),
     ("Q2", "common event_type, newest 100 + total"),
     ("Q3", "one resource_id, newest 100 + total"),
@@ -25,6 +25,7 @@ pub const QUERIES: [(&str, &str); 11] = [
     ("Q9", "get by id"),
     ("Q10 frequent", "substring of the message, newest 50 + total"),
     ("Q10 rare", "substring of the message, newest 50 + total"),
+    ("Q10 number", "in the message, newest 50 + total"),
 ];
 
 /// What one query gave over all its runs. Sums are the same for every store that answers right.
@@ -116,6 +117,7 @@ fn ask(arguments: &Arguments, name: &str, run: usize) -> Result<Option<Asked>> {
         },
         "Q10 frequent" => pick(&arguments.frequent_words, run).map(holding),
         "Q10 rare" => pick(&arguments.rare_texts, run).map(holding),
+        "Q10 number" => pick(&arguments.numbers, run).map(holding),
         other => return Err(Error::new(format_args!("there is no query {other}"))),
     })
 }

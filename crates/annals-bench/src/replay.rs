@@ -55,6 +55,9 @@ impl Replay {
             return Err(Error::new("there is no event to read"));
         }
         replay.count = count.map_or(held, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        if replay.count > held {
+            replay.shorten_gaps();
+        }
         replay.step_us = replay.step();
         Ok(replay)
     }
@@ -85,6 +88,26 @@ impl Replay {
         }
     }
 
+    /// Brings events that follow a gap of more than a day nearer, to a day: recordings made years apart, repeated,
+    /// would reach over decades with a few events each. The newest keep their times.
+    fn shorten_gaps(&mut self) {
+        let mut times: Vec<i64> = self.events.iter().map(|event| event.created_at_us).collect();
+        times.sort_unstable();
+        // What is up to such a time moves by so much.
+        let (mut moves, mut moved_us) = (Vec::new(), 0);
+        for (before, after) in times.iter().zip(times.iter().skip(1)).rev() {
+            if after - before > DAY_US {
+                moved_us += after - before - DAY_US;
+                moves.push((*before, moved_us));
+            }
+        }
+        moves.reverse();
+        for event in &mut self.events {
+            let next = moves.partition_point(|(until, _)| *until < event.created_at_us);
+            event.created_at_us += moves.get(next).map_or(0, |(_, moved_us)| *moved_us);
+        }
+    }
+
     /// Whole days that hold all events once; fewer if the repeats would begin before 1971.
     fn step(&self) -> i64 {
         let times = || self.events.iter().map(|event| event.created_at_us);
@@ -105,7 +128,10 @@ impl Replay {
             return format!("{count} real events");
         }
         let days = crate::timing::per(crate::timing::ratio(self.step_us.unsigned_abs(), 1), DAY_US.unsigned_abs());
-        format!("{count} events, {held} real ones repeated, each time {days:.2} days later and with new ids")
+        format!(
+            "{count} events, {held} real ones repeated, each time {days:.2} days later and with new ids; gaps of more than a \
+             day are a day long"
+        )
     }
 
     pub(crate) fn with_event<T>(&self, position: usize, with: impl FnOnce(&Event<'_>) -> T) -> Option<T> {
@@ -180,6 +206,23 @@ mod tests {
         assert_eq!(last.1, 1_700_000_000_000_000);
         assert!(replay.with_event(5, |_| ()).is_none());
         assert!(replay.description().contains("2 real ones repeated, each time 1.00 days later"));
+    }
+
+    #[test]
+    fn gaps_of_more_than_a_day_are_a_day_long_in_repeats_only() {
+        const HOURS_3: i64 = DAY_US / 8;
+        let times = [100 * DAY_US, 40 * DAY_US, 99 * DAY_US + HOURS_3, 41 * DAY_US - 5_000, 41 * DAY_US];
+        let line = |time_us: &i64| format!("{{\"event_type\":\"a\",\"created_at\":{}}}\n", time_us / 1000);
+        let lines: String = times.iter().map(line).collect();
+        let held = |count| {
+            let replay = Replay::read(lines.as_bytes(), count).unwrap();
+            replay.events.iter().map(|event| event.created_at_us).collect::<Vec<i64>>()
+        };
+        assert_eq!(held(None), times);
+        assert_eq!(held(Some(5)), times);
+        let later = |time_us| time_us + 57 * DAY_US + HOURS_3;
+        let [newest, oldest, after_gap, near, before_gap] = times;
+        assert_eq!(held(Some(6)), [newest, later(oldest), after_gap, later(near), later(before_gap)]);
     }
 
     #[test]

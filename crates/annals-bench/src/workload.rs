@@ -4,7 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use annals_engine::{Batch, Event};
-use annals_generate::{Generator, Prepared, RESOURCES};
+use annals_generate::{Generator, Prepared, RESOURCES, RESOURCES_RANKED_MAX};
 
 use crate::error::Result;
 use crate::replay::Replay;
@@ -60,7 +60,8 @@ impl Workload {
     pub fn description(&self) -> String {
         match &self.events {
             Events::Generated { resources, .. } => {
-                format!("{} generated events, {resources} resources", self.len())
+                let of = if *resources > RESOURCES_RANKED_MAX { "each of another of" } else { "of" };
+                format!("{} generated events, {of} {resources} resources", self.len())
             }
             Events::Real(replay) => replay.description(),
         }
@@ -82,12 +83,11 @@ impl Workload {
         }
     }
 
-    /// The batch of the events at these positions.
+    /// Fills an empty batch with the events at these positions.
     ///
     /// # Errors
     /// An event beyond the engine's limits.
-    pub fn batch(&self, positions: Range<usize>) -> Result<Batch> {
-        let mut batch = Batch::new();
+    pub fn fill(&self, mut batch: Batch, positions: Range<usize>) -> Result<Batch> {
         for position in positions {
             match self.with_event(position, |event| batch.push(event)) {
                 Some(pushed) => pushed?,

@@ -2,14 +2,13 @@
 //! indexes batches looks each of them up once; it is done where the value's bytes are at hand anyway.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use crate::codec::{len_u32, row_usize};
 use crate::field::FIELD_SLOTS;
 use crate::record::TermRef;
 
 /// Values of one field that are looked for again. A field with more has too many to be worth the search.
-const KNOWN_MAX: u16 = 256;
+const KNOWN_MAX: u16 = 128;
 
 /// Keyword values in the order of their records.
 #[derive(Clone, Debug)]
@@ -55,14 +54,13 @@ impl Terms {
         let index = match known.get_mut(usize::from(term.field)) {
             Some(count) if *count < KNOWN_MAX => {
                 let same = |index: &u32| list.get(row_usize(*index)).is_some_and(|held| held.is_same(&term, bytes));
-                let hash = |index: &u32| list.get(row_usize(*index)).map_or(0, |held| held.hash);
-                match table.entry(term.hash, same, hash) {
-                    Entry::Occupied(entry) => *entry.get(),
-                    Entry::Vacant(entry) => {
-                        entry.insert(next);
-                        *count += 1;
-                        next
-                    }
+                if let Some(index) = table.find(term.hash, same) {
+                    *index
+                } else {
+                    let hash = |index: &u32| list.get(row_usize(*index)).map_or(0, |held| held.hash);
+                    table.insert_unique(term.hash, next, hash);
+                    *count += 1;
+                    next
                 }
             }
             _ => next,

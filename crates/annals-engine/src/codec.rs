@@ -102,7 +102,16 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends `value` as LEB128.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+#[inline]
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    // Nearly always: lengths of values.
+    match u8::try_from(value) {
+        Ok(low @ 0..0x80) => out.push(low),
+        _ => put_long_varint(out, value),
+    }
+}
+
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let low = (value & 0x7f).to_le_bytes()[0];
         value >>= 7;
@@ -115,6 +124,7 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a length-prefixed byte string.
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, len_u64(bytes.len()));
     out.extend_from_slice(bytes);

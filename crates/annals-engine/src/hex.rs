@@ -14,16 +14,37 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// The four bytes that eight digits stand for.
 #[inline]
 pub(crate) fn pack_eight(digits: [u8; 8]) -> Option<[u8; 4]> {
+    let (bytes, odd) = pack_eight_or_odd(digits);
+    (odd == 0).then_some(bytes)
+}
+
+/// The same, and a number that is 0 if they are digits: of several pieces all are packed before one looks.
+#[inline]
+fn pack_eight_or_odd(digits: [u8; 8]) -> ([u8; 4], u64) {
     let text = u64::from_le_bytes(digits);
     // The low nibble of '0'..='9' is the digit, that of 'a'..='f' the digit less 9; the latter have bit 6.
     let nibbles = (text & (ONES * 0x0f)) + 9 * ((text >> 6) & ONES);
-    if nibbles & (ONES * 0xf0) != 0 || texts_of(nibbles) != text {
-        return None;
-    }
+    let odd = (nibbles & (ONES * 0xf0)) | (texts_of(nibbles & (ONES * 0x0f)) ^ text);
     let pairs = ((nibbles << 4) | (nibbles >> 8)) & 0x00ff_00ff_00ff_00ff;
     let quads = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
     let [b0, b1, b2, b3, ..] = (quads | (quads >> 16)).to_le_bytes();
-    Some([b0, b1, b2, b3])
+    ([b0, b1, b2, b3], odd)
+}
+
+/// The bytes that `DIGITS` digits stand for, half as many; `None` unless all are lower-case hex digits.
+#[inline]
+pub(crate) fn pack_exactly<const DIGITS: usize, const BYTES: usize>(text: &[u8; DIGITS]) -> Option<[u8; BYTES]> {
+    const { assert!(DIGITS == 2 * BYTES && DIGITS.is_multiple_of(8)) };
+    let mut packed = [0; BYTES];
+    let mut any_odd = 0;
+    let (words, _) = text.as_chunks::<8>();
+    let (pieces, _) = packed.as_chunks_mut::<4>();
+    for (piece, word) in pieces.iter_mut().zip(words) {
+        let (bytes, odd) = pack_eight_or_odd(*word);
+        *piece = bytes;
+        any_odd |= odd;
+    }
+    (any_odd == 0).then_some(packed)
 }
 
 /// The digits of eight nibbles, one in each byte.

@@ -50,6 +50,8 @@ pub(crate) const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
 pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
 /// More threads than this are used for sealing only if asked for: they would compete with the callers'.
 const SEAL_THREADS_DEFAULT_MAX: usize = 4;
+/// A tenth of the share of a thread that is not nice.
+const MAINTENANCE_NICENESS_DEFAULT: i32 = 10;
 /// How long a log file is written to: deleted events leave the disk within this and a compaction.
 pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How far in the future `created_at` may lie.
@@ -83,6 +85,9 @@ pub struct Options {
     pub unsealed_logs_max: usize,
     /// Threads that seal one log together, 1 to 64.
     pub seal_threads: usize,
+    /// By how much the threads that seal and compact are nicer than the others, 0 to 19: queries and appends
+    /// come first where processors are short. Appends wait for sealing by `unsealed_logs_max` alone.
+    pub maintenance_niceness: i32,
     /// How far in the future an event's `created_at` may lie, in milliseconds.
     pub future_ms_max: u64,
     /// Whether a store whose last writer left damage behind is opened read-only all the same.
@@ -112,6 +117,7 @@ impl Options {
             unsealed_logs_max: UNSEALED_LOGS_MAX_DEFAULT,
             seal_threads: std::thread::available_parallelism()
                 .map_or(1, |cores| cores.get().min(SEAL_THREADS_DEFAULT_MAX)),
+            maintenance_niceness: MAINTENANCE_NICENESS_DEFAULT,
             future_ms_max: FUTURE_MS_MAX_DEFAULT,
             degraded: false,
             background: true,
@@ -132,6 +138,8 @@ impl Options {
         check("queue_size_bytes", crate::codec::len_u64(self.queue_size_bytes), 1 << 20, 4 << 30)?;
         check("log_age_ms_max", self.log_age_ms_max, 1_000, 30 * 24 * 3600 * 1000)?;
         check("seal_threads", crate::codec::len_u64(self.seal_threads), 1, 64)?;
+        // Below 0 is beyond the range as well.
+        check("maintenance_niceness", u64::try_from(self.maintenance_niceness).unwrap_or(u64::MAX), 0, 19)?;
         check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)
     }
 }

@@ -73,18 +73,13 @@ pub(crate) fn encode(event: &Event<'_>, out: &mut Vec<u8>, terms: &mut Terms) {
 #[inline]
 fn put_keyword(out: &mut Vec<u8>, field: Field, value: &str) -> TermRef {
     let number = field.number();
-    let (form, len) = match term::pack(value.as_bytes()) {
-        None => {
-            out.push(number);
-            put_bytes(out, value.as_bytes());
-            (Form::Text, value.len())
-        }
-        Some((form, stored)) => {
-            out.push(number | TAG_PACKED | if form == Form::Uuid { TAG_UUID } else { 0 });
-            put_bytes(out, stored.as_slice());
-            (form, stored.as_slice().len())
-        }
-    };
+    let (form, len) = term::put_stored(value.as_bytes(), out, |out, form| {
+        out.push(match form {
+            Form::Text => number,
+            Form::Hex => number | TAG_PACKED,
+            Form::Uuid => number | TAG_PACKED | TAG_UUID,
+        });
+    });
     let len = u16::try_from(len).expect("keyword values are at most 1,024 bytes");
     let hash = term_hash(value.as_bytes());
     TermRef { hash, offset: len_u32(out.len() - usize::from(len)), len, field: number, form }

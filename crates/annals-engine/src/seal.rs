@@ -136,8 +136,7 @@ fn share_out(mut partitions: Vec<Slice>, threads: usize) -> Vec<Slice> {
 fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<Slice> {
     let mut rows = Vec::with_capacity(row_usize(live.segment.row_count()));
     for block in live.segment.blocks() {
-        let columns = block.columns.read();
-        let times = columns.created_at_us.iter().copied().zip(block.first_row..);
+        let times = block.rows.times(block.rows.len()).into_iter().zip(block.first_row..);
         rows.extend(times.filter(|(_, row)| !live.overlay.tombstones.contains(*row)));
     }
     if !rows.is_sorted() {

@@ -75,19 +75,23 @@ pub(crate) fn build(
 }
 
 /// The columns of all blocks, held for the time of the walk: nobody writes to a full log's.
-struct Columns<'a>(Vec<parking_lot::RwLockReadGuard<'a, BlockColumns>>);
+struct Columns<'a> {
+    blocks: &'a [Arc<LiveBlock>],
+    codes: Vec<parking_lot::RwLockReadGuard<'a, BlockColumns>>,
+}
 
 impl<'a> Columns<'a> {
     fn of(blocks: &'a [Arc<LiveBlock>]) -> Self {
-        Self(blocks.iter().map(|block| block.columns.read()).collect())
+        Self { blocks, codes: blocks.iter().map(|block| block.columns.read()).collect() }
     }
 
     fn of_row(&self, row: u32) -> Option<&BlockColumns> {
-        self.0.get(row_usize(row / BLOCK_ROWS)).map(|columns| &**columns)
+        self.codes.get(row_usize(row / BLOCK_ROWS)).map(|columns| &**columns)
     }
 
     fn offset(&self, row: u32) -> Result<u32> {
-        let offset = self.of_row(row).and_then(|columns| columns.offsets.get(row_usize(row % BLOCK_ROWS)).copied());
+        let block = self.blocks.get(row_usize(row / BLOCK_ROWS));
+        let offset = block.and_then(|block| block.rows.offset(row % BLOCK_ROWS));
         offset.ok_or_else(|| Error::corrupt(format!("live row {row} has no offset")))
     }
 
@@ -95,7 +99,7 @@ impl<'a> Columns<'a> {
     fn hashed(&self, rows: &[(i64, u32)]) -> FieldSet {
         let mut blocks: Vec<u32> = rows.iter().map(|(_, row)| row / BLOCK_ROWS).collect();
         blocks.dedup();
-        let sets = blocks.into_iter().filter_map(|block| self.0.get(row_usize(block)).map(|columns| columns.hashed));
+        let sets = blocks.into_iter().filter_map(|block| self.blocks.get(row_usize(block)).map(|block| block.hashed));
         FieldSet::from_bits(sets.fold(0, |bits, set| bits | set.bits()))
     }
 }

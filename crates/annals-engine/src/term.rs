@@ -2,6 +2,7 @@
 //!
 //! A text has exactly one stored form, so stored forms are equal if and only if the texts are.
 
+use crate::codec::put_bytes;
 use crate::hex;
 
 /// The lengths of texts in hex digits that are packed; multiples of 8.
@@ -31,6 +32,29 @@ pub(crate) fn pack(text: &[u8]) -> Option<(Form, Packed)> {
         return None;
     }
     pack_hex(text).map(|packed| (Form::Hex, packed))
+}
+
+/// Appends the length and the stored form of a text, and says which form that is and how long.
+#[inline]
+pub(crate) fn put_stored(text: &[u8], out: &mut Vec<u8>, put_tag: impl Fn(&mut Vec<u8>, Form)) -> (Form, usize) {
+    // Identifiers of 12 and 16 bytes are what most values of many events are.
+    if let Ok(digits) = <&[u8; 24]>::try_from(text) {
+        if let Some(packed) = hex::pack_exactly::<24, 12>(digits) {
+            put_tag(out, Form::Hex);
+            out.push(12);
+            out.extend_from_slice(&packed);
+            return (Form::Hex, packed.len());
+        }
+    } else if text.len() >= *HEX_SIZES.start()
+        && let Some((form, packed)) = pack(text)
+    {
+        put_tag(out, form);
+        put_bytes(out, packed.as_slice());
+        return (form, packed.as_slice().len());
+    }
+    put_tag(out, Form::Text);
+    put_bytes(out, text);
+    (Form::Text, text.len())
 }
 
 /// A few bytes on the stack.

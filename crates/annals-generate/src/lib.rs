@@ -95,7 +95,9 @@ impl Generator {
         if !self.advance() {
             return None;
         }
-        Some(event_of(&self.tables, &self.current, texts_of(&self.tables, &self.current, &self.text), realms))
+        let (row, tables) = (&self.current, &self.tables);
+        let ids = ids_of(tables, row, realms);
+        Some(event_of(row, texts_of(tables, row, &self.text), ids))
     }
 
     /// Appends the next event as a line of JSON with its end; `false` behind the last.
@@ -213,23 +215,39 @@ fn fill_realms<'t>(tables: &'t Tables, row: &Row, realms: &mut [&'t str; 3]) -> 
     row.realms().len()
 }
 
-fn event_of<'e>(tables: &'e Tables, row: &'e Row, texts: RowTexts<'e>, realms: &'e mut [&'e str; 3]) -> Event<'e> {
+/// The ids of a row that are of no resource.
+#[derive(Clone, Copy)]
+struct RowIds<'t> {
+    user_id: &'t str,
+    project_id: &'t str,
+    realm_ids: &'t [&'t str],
+}
+
+fn ids_of<'t>(tables: &'t Tables, row: &Row, realms: &'t mut [&'t str; 3]) -> RowIds<'t> {
+    let count = fill_realms(tables, row, realms);
+    RowIds {
+        user_id: tables.users.get(row.user),
+        project_id: tables.projects.get(u32::from(row.project)),
+        realm_ids: realms.get(..count).unwrap_or_default(),
+    }
+}
+
+fn event_of<'e>(row: &'e Row, texts: RowTexts<'e>, ids: RowIds<'e>) -> Event<'e> {
     let mut event = Event::new(row.event_type());
     event.id = Some(row.id());
     event.created_at_us = Some(row.created_at_us);
     event
         .set(Field::ResourceType, row.resource_type())
         .set(Field::ResourceId, texts.resource_id)
-        .set(Field::UserId, tables.users.get(row.user))
-        .set(Field::ProjectId, tables.projects.get(u32::from(row.project)))
+        .set(Field::UserId, ids.user_id)
+        .set(Field::ProjectId, ids.project_id)
         .set(Field::Severity, row.severity())
         .set(Field::Status, row.status())
         .set(Field::Source, row.source());
     if row.is_container() {
         event.set(Field::ContainerId, texts.resource_id);
     }
-    let count = fill_realms(tables, row, realms);
-    event.realm_ids = realms.get(..count).unwrap_or_default().into();
+    event.realm_ids = ids.realm_ids.into();
     event.message = Some(texts.message);
     event.payload = Some(texts.payload);
     event

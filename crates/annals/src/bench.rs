@@ -24,7 +24,7 @@ const EVENTS_DEFAULT: u64 = 1_000_000;
 /// checked for repeats. Making and encoding the batches is inside the clock; generating events, reading
 /// and parsing files is not. CPU is that of the whole process, user and system, sealing included. Queries
 /// run in process after a round without a clock, each 25 times with arguments in turn, every row complete
-/// with its payload; building the query is not timed.
+/// with its payload; building the query is timed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,11 +1,12 @@
 //! One block of live rows: a column of codes per keyword field, in arrival order.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
-use super::order::RowOrder;
+use super::order::{GrowingOrder, RowOrder};
+use super::rows::BlockRows;
 use crate::codec::{len_u32, row_usize};
 use crate::field::{FIELD_SLOTS, Field, FieldSet, Values};
 use crate::rows::RowSet;
@@ -19,10 +20,13 @@ pub(crate) const BLOCK_ROWS: u32 = 16_384;
 pub(crate) struct LiveBlock {
     /// The live row of the block's first row.
     pub(crate) first_row: u32,
+    /// The fields whose columns hold hashes of values instead of codes: they have too many values to be
+    /// interned on the way in. Decided when the block is begun.
+    pub(crate) hashed: FieldSet,
+    pub(crate) rows: BlockRows,
     /// Appended to by the writer, read by queries; held for microseconds by either.
     pub(crate) columns: RwLock<BlockColumns>,
-    /// The order of a full block, computed by the first query that needs it.
-    pub(crate) full_order: OnceLock<RowOrder>,
+    order: GrowingOrder,
     /// By number of a single-valued field, of a full block: how many rows hold each code, if the codes are
     /// small. Counted by the first query that asks.
     full_counts: Vec<OnceLock<Option<Box<[u32]>>>>,
@@ -31,23 +35,13 @@ pub(crate) struct LiveBlock {
 /// Fields of larger codes have no table of counts: one is 4 KiB for a block and a field.
 const COUNTED_CODES: usize = 1_024;
 
-/// The columns of a block, in arrival order.
+/// The codes of a block's rows, in arrival order.
 #[derive(Debug)]
 pub(crate) struct BlockColumns {
-    pub(crate) created_at_us: Vec<i64>,
-    /// Where each record starts in the log file, in bytes.
-    pub(crate) offsets: Vec<u32>,
-    /// The fields whose columns hold hashes of values instead of codes: they have too many values to be
-    /// interned on the way in. Decided when the block is begun.
-    pub(crate) hashed: FieldSet,
     /// By field number. Shorter than the block where the last rows have no value.
     single: Vec<Vec<u32>>,
     /// By field number.
     multiple: Vec<MultipleColumn>,
-    pub(crate) min_created_at_us: i64,
-    pub(crate) max_created_at_us: i64,
-    /// Whether times never decrease along the block.
-    pub(crate) in_order: bool,
 }
 
 /// The codes of a multiple-valued field.
@@ -84,21 +78,21 @@ impl MultipleColumn {
 impl LiveBlock {
     pub(crate) fn new(first_row: u32, hashed: FieldSet) -> Self {
         let columns = BlockColumns {
-            created_at_us: Vec::with_capacity(row_usize(BLOCK_ROWS)),
-            offsets: Vec::with_capacity(row_usize(BLOCK_ROWS)),
-            hashed,
             single: (0..FIELD_SLOTS).map(|_| Vec::new()).collect(),
             multiple: (0..FIELD_SLOTS).map(|_| MultipleColumn::default()).collect(),
-            min_created_at_us: i64::MAX,
-            max_created_at_us: i64::MIN,
-            in_order: true,
         };
         let full_counts = (0..FIELD_SLOTS).map(|_| OnceLock::new()).collect();
-        Self { first_row, columns: RwLock::new(columns), full_order: OnceLock::new(), full_counts }
+        let (rows, columns) = (BlockRows::new(), RwLock::new(columns));
+        Self { first_row, hashed, rows, columns, order: GrowingOrder::default(), full_counts }
     }
 }
 
 impl LiveBlock {
+    /// The order of the first rows.
+    pub(crate) fn order(&self, row_count: u32) -> Arc<RowOrder> {
+        self.order.of(row_count, &self.rows)
+    }
+
     /// How many rows of a full block hold `code` of a single-valued field; `None` if that was not counted.
     pub(crate) fn full_count(&self, field: Field, code: u32) -> Option<u32> {
         if field.values() != Values::Single {
@@ -116,23 +110,10 @@ impl LiveBlock {
 }
 
 impl BlockColumns {
-    pub(crate) fn row_count(&self) -> u32 {
-        len_u32(self.created_at_us.len())
-    }
-
-    /// Starts the next row.
-    pub(crate) fn push_row(&mut self, created_at_us: i64, offset: u32) {
-        self.in_order &= created_at_us >= self.max_created_at_us;
-        self.min_created_at_us = self.min_created_at_us.min(created_at_us);
-        self.max_created_at_us = self.max_created_at_us.max(created_at_us);
-        self.created_at_us.push(created_at_us);
-        self.offsets.push(offset);
-    }
-
-    /// Adds a value to the row started last, as its code or its hash. Values of one field come together.
+    /// Adds a value to the row at a position, as its code or its hash. Rows come in order, and values of one
+    /// field of a row together.
     #[inline]
-    pub(crate) fn push_code(&mut self, field: Field, code: u32) {
-        let Some(position) = self.row_count().checked_sub(1) else { return };
+    pub(crate) fn push_code(&mut self, position: u32, field: Field, code: u32) {
         match field.values() {
             Values::Single => {
                 if let Some(column) = self.single.get_mut(field.index()) {
@@ -248,13 +229,13 @@ mod tests {
     fn columns_hold_gaps_and_lists() {
         let block = LiveBlock::new(0, FieldSet::default());
         let mut columns = block.columns.write();
-        for (time, codes) in [(3, vec![1, 2]), (1, vec![]), (2, vec![2])] {
-            columns.push_row(time, 0);
+        for (position, (time, codes)) in (0..).zip([(3, vec![1, 2]), (1, vec![]), (2, vec![2])]) {
+            block.rows.put(position, time, 0);
             for code in &codes {
-                columns.push_code(Field::RealmIds, *code);
+                columns.push_code(position, Field::RealmIds, *code);
             }
             if codes.is_empty() {
-                columns.push_code(Field::EventType, 9);
+                columns.push_code(position, Field::EventType, 9);
             }
         }
         assert_eq!(columns.codes_of(Field::RealmIds, 0), [1, 2]);
@@ -263,10 +244,10 @@ mod tests {
         assert_eq!(columns.codes_of(Field::EventType, 0), [0_u32; 0]);
         assert_eq!(columns.codes_of(Field::EventType, 1), [9]);
         assert_eq!(columns.codes_of(Field::EventType, 2), [0_u32; 0]);
-        let order = RowOrder::of(&columns.created_at_us);
+        let order = block.order(3);
         let rows = columns.scan(Field::RealmIds, 3, |code| code == 2).into_rows(&order);
         assert_eq!(rows.iter().collect::<Vec<_>>(), [1, 2]);
-        assert!(!columns.in_order);
+        assert!(!block.rows.is_in_order());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod hashed;
 mod ids;
 mod order;
 mod part;
+mod rows;
 mod segment;
 
 pub(crate) use block::{BLOCK_ROWS, BlockColumns, LiveBlock};

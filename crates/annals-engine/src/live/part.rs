@@ -9,7 +9,7 @@ use crate::amended::AmendedCounts;
 use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::event::{Marks, StoredEvent, tag};
-use crate::field::{Field, FieldSet};
+use crate::field::Field;
 use crate::filter::evaluate::{Leaves, evaluate};
 use crate::filter::text::TextTest;
 use crate::filter::{Filter, TextField};
@@ -28,8 +28,7 @@ pub(crate) struct LivePart {
     row_count: u32,
     time_bounds_us: (i64, i64),
     in_order: bool,
-    hashed: FieldSet,
-    own_order: OnceLock<RowOrder>,
+    order: OnceLock<Arc<RowOrder>>,
 }
 
 impl LivePart {
@@ -40,8 +39,7 @@ impl LivePart {
         overlay: &Arc<Overlay>,
         visible_rows: u32,
     ) -> Option<Self> {
-        let columns = block.columns.read();
-        let row_count = columns.row_count().min(visible_rows.saturating_sub(block.first_row));
+        let row_count = block.rows.len().min(visible_rows.saturating_sub(block.first_row));
         if row_count == 0 {
             return None;
         }
@@ -50,10 +48,9 @@ impl LivePart {
             block: Arc::clone(block),
             overlay: Arc::clone(overlay),
             row_count,
-            time_bounds_us: (columns.min_created_at_us, columns.max_created_at_us),
-            in_order: columns.in_order,
-            hashed: columns.hashed,
-            own_order: OnceLock::new(),
+            time_bounds_us: block.rows.time_bounds_us(),
+            in_order: block.rows.is_in_order(),
+            order: OnceLock::new(),
         })
     }
 
@@ -61,15 +58,7 @@ impl LivePart {
         if self.in_order {
             return &RowOrder::Same;
         }
-        let of_rows = || {
-            let columns = self.block.columns.read();
-            RowOrder::of(columns.created_at_us.get(..row_usize(self.row_count)).unwrap_or_default())
-        };
-        if self.row_count == BLOCK_ROWS {
-            self.block.full_order.get_or_init(of_rows)
-        } else {
-            self.own_order.get_or_init(of_rows)
-        }
+        self.order.get_or_init(|| self.block.order(self.row_count))
     }
 
     /// The live row of a row of this part.
@@ -120,26 +109,24 @@ impl LivePart {
 
     /// Whether the column of a field holds hashes.
     fn is_hashed(&self, field: Field) -> bool {
-        self.hashed.contains(field)
+        self.block.hashed.contains(field)
     }
 
-    fn position(&self, row: u32) -> Result<usize> {
+    fn position(&self, row: u32) -> Result<u32> {
         if row >= self.row_count {
             let message = format!("row {row} is outside the {} rows of a live block", self.row_count);
             return Err(Error::corrupt(message));
         }
-        Ok(row_usize(self.order().arrival_of(row)))
+        Ok(self.order().arrival_of(row))
     }
 
     fn offset(&self, row: u32) -> Result<u32> {
         let position = self.position(row)?;
-        let columns = self.block.columns.read();
-        columns.offsets.get(position).copied().ok_or_else(|| Error::corrupt("a live row has no offset"))
+        self.block.rows.offset(position).ok_or_else(|| Error::corrupt("a live row has no offset"))
     }
 
     /// How many rows of `rows` hold each code of a field.
     fn code_counts(&self, field: Field, rows: &RowSet) -> Vec<(u32, u32)> {
-        // ORDER: the order may read the columns itself, and a waiting writer stands between two reads.
         let order = self.order();
         let columns = self.block.columns.read();
         let mut codes = Vec::with_capacity(row_usize(rows.len()));
@@ -266,7 +253,7 @@ impl Part for LivePart {
 
     fn key(&self, row: u32) -> Result<OrderKey> {
         let position = self.position(row)?;
-        let created_at_us = self.block.columns.read().created_at_us.get(position).copied();
+        let created_at_us = self.block.rows.created_at_us(position);
         let created_at_us = created_at_us.ok_or_else(|| Error::corrupt("a live row has no time"))?;
         Ok(OrderKey { created_at_us, sequence: self.segment.sequence_of(self.live_row(row)) })
     }

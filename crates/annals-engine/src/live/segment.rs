@@ -22,6 +22,9 @@ use crate::storage::GrowingMap;
 /// outgrow the cache, and every value cost the writer more than the rest of its event.
 const CODED_TERMS_MAX: u32 = 4_096;
 
+/// Rows that are pushed while the readers of a block wait: some microseconds.
+const ROWS_AT_ONCE: u32 = 128;
+
 /// Rows of one log, in arrival order: row = sequence - first sequence.
 ///
 /// Lock order: `dictionaries`, then a block's `columns`. No I/O under either but page faults.
@@ -76,7 +79,7 @@ impl LiveSegment {
 
     /// Rows indexed so far; published ones are bounded by the snapshot's watermark.
     pub(crate) fn row_count(&self) -> u32 {
-        self.blocks.read().last().map_or(0, |block| block.first_row + block.columns.read().row_count())
+        self.blocks.read().last().map_or(0, |block| block.first_row + block.rows.len())
     }
 
     pub(crate) fn blocks(&self) -> Vec<Arc<LiveBlock>> {
@@ -102,26 +105,30 @@ impl LiveSegment {
         while records.peek().is_some() {
             let block = self.open_block();
             // ORDER: dictionaries before columns, and readers of the block do not wait while values are looked up.
-            let hashed = block.columns.read().hashed;
+            let hashed = block.hashed;
             let known = codes.take().filter(|(known, _)| *known == hashed);
             let (_, codes) = codes.insert(match known {
                 Some(known) => known,
                 None => (hashed, self.codes(rows, hashed)?),
             });
             let mut columns = block.columns.write();
-            let room = row_usize(BLOCK_ROWS - columns.row_count());
-            for record in records.by_ref().take(room) {
+            let first = block.rows.len();
+            let room = (BLOCK_ROWS - first).min(ROWS_AT_ONCE);
+            let mut end = first;
+            for record in records.by_ref().take(row_usize(room)) {
                 let offset = rows.frame_offset + u64::from(record.offset);
                 let offset = u32::try_from(offset)
                     .map_err(|source| Error::corrupt("a log offset exceeds 32 bits").with_source(source))?;
-                columns.push_row(record.created_at_us.unwrap_or(0), offset);
+                block.rows.put(end, record.created_at_us.unwrap_or(0), offset);
                 for index in uses.by_ref().take(row_usize(record.uses_end - uses_done)) {
                     if let Some((field, code)) = codes.get(row_usize(*index)) {
-                        columns.push_code(*field, *code);
+                        columns.push_code(end, *field, *code);
                     }
                 }
                 uses_done = record.uses_end;
+                end += 1;
             }
+            block.rows.set_len(end);
         }
         Ok(())
     }
@@ -146,7 +153,7 @@ impl LiveSegment {
 
     fn open_block(&self) -> Arc<LiveBlock> {
         if let Some(last) = self.blocks.read().last()
-            && last.columns.read().row_count() < BLOCK_ROWS
+            && last.rows.len() < BLOCK_ROWS
         {
             return Arc::clone(last);
         }
@@ -194,9 +201,9 @@ impl LiveSegment {
     /// Where the record of a row starts, and its time.
     pub(crate) fn locate(&self, row: u32) -> Option<(u32, i64)> {
         let block = self.blocks.read().get(row_usize(row / BLOCK_ROWS)).cloned()?;
-        let columns = block.columns.read();
-        let position = row_usize(row % BLOCK_ROWS);
-        Some((*columns.offsets.get(position)?, *columns.created_at_us.get(position)?))
+        let position = row % BLOCK_ROWS;
+        // A place that no row has come to yet is none.
+        (position < block.rows.len()).then_some((block.rows.offset(position)?, block.rows.created_at_us(position)?))
     }
 
     /// The rows with a given id, the newest first, published or not.
