@@ -20,7 +20,7 @@ pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
 pub(super) const BLOCK_ROWS_MAX: u32 = 512;
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
-const _: () = assert!(2 * COMPACTED.block_size <= BLOCK_SIZE_MAX, "a block holds one value more than it should");
+const _: () = assert!(2 * PACKED.block_size <= BLOCK_SIZE_MAX, "a block holds one value more than it should");
 pub(super) const ZSTD_LEVEL: i32 = 1;
 /// A larger dictionary is not one of ours.
 const DICTIONARY_SIZE_MAX: u64 = 1 << 20;
@@ -38,8 +38,8 @@ pub(super) struct Packing {
 
 /// Of segments just sealed, whose pages are asked for most.
 pub(super) const FRESH: Packing = Packing { block_size: BLOCK_SIZE_TARGET, level: ZSTD_LEVEL };
-/// Of segments rewritten by compaction. `docs/performance.md`, "Payload", has what other sizes and levels give.
-pub(super) const COMPACTED: Packing = Packing { block_size: 64 << 10, level: 6 };
+/// Of packed segments. `docs/performance.md`, "Payload", has what other sizes and levels give.
+pub(super) const PACKED: Packing = Packing { block_size: 64 << 10, level: 6 };
 
 /// The bytes that a block takes.
 pub(super) fn compressed_size(block: &[u8], packing: Packing, dictionary: &[u8]) -> Result<usize> {

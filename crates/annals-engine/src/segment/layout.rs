@@ -169,6 +169,8 @@ pub(crate) struct Footer {
     pub(crate) sequences_ascend: bool,
     /// Every id was made by the store: no id is stored.
     pub(crate) ids_made: bool,
+    /// It has the form of segments that are no longer fresh.
+    pub(crate) is_packed: bool,
     /// End of the sections and start of the chunk table.
     pub(crate) data_end: u64,
     /// Checksum of the chunk table.

@@ -32,7 +32,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::{build_segment, rebuild_segment};
+pub(crate) use build::build_segment;
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
@@ -45,6 +45,15 @@ use crate::id::EventId;
 
 /// The most rows of one sealed segment, inclusive: row numbers and offsets of values stay in 32 bits.
 pub(crate) const SEGMENT_ROWS_MAX: usize = 1 << 26;
+
+/// How hard a segment is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SegmentForm {
+    /// Of events just sealed, whose pages are asked for most.
+    Fresh,
+    /// Of those that no longer are: smaller, and where texts are compressed, a page takes longer.
+    Packed,
+}
 
 /// Which segment is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

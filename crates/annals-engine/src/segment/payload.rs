@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, Result};
 
-use super::blocks::{self, BLOCK_SIZE_TARGET, BlockWriter, FRESH, Packing};
+use super::blocks::{self, BLOCK_SIZE_TARGET, BlockWriter, FRESH, PACKED, Packing};
 use super::template::{self, Encoder, Fields};
 use super::text::{self, VALUE_SIZE_MAX};
 use super::writer::SegmentWriter;
-use super::{KeywordInput, Stream, TextSource};
+use super::{KeywordInput, SegmentForm, Stream, TextSource};
 
 /// The form is chosen by so many rows, or fewer if they have many bytes.
 const SAMPLE_ROWS: u32 = 4096;
@@ -38,8 +38,12 @@ pub(crate) fn write(
     rows: u32,
     source: &mut dyn TextSource,
     keywords: &[KeywordInput<'_>],
-    packing: Packing,
+    form: SegmentForm,
 ) -> Result<()> {
+    let packing = match form {
+        SegmentForm::Fresh => FRESH,
+        SegmentForm::Packed => PACKED,
+    };
     let fields = Fields::new(keywords);
     let mut source = Sampled::new(source, rows)?;
     if let Some(encoder) = source.encoder(&fields)? {

@@ -28,6 +28,8 @@ use super::{SegmentMeta, Stream};
 /// Values of most events fit without growing the buffer.
 const EVENT_SIZE_USUAL: usize = 512;
 const EVENT_VALUES_USUAL: usize = 24;
+/// Bytes of payload for each row from which on packing takes off enough to rewrite a segment.
+const PACKING_PAYS: u64 = 16;
 
 /// An immutable segment. Bytes are checked when they are first touched.
 pub(crate) struct SealedSegment {
@@ -109,6 +111,30 @@ impl SealedSegment {
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Whether it has the form of segments that are no longer fresh.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.footer.is_packed
+    }
+
+    /// When it was sealed, UTC microseconds.
+    pub(crate) fn sealed_at_us(&self) -> i64 {
+        self.meta.created_at_us
+    }
+
+    /// Whether it would be smaller in the other form, by enough to rewrite it. Costs a look at the footer.
+    pub(crate) fn gains_by_packing(&self) -> bool {
+        const KINDS: [SectionKind; 5] = [
+            SectionKind::BlockBytes,
+            SectionKind::ShapeBits,
+            SectionKind::ShapeHeap,
+            SectionKind::ShapeTermBytes,
+            SectionKind::ShapeTermBounds,
+        ];
+        let stream = Stream::Payload.number();
+        let bytes: u64 = KINDS.iter().filter_map(|kind| self.footer.find(*kind, stream)).map(|found| found.len).sum();
+        !self.is_packed() && bytes >= u64::from(self.rows()) * PACKING_PAYS
     }
 
     /// Rows, deleted ones included.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 
-use super::blocks::{BlockWriter, Blocks, COMPACTED, DecodedBlock, FRESH, Packing};
+use super::blocks::{BlockWriter, Blocks, DecodedBlock, FRESH, PACKED, Packing};
 use super::checked::CheckedFile;
 use super::kept::{BUDGET, Kept};
 use super::keyword::KeywordColumn;
@@ -24,7 +24,7 @@ use super::{Stream, TextSource};
 /// No value is larger: an event has at most 1 MiB.
 pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row: those of many rows, with where these lie.
-const KEPT_SIZE_MAX: usize = 2 * COMPACTED.block_size + (8 << 10);
+const KEPT_SIZE_MAX: usize = 2 * PACKED.block_size + (8 << 10);
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
