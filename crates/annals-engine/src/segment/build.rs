@@ -68,13 +68,14 @@ fn write(
     let time_bounds_us = bounds(&created_at_us);
     let sequence_bounds = bounds(&sequences);
     let sequences_ascend = sequences.is_sorted_by(|a, b| a < b);
-    drop((created_at_us, sequences, ids));
+    drop((sequences, ids));
     keywords.sort_by_key(|keyword| keyword.field);
     if !keywords.is_sorted_by(|a, b| a.field < b.field) {
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
     // Before the fields, whose building takes their columns: payloads repeat them.
-    payload::write(&mut writer, rows, texts, &keywords, form)?;
+    payload::write(&mut writer, rows, texts, (&keywords, &created_at_us), form)?;
+    drop(created_at_us);
     let fields = keyword_build::write(&mut writer, keywords, rows)?;
     for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;

@@ -115,6 +115,11 @@ pub(crate) enum SectionKind {
     RowTokens = 53,
     RareBases = 54,
     RareTokens = 55,
+    MemberTable = 60,
+    MemberRuns = 61,
+    MemberBlocks = 62,
+    MemberBytes = 63,
+    MemberDictionary = 64,
 }
 
 /// One section: where it lies and how it is packed.

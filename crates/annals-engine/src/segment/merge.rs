@@ -235,9 +235,7 @@ struct MergedTexts<'a> {
 
 impl<'a> MergedTexts<'a> {
     fn new(inputs: &'a [Input], order: &'a [Place]) -> Self {
-        let of_stream = |stream| {
-            inputs.iter().map(|(segment, _)| segment.stream(stream).cursor(&segment.file, &segment.fields)).collect()
-        };
+        let of_stream = |stream| inputs.iter().map(|(segment, _)| segment.cursor(stream)).collect();
         Self { order, cursors: Stream::ALL.into_iter().map(|stream| (stream, of_stream(stream))).collect() }
     }
 }

@@ -16,6 +16,7 @@ mod kept;
 mod keyword;
 mod keyword_build;
 mod layout;
+mod members;
 mod merge;
 mod packed;
 mod part;
@@ -106,7 +107,7 @@ impl Stream {
 /// Where the builder gets its texts from.
 pub(crate) trait TextSource {
     /// The text of a row. One stream is asked after the other: first for some rows, spread over all, then for every
-    /// row, ascending.
+    /// row, ascending; messages also beside payloads, row by row.
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>>;
 }
 

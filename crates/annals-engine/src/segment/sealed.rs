@@ -20,14 +20,18 @@ use super::dictionary::Term;
 use super::ids::IdTable;
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
+use super::members::Siblings;
 use super::packed::FrameColumn;
 use super::postings::bitmap_of;
-use super::text::StreamReader;
+use super::text::{StreamCursor, StreamReader};
 use super::{SegmentMeta, Stream};
 
 /// Values of most events fit without growing the buffer.
 const EVENT_SIZE_USUAL: usize = 512;
 const EVENT_VALUES_USUAL: usize = 24;
+/// The streams that are one value of an event.
+const TAGGED_STREAMS: [(Stream, u8); 3] =
+    [(Stream::Message, tag::MESSAGE), (Stream::Content, tag::CONTENT), (Stream::Payload, tag::PAYLOAD)];
 /// Bytes of payload for each row from which on packing takes off enough to rewrite a segment.
 const PACKING_PAYS: u64 = 16;
 
@@ -168,6 +172,17 @@ impl SealedSegment {
         }
     }
 
+    /// A walk over the texts of a stream.
+    pub(super) fn cursor(&self, stream: Stream) -> StreamCursor<'_> {
+        let payload = stream == Stream::Payload;
+        self.stream(stream).cursor(Siblings {
+            file: &self.file,
+            fields: &self.fields,
+            message: payload.then_some(&self.message),
+            created_at: payload.then_some(&self.created_at),
+        })
+    }
+
     /// Every key in row order, as two columns.
     pub(super) fn keys(&self) -> Result<(Vec<i64>, Vec<u64>)> {
         let sequences = self.sequences.decode(&self.file)?;
@@ -271,13 +286,11 @@ impl SealedSegment {
         for column in &self.fields {
             push_terms(&self.file, column, rows, &mut values)?;
         }
-        for (stream, tag) in
-            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
-        {
-            if stream.is_absent() {
+        for (stream, tag) in TAGGED_STREAMS {
+            if self.stream(stream).is_absent() {
                 continue;
             }
-            let mut cursor = stream.cursor(&self.file, &self.fields);
+            let mut cursor = self.cursor(stream);
             for (row, values) in rows.iter().zip(&mut values) {
                 if let Some(text) = cursor.value(*row)? {
                     values.push(tag, text);
@@ -285,7 +298,7 @@ impl SealedSegment {
             }
         }
         if !self.stored.is_absent() {
-            let mut cursor = self.stored.cursor(&self.file, &self.fields);
+            let mut cursor = self.cursor(Stream::Stored);
             for (row, values) in rows.iter().zip(&mut values) {
                 if let Some(stored) = cursor.value(*row)? {
                     push_stored(stored, values).map_err(|error| error.at_path(self.path()))?;
@@ -319,14 +332,12 @@ impl SealedSegment {
                 values.push(column.field.number(), &column.dictionary.term(&self.file, *code)?);
             }
         }
-        for (stream, tag) in
-            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
-        {
-            if let Some(text) = stream.cursor(&self.file, &self.fields).value(row)? {
+        for (stream, tag) in TAGGED_STREAMS {
+            if let Some(text) = self.cursor(stream).value(row)? {
                 values.push(tag, text);
             }
         }
-        if let Some(stored) = self.stored.cursor(&self.file, &self.fields).value(row)? {
+        if let Some(stored) = self.cursor(Stream::Stored).value(row)? {
             push_stored(stored, &mut values).map_err(|error| error.at_path(self.path()))?;
         }
         Ok(StoredEvent { sequence: key.sequence, id, created_at_us: key.created_at_us, marks, values })
