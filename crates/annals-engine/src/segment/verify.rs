@@ -76,15 +76,12 @@ impl SealedSegment {
         let mut ascend = true;
         let mut events = Vec::new().into_iter();
         for row in 0..self.rows() {
-            let event = match events.next() {
-                Some(event) => event,
-                None => {
-                    // Many at a time: neighbours share what is decoded for them.
-                    let rows: Vec<u32> = (row..self.rows().min(row.saturating_add(ROWS_AT_ONCE))).collect();
-                    events = self.events(&rows, |_| Marks::default())?.into_iter();
-                    events.next().ok_or_else(|| Error::corrupt(format!("row {row} is not read")))?
-                }
-            };
+            if events.len() == 0 {
+                // Many at a time: neighbours share what is decoded for them.
+                let rows: Vec<u32> = (row..self.rows().min(row.saturating_add(ROWS_AT_ONCE))).collect();
+                events = self.events(&rows, |_| Marks::default())?.into_iter();
+            }
+            let event = events.next().ok_or_else(|| Error::corrupt(format!("row {row} is not read")))?;
             let key = self.key(row)?;
             let (times, sequences) = (self.time_bounds_us(), self.sequence_bounds());
             let inside =

@@ -7,14 +7,16 @@
 
 mod block;
 mod marks;
+mod plan;
 mod read;
 mod split;
 mod table;
 mod write;
 
 pub(crate) use marks::Siblings;
+pub(crate) use plan::Plan;
 pub(crate) use read::{MemberReader, Recent};
-pub(crate) use write::{Plan, RowValues, write};
+pub(crate) use write::{RowValues, write};
 
 #[cfg(test)]
 pub(crate) use marks::timestamp;

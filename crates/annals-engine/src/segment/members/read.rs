@@ -32,7 +32,6 @@ pub(crate) struct MemberReader {
     blocks: Section,
     bytes: Section,
     dictionary: Option<Section>,
-    by_type: bool,
     /// Both read when the first row is.
     decoded: OnceLock<Table>,
     prepared: OnceLock<Prepared>,
@@ -58,7 +57,6 @@ impl MemberReader {
         let dictionary = footer.find(SectionKind::MemberDictionary, number);
         let size = |count: u64, each: usize| count.checked_mul(len_u64(each));
         if table.count > len_u64(TABLE_SIZE_MAX)
-            || table.width > 1
             || runs.count == 0
             || size(runs.count, RUN_SIZE) != Some(runs.len)
             || blocks.count == 0
@@ -67,9 +65,8 @@ impl MemberReader {
         {
             return Err(Error::corrupt(format!("the members of {stream:?} contradict the footer")));
         }
-        let by_type = table.width == 1;
         let (decoded, prepared) = (OnceLock::new(), OnceLock::new());
-        Ok(Some(Self { table, runs, blocks, bytes, dictionary, by_type, decoded, prepared }))
+        Ok(Some(Self { table, runs, blocks, bytes, dictionary, decoded, prepared }))
     }
 
     /// The bytes of a section that is compressed as a whole.
@@ -107,10 +104,15 @@ impl MemberReader {
     /// The block that holds `row`, if any does.
     fn block_of(&self, siblings: &Siblings<'_>, row: u32) -> Result<u64> {
         let file = siblings.file;
-        let group = match siblings.field(Field::EventType).filter(|_| self.by_type) {
-            Some(column) => column.code_of(file, row)?,
-            None => 0,
-        };
+        let table = self.table(file)?;
+        let mut group = 0;
+        if let Some(column) = siblings.field(Field::EventType).filter(|_| table.is_grouped()) {
+            let code = column.code_of(file, row)?;
+            if code > 0 {
+                let unknown = || file.contradicts(&self.table, &format!("has no group for row {row}"));
+                group = table.group(&column.dictionary.term(file, code)?).ok_or_else(unknown)?;
+            }
+        }
         // The last run that starts at or before the row.
         let (mut low, mut high) = (0, self.runs.count);
         while high - low > 1 {
@@ -153,17 +155,17 @@ impl MemberReader {
         message: &mut Option<Box<StreamCursor<'a>>>,
     ) -> Result<bool> {
         let number = self.block_of(siblings, row)?;
-        let block = match recent.blocks.iter().find(|(of, _)| *of == number) {
-            Some((_, block)) => Arc::clone(block),
-            None => {
-                let block = Arc::new(self.decode(siblings.file, number)?);
-                let is_large = block.size() > 8 * BLOCK_SIZE;
-                while recent.blocks.len() >= RECENT_MAX || (is_large && !recent.blocks.is_empty()) {
-                    recent.blocks.pop_front();
-                }
-                recent.blocks.push_back((number, Arc::clone(&block)));
-                block
+        let known = recent.blocks.iter().find(|(of, _)| *of == number).map(|(_, block)| Arc::clone(block));
+        let block = if let Some(block) = known {
+            block
+        } else {
+            let block = Arc::new(self.decode(siblings.file, number)?);
+            let is_large = block.size() > 8 * BLOCK_SIZE;
+            while recent.blocks.len() >= RECENT_MAX || (is_large && !recent.blocks.is_empty()) {
+                recent.blocks.pop_front();
             }
+            recent.blocks.push_back((number, Arc::clone(&block)));
+            block
         };
         let missing = || siblings.file.contradicts(&self.runs, &format!("does not lead to row {row}"));
         let place = block.find(row).ok_or_else(missing)?;
@@ -224,7 +226,9 @@ impl Values for Columns<'_, '_> {
             Origin::CreatedAt => {
                 let Some(column) = created_at else { return Ok(()) };
                 let text = timestamp(column.get(file, u64::from(row))?);
-                text.iter().for_each(|text| take(text.as_bytes()));
+                if let Some(text) = text {
+                    take(text.as_bytes());
+                }
             }
             Origin::Field(field, place) => {
                 let Some(column) = self.siblings.field(field) else { return Ok(()) };

@@ -73,9 +73,8 @@ fn value_end(text: &[u8], start: usize) -> Option<usize> {
         match text.get(at)? {
             b'"' => at = string_end(text, at + 1)?,
             b'{' | b'[' => depth = depth.checked_add(1)?,
-            b'}' if depth == 0 => return Some(at),
+            b'}' | b',' if depth == 0 => return Some(at),
             b'}' | b']' => depth = depth.checked_sub(1)?,
-            b',' if depth == 0 => return Some(at),
             _ => {}
         }
         at += 1;

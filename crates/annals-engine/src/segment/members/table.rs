@@ -61,10 +61,14 @@ impl TableBuilder {
         self.key_list.len() + self.shape_list.len()
     }
 
-    pub(super) fn encode(&self, origins: &[Origin]) -> Vec<u8> {
+    pub(super) fn encode(&self, origins: &[Origin], groups: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, len_u64(origins.len()));
         out.extend(origins.iter().map(|origin| origin.number()));
+        put_varint(&mut out, len_u64(groups.len()));
+        for group in groups {
+            put_bytes(&mut out, group);
+        }
         put_varint(&mut out, len_u64(self.keys.len()));
         out.extend_from_slice(&self.key_list);
         put_varint(&mut out, len_u64(self.shapes.len()));
@@ -78,6 +82,8 @@ impl TableBuilder {
 pub(super) struct Table {
     pub(super) origins: Vec<Origin>,
     bytes: Vec<u8>,
+    /// The event types of the groups from 1 on, ascending; none if rows are not grouped.
+    groups: Vec<Range<u32>>,
     keys: Vec<Range<u32>>,
     /// The keys of all shapes, one shape behind the other, and where each ends.
     shape_keys: Vec<u32>,
@@ -96,13 +102,17 @@ impl Table {
             0..=ENTRIES_MAX => Ok(count),
             _ => Err(Error::corrupt(format!("a table of members has {count} entries"))),
         };
-        let count = limit(reader.varint_len()?)?;
-        let mut keys = Vec::with_capacity(count);
-        for _ in 0..count {
-            let len = len_u32(take_bytes(&mut reader)?.len());
-            let end = len_u32(reader.position());
-            keys.push(end - len..end);
-        }
+        let mut texts = || -> Result<Vec<Range<u32>>> {
+            let count = limit(reader.varint_len()?)?;
+            let mut texts = Vec::with_capacity(count);
+            for _ in 0..count {
+                let len = len_u32(take_bytes(&mut reader)?.len());
+                let end = len_u32(reader.position());
+                texts.push(end - len..end);
+            }
+            Ok(texts)
+        };
+        let (groups, keys) = (texts()?, texts()?);
         let count = limit(reader.varint_len()?)?;
         let (mut shape_keys, mut shape_ends) = (Vec::new(), Vec::with_capacity(count));
         for _ in 0..count {
@@ -115,7 +125,7 @@ impl Table {
         if !reader.is_empty() {
             return Err(Error::corrupt("a table of members is longer than its shapes"));
         }
-        Ok(Self { origins, bytes, keys, shape_keys, shape_ends })
+        Ok(Self { origins, bytes, groups, keys, shape_keys, shape_ends })
     }
 
     pub(super) fn key_count(&self) -> usize {
@@ -123,8 +133,21 @@ impl Table {
     }
 
     pub(super) fn key(&self, number: u32) -> &[u8] {
-        let place = self.keys.get(row_usize(number)).cloned().unwrap_or_default();
+        self.keys.get(row_usize(number)).map_or(&[], |place| self.text(place))
+    }
+
+    fn text(&self, place: &Range<u32>) -> &[u8] {
         self.bytes.get(row_usize(place.start)..row_usize(place.end)).unwrap_or_default()
+    }
+
+    pub(super) fn is_grouped(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// The group of an event type.
+    pub(super) fn group(&self, event_type: &[u8]) -> Option<u32> {
+        let at = self.groups.binary_search_by(|place| self.text(place).cmp(event_type));
+        at.ok().map(|at| len_u32(at) + 1)
     }
 
     /// The keys of a shape.

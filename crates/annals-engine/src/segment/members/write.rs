@@ -12,6 +12,7 @@ use super::super::writer::SegmentWriter;
 use super::super::{KeywordCodes, KeywordInput, Stream, TextSource};
 use super::block::OpenBlock;
 use super::marks::{Origin, Shortener, Values, timestamp};
+use super::plan::Plan;
 use super::split::{Member, split};
 use super::table::TableBuilder;
 use super::{BLOCK_ROWS_MAX, BLOCK_SIZE, CODE_SHORTENED, CODE_WHOLE, ENTRY_SIZE, LEVEL};
@@ -19,14 +20,7 @@ use super::{BLOCK_ROWS_MAX, BLOCK_SIZE, CODE_SHORTENED, CODE_WHOLE, ENTRY_SIZE, 
 /// Event types beyond this many are not kept apart: each has an open block.
 const GROUPS_MAX: usize = 512;
 /// What the blocks of a segment have in common takes this many bytes before it is compressed itself.
-const DICTIONARY_SIZE: usize = 256 << 10;
-/// Payloads of fewer bytes have no dictionary.
-const DICTIONARY_PAYS: u64 = 8 << 20;
-/// The form is chosen by stretches of so many rows, and so many of them.
-const STRETCH_ROWS: usize = 256;
-const STRETCHES: u32 = 12;
-/// No more bytes are looked at for that.
-const SAMPLE_SIZE_MAX: usize = 8 << 20;
+pub(super) const DICTIONARY_SIZE: usize = 256 << 10;
 /// Table and dictionary are written once and read once.
 const LEVEL_TABLE: i32 = 15;
 
@@ -60,23 +54,60 @@ impl<'a> RowValues<'a> {
         keyword.terms.get(row_usize(code?.checked_sub(1)?)).copied()
     }
 
-    /// The codes by which rows are kept apart, if there are few enough; rows without have code 0.
-    fn event_types(&self) -> Option<(&'a [u32], usize)> {
+    /// The event types by which rows are kept apart, if there are few enough.
+    pub(super) fn groups(&self) -> Option<Groups<'a>> {
         let keyword = self.keywords.iter().find(|keyword| keyword.field == Field::EventType)?;
-        match &keyword.codes {
-            KeywordCodes::Single(codes) if keyword.terms.len() < GROUPS_MAX => Some((codes, keyword.terms.len() + 1)),
-            _ => None,
+        let KeywordCodes::Single(codes) = &keyword.codes else { return None };
+        // Terms come in any order, and some are no row's: the segment must not depend on that.
+        let mut used = vec![false; keyword.terms.len()];
+        for code in codes.iter().filter_map(|code| code.checked_sub(1)) {
+            used.get_mut(row_usize(code)).into_iter().for_each(|used| *used = true);
         }
+        let mut names: Vec<(&[u8], usize)> =
+            keyword.terms.iter().copied().zip(0..).filter(|(_, at)| used.get(*at) == Some(&true)).collect();
+        names.sort_unstable();
+        let mut of_code = vec![0; keyword.terms.len() + 1];
+        for ((_, at), group) in names.iter().zip(1..) {
+            of_code.get_mut(at + 1).into_iter().for_each(|slot| *slot = group);
+        }
+        let names: Vec<&[u8]> = names.into_iter().map(|(name, _)| name).collect();
+        (names.len() < GROUPS_MAX).then_some(Groups { codes, of_code, names })
+    }
+}
+
+/// Which rows are kept apart: those without a type are group 0.
+#[derive(Default)]
+pub(super) struct Groups<'a> {
+    codes: &'a [u32],
+    of_code: Vec<usize>,
+    /// Of the groups from 1 on, ascending.
+    pub(super) names: Vec<&'a [u8]>,
+}
+
+impl Groups<'_> {
+    pub(super) fn count(&self) -> usize {
+        self.names.len() + 1
+    }
+
+    pub(super) fn of(&self, row: u32) -> usize {
+        let code = self.codes.get(row_usize(row)).copied().unwrap_or(0);
+        self.of_code.get(row_usize(code)).copied().unwrap_or(0)
     }
 }
 
 impl Values for RowValues<'_> {
     fn with(&mut self, origin: Origin, row: u32, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         match origin {
-            Origin::Message => self.message.iter().for_each(|message| take(message)),
+            Origin::Message => {
+                if let Some(message) = &self.message {
+                    take(message);
+                }
+            }
             Origin::CreatedAt => {
                 let text = self.created_at_us.get(row_usize(row)).and_then(|time| timestamp(*time));
-                text.iter().for_each(|text| take(text.as_bytes()));
+                if let Some(text) = text {
+                    take(text.as_bytes());
+                }
             }
             Origin::Field(field, place) => self.term(field, place, row).into_iter().for_each(take),
         }
@@ -85,7 +116,7 @@ impl Values for RowValues<'_> {
 }
 
 /// Rows on their way into blocks.
-struct Assembler {
+pub(super) struct Assembler {
     shortener: Shortener,
     table: TableBuilder,
     groups: Vec<OpenBlock>,
@@ -95,7 +126,7 @@ struct Assembler {
 }
 
 impl Assembler {
-    fn new(origins: Vec<Origin>, groups: usize) -> Self {
+    pub(super) fn new(origins: Vec<Origin>, groups: usize) -> Self {
         Self {
             shortener: Shortener::new(origins),
             table: TableBuilder::default(),
@@ -107,7 +138,7 @@ impl Assembler {
     }
 
     /// Adds a row to its group; tells of the block that was closed before it, and of the one it closed.
-    fn push(
+    pub(super) fn push(
         &mut self,
         (row, group): (u32, usize),
         text: Option<&[u8]>,
@@ -148,7 +179,7 @@ impl Assembler {
     }
 
     /// The values of `common` and of all rows pushed so far, which are forgotten: what later blocks may repeat.
-    fn common(&mut self, mut common: OpenBlock) -> Vec<u8> {
+    pub(super) fn common(&mut self, mut common: OpenBlock) -> Vec<u8> {
         let groups = self.groups.len();
         for (_, block) in self.rest() {
             common.append(&block);
@@ -160,7 +191,7 @@ impl Assembler {
     }
 
     /// The blocks that are left, those of several groups together; each with the groups in it and their first rows.
-    fn rest(&mut self) -> Vec<(Vec<(u32, u32)>, OpenBlock)> {
+    pub(super) fn rest(&mut self) -> Vec<(Vec<(u32, u32)>, OpenBlock)> {
         let mut shared: Vec<(Vec<(u32, u32)>, OpenBlock)> = Vec::new();
         for (group, block) in (0..).zip(std::mem::take(&mut self.groups)) {
             let Some(first) = block.first_row() else { continue };
@@ -179,110 +210,11 @@ impl Assembler {
     }
 }
 
-/// What suits a segment's payloads.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    origins: Vec<Origin>,
-    by_type: bool,
-    /// What 1,024 rows take, about.
-    pub(crate) size_per_1024: u64,
-    dictionary_rows: u32,
-}
-
-impl Plan {
-    /// Chooses by rows spread over the segment.
-    pub(crate) fn new(rows: u32, source: &mut dyn TextSource, values: &mut RowValues<'_>) -> Result<Self> {
-        let sample = Sample::new(rows, source)?;
-        let mut texts = Texts { source, values, loaded: None };
-        let present: Vec<(u32, &[u8])> =
-            sample.rows.iter().filter_map(|(row, text)| Some((*row, text.as_deref()?))).collect();
-        let origins = Shortener::learn(&present, &mut texts)?.origins;
-        let average = len_u64(present.iter().map(|(_, text)| text.len()).sum::<usize>() / sample.rows.len().max(1));
-        let dictionary_rows = wanted_for_dictionary(average, rows);
-        let mut plan = Self { origins, by_type: false, size_per_1024: 0, dictionary_rows };
-        let plain = plan.weigh(&sample, &mut texts)?;
-        plan.size_per_1024 = plain;
-        if texts.values.event_types().is_some() {
-            plan.by_type = true;
-            plan.size_per_1024 = plan.weigh(&sample, &mut texts)?;
-            if plan.size_per_1024 >= plain {
-                plan.by_type = false;
-                plan.size_per_1024 = plain;
-            }
-        }
-        Ok(plan)
-    }
-
-    /// What a row of the sample takes on average. Where there is to be a dictionary, a quarter of the sample is it.
-    fn weigh(&self, sample: &Sample, texts: &mut Texts<'_, '_, '_>) -> Result<u64> {
-        let (types, groups) = texts.values.event_types().filter(|_| self.by_type).unwrap_or((&[], 1));
-        let group_of = |row: u32| types.get(row_usize(row)).copied().map_or(0, row_usize);
-        let mut assembler = Assembler::new(self.origins.clone(), groups);
-        let has_dictionary = self.dictionary_rows > 0;
-        let in_dictionary = |at: usize| has_dictionary && at / STRETCH_ROWS % 4 == 0;
-        let mut common = OpenBlock::default();
-        for (_, (row, text)) in sample.rows.iter().enumerate().filter(|(at, _)| in_dictionary(*at)) {
-            assembler.push((*row, group_of(*row)), text.as_deref(), texts, &mut |block| {
-                common.append(&block);
-                Ok(())
-            })?;
-        }
-        let mut blocks = Compressor::new(&assembler.common(common))?;
-        let (mut size, mut rows) = (0, 0_u32);
-        let mut weigh = |mut block: OpenBlock| -> Result<()> {
-            block.encode(&mut blocks.raw);
-            size += blocks.compress()?.len();
-            Ok(())
-        };
-        for (_, (row, text)) in sample.rows.iter().enumerate().filter(|(at, _)| !in_dictionary(*at)) {
-            assembler.push((*row, group_of(*row)), text.as_deref(), texts, &mut weigh)?;
-            rows += 1;
-        }
-        for (_, block) in assembler.rest() {
-            weigh(block)?;
-        }
-        Ok(len_u64(size) * 1024 / u64::from(rows.max(1)))
-    }
-}
-
-/// Rows in stretches, spread over a segment.
-struct Sample {
-    rows: Vec<(u32, Option<Vec<u8>>)>,
-}
-
-impl Sample {
-    fn new(rows: u32, source: &mut dyn TextSource) -> Result<Self> {
-        let stretch = len_u32(STRETCH_ROWS);
-        let step = (rows / STRETCHES).max(stretch);
-        let mut sample = Vec::new();
-        let mut size = 0;
-        for first in (0..rows).step_by(row_usize(step)) {
-            for row in first..rows.min(first + stretch) {
-                let text = source.value(Stream::Payload, row)?.map(Cow::into_owned);
-                size += text.as_ref().map_or(0, Vec::len);
-                sample.push((row, text));
-            }
-            if size > SAMPLE_SIZE_MAX {
-                break;
-            }
-        }
-        Ok(Self { rows: sample })
-    }
-}
-
-/// How many rows make a dictionary; none where it does not pay.
-fn wanted_for_dictionary(average: u64, rows: u32) -> u32 {
-    if average.saturating_mul(u64::from(rows)) < DICTIONARY_PAYS {
-        return 0;
-    }
-    u32::try_from(len_u64(2 * DICTIONARY_SIZE) / average.max(1)).unwrap_or(u32::MAX).max(1)
-}
-
 /// Values of rows whose messages are read when they are asked for.
-struct Texts<'a, 'v, 's> {
-    source: &'s mut dyn TextSource,
-    values: &'v mut RowValues<'a>,
-    loaded: Option<u32>,
+pub(super) struct Texts<'a, 'v, 's> {
+    pub(super) source: &'s mut dyn TextSource,
+    pub(super) values: &'v mut RowValues<'a>,
+    pub(super) loaded: Option<u32>,
 }
 
 impl Values for Texts<'_, '_, '_> {
@@ -307,8 +239,8 @@ pub(crate) fn write(
     (source, values): (&mut dyn TextSource, &mut RowValues<'_>),
     plan: &Plan,
 ) -> Result<()> {
-    let (types, groups) = values.event_types().filter(|_| plan.by_type).unwrap_or((&[], 1));
-    let mut assembler = Assembler::new(plan.origins.clone(), groups);
+    let groups = values.groups().filter(|_| plan.by_type).unwrap_or_default();
+    let mut assembler = Assembler::new(plan.origins.clone(), groups.count());
     let mut value = Vec::new();
     let mut next = |source: &mut dyn TextSource, values: &mut RowValues<'_>, row: u32| -> Result<Option<Vec<u8>>> {
         let text = source.value(Stream::Payload, row)?.map(|text| {
@@ -322,13 +254,12 @@ pub(crate) fn write(
         values.load_message(source, row)?;
         Ok(text)
     };
-    let group_of = |row: u32| types.get(row_usize(row)).copied().map_or(0, row_usize);
     let mut common = OpenBlock::default();
     let step = rows.checked_div(plan.dictionary_rows).map_or(usize::MAX, |step| row_usize(step.max(1)));
     for row in (0..rows).step_by(step).filter(|_| plan.dictionary_rows > 0) {
         let text = next(source, values, row)?;
         let text = text.as_deref().filter(|text| text.len() < BLOCK_SIZE);
-        assembler.push((row, group_of(row)), text, values, &mut |block| {
+        assembler.push((row, groups.of(row)), text, values, &mut |block| {
             common.append(&block);
             Ok(())
         })?;
@@ -337,7 +268,7 @@ pub(crate) fn write(
     let mut blocks = Blocks::new(writer, &dictionary)?;
     for row in 0..rows {
         let text = next(source, values, row)?;
-        let group = group_of(row);
+        let group = groups.of(row);
         assembler.push((row, group), text.as_deref(), values, &mut |block| {
             let first = block.first_row().unwrap_or(row);
             blocks.close(writer, &[(len_u32(group), first)], block)
@@ -346,19 +277,19 @@ pub(crate) fn write(
     for (runs, block) in assembler.rest() {
         blocks.close(writer, &runs, block)?;
     }
-    let table = assembler.table.encode(&assembler.shortener.origins);
-    blocks.finish(writer, plan.by_type, &table, &dictionary)
+    let table = assembler.table.encode(&assembler.shortener.origins, &groups.names);
+    blocks.finish(writer, &table, &dictionary)
 }
 
 /// Compresses blocks.
-struct Compressor {
+pub(super) struct Compressor {
     inner: zstd::bulk::Compressor<'static>,
-    raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
     out: Vec<u8>,
 }
 
 impl Compressor {
-    fn new(dictionary: &[u8]) -> Result<Self> {
+    pub(super) fn new(dictionary: &[u8]) -> Result<Self> {
         let failed = |source| Error::invalid_input("compression cannot be prepared").with_source(source);
         let mut inner = zstd::bulk::Compressor::with_dictionary(LEVEL, dictionary).map_err(failed)?;
         // The entry knows the size, and the chunk table has a checksum.
@@ -369,7 +300,7 @@ impl Compressor {
     }
 
     /// What `raw` becomes.
-    fn compress(&mut self) -> Result<&[u8]> {
+    pub(super) fn compress(&mut self) -> Result<&[u8]> {
         self.out.clear();
         self.out.reserve(zstd::zstd_safe::compress_bound(self.raw.len()));
         self.inner
@@ -414,7 +345,7 @@ impl Blocks {
         Ok(())
     }
 
-    fn finish(mut self, writer: &mut SegmentWriter, by_type: bool, table: &[u8], dictionary: &[u8]) -> Result<()> {
+    fn finish(mut self, writer: &mut SegmentWriter, table: &[u8], dictionary: &[u8]) -> Result<()> {
         let stream = Stream::Payload.number();
         let section = |kind, count| Section::new(kind, stream, count);
         writer.end(self.start, section(SectionKind::MemberBytes, u64::from(self.count)));
@@ -431,7 +362,7 @@ impl Blocks {
             .flat_map(u32::to_le_bytes)
             .collect();
         writer.section(section(SectionKind::MemberRuns, len_u64(self.runs.len())), &runs)?;
-        let of_table = Section { width: u8::from(by_type), ..section(SectionKind::MemberTable, len_u64(table.len())) };
+        let of_table = section(SectionKind::MemberTable, len_u64(table.len()));
         writer.section(of_table, &compressed(table, LEVEL_TABLE)?)?;
         if dictionary.is_empty() {
             return Ok(());
