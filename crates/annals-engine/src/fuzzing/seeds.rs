@@ -229,7 +229,7 @@ fn write_packed(engine: &Engine) -> Result<()> {
         members.rotate_left(crate::codec::row_usize(number % 5));
         members.swap(crate::codec::row_usize(number % 4), crate::codec::row_usize(number / 4 % 5));
         members.truncate(3 + crate::codec::row_usize(number / 20 % 3));
-        if number % 50 == 0 { format!("[{number}]") } else { format!("{{{}}}", members.join(",")) }
+        if number.is_multiple_of(50) { format!("[{number}]") } else { format!("{{{}}}", members.join(",")) }
     };
     let rows: Vec<[String; 3]> = (0..300_u32)
         .map(|number| [payload(number), format!("a needle in message {}", number % 9), format!("host {}", number % 7)])
