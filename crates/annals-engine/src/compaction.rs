@@ -10,12 +10,13 @@ use crate::catalog::SealedEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::fold_overlays;
 use crate::layout::{FileKind, FileName, segment_path};
+use crate::options::Options;
 use crate::overlay::Overlay;
 use crate::overlay_file::OVERLAY_NOTICES_MAX;
 use crate::part::Part;
 use crate::partition::{PartitionSpan, Partitioning};
 use crate::seal::{open_segment, seal_full, segment_entry};
-use crate::segment::{SealedSegment, SegmentMeta, merge_segments};
+use crate::segment::{SealedSegment, SegmentForm, SegmentMeta, merge_segments};
 use crate::shared::Shared;
 
 /// The most rows of one segment that compaction makes.
@@ -40,13 +41,15 @@ pub(crate) enum Eagerness {
     WhatPays,
     /// Every deleted row goes.
     EveryTombstone,
-    /// Every deleted row goes, every partition becomes as few segments as possible.
+    /// Every deleted row goes, every partition becomes as few segments as possible, and all of them are packed.
     Everything,
+    /// What is no longer fresh is packed.
+    Cold,
 }
 
 /// Compacts and returns how many segments were rewritten or dropped.
 pub(crate) fn compact(shared: &Shared, eagerness: Eagerness) -> Result<u64> {
-    rewrite_all(shared, || groups(shared, eagerness))
+    rewrite_all(shared, eagerness, || groups(shared, eagerness))
 }
 
 /// Takes the deleted rows out of the segments that clean-ups cut, if they are many: what is cut every few minutes
@@ -62,7 +65,7 @@ pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
         };
         alone(&shared.catalog().sealed, is_cut).collect()
     };
-    match rewrite_all(shared, chosen) {
+    match rewrite_all(shared, Eagerness::WhatPays, chosen) {
         Err(error) if error.kind() != ErrorKind::Corrupt => {
             shared.cut.lock().extend(cut);
             Err(error)
@@ -73,7 +76,7 @@ pub(crate) fn rewrite_cut(shared: &Shared) -> Result<()> {
 
 /// Rewrites groups of segments, each into one. They are chosen when nobody else rewrites any more. Logs that get
 /// full meanwhile are sealed in between: appends wait for that, and for nothing that is done here.
-fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) -> Result<u64> {
+fn rewrite_all(shared: &Shared, eagerness: Eagerness, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) -> Result<u64> {
     let _one_at_a_time = shared.maintenance.lock();
     if shared.is_closing() {
         return Err(crate::queue::closed());
@@ -89,7 +92,7 @@ fn rewrite_all(shared: &Shared, groups: impl FnOnce() -> Vec<Vec<SealedEntry>>) 
         if shared.is_closing() {
             return Err(crate::queue::closed());
         }
-        match rewrite(shared, &group) {
+        match rewrite(shared, &group, form(&group, eagerness, &shared.options)) {
             Ok(()) => {
                 rewritten += crate::codec::len_u64(group.len());
                 shared.counters.compactions.fetch_add(1, Ordering::Relaxed);
@@ -113,9 +116,11 @@ fn groups(shared: &Shared, eagerness: Eagerness) -> Vec<Vec<SealedEntry>> {
     for run in entries.chunk_by(|a, b| home(a, partitioning) == home(b, partitioning)) {
         match eagerness {
             Eagerness::EveryTombstone => groups.extend(alone(run, |entry| !entry.overlay.tombstones.is_empty())),
+            Eagerness::Cold => groups.extend(alone(run, |entry| is_cold(entry, &shared.options) && packs(entry))),
             Eagerness::Everything => {
                 let mut packed = packed(run);
-                packed.retain(|group| group.len() > 1 || group.iter().any(|one| !one.overlay.tombstones.is_empty()));
+                let gains = |one: &SealedEntry| !one.overlay.tombstones.is_empty() || packs(one);
+                packed.retain(|group| group.len() > 1 || group.iter().any(gains));
                 groups.append(&mut packed);
             }
             Eagerness::WhatPays => groups.append(&mut what_pays(run)),
@@ -135,6 +140,28 @@ fn home(entry: &SealedEntry, partitioning: Partitioning) -> (i64, u8) {
         (month.start_us(first_us), month as u8)
     } else {
         (entry.entry.partition_start_us, entry.entry.partition_span)
+    }
+}
+
+/// Whether a segment would be smaller if it were packed.
+fn packs(entry: &SealedEntry) -> bool {
+    entry.segment.as_ref().is_some_and(|segment| segment.gains_by_packing())
+}
+
+/// Whether a segment was sealed so long ago that it is packed.
+fn is_cold(entry: &SealedEntry, options: &Options) -> bool {
+    let age_us = entry.segment.as_ref().map(|segment| options.clock.now_us().saturating_sub(segment.sealed_at_us()));
+    age_us.is_some_and(|age_us| u64::try_from(age_us).is_ok_and(|age_us| age_us / 1000 >= options.cold_after_ms))
+}
+
+/// The form of what is made of a group: packed if all of it is so already or would be soon.
+fn form(group: &[SealedEntry], eagerness: Eagerness, options: &Options) -> SegmentForm {
+    let is_packed = |entry: &SealedEntry| entry.segment.as_ref().is_none_or(|segment| segment.is_packed());
+    let asked_for = matches!(eagerness, Eagerness::Everything | Eagerness::Cold);
+    if asked_for || group.iter().all(|entry| is_packed(entry) || is_cold(entry, options)) {
+        SegmentForm::Packed
+    } else {
+        SegmentForm::Fresh
     }
 }
 
@@ -196,10 +223,10 @@ fn size_class(rows: u64) -> u32 {
 }
 
 /// Writes one segment in place of several. Changes made meanwhile are carried over.
-fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
+fn rewrite(shared: &Shared, group: &[SealedEntry], form: SegmentForm) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
     let segment_id = shared.announce(FileKind::Segment, 1)?.next().unwrap_or_default();
-    let rewritten = rewrite_as(shared, group, first, segment_id);
+    let rewritten = rewrite_as(shared, group, (first, form), segment_id);
     if rewritten.is_err() {
         shared.discard(FileKind::Segment, [segment_id]);
     }
@@ -207,15 +234,25 @@ fn rewrite(shared: &Shared, group: &[SealedEntry]) -> Result<()> {
     shared.remove_dropped()
 }
 
-fn rewrite_as(shared: &Shared, group: &[SealedEntry], first: &SealedEntry, segment_id: u64) -> Result<()> {
+fn rewrite_as(
+    shared: &Shared,
+    group: &[SealedEntry],
+    (first, form): (&SealedEntry, SegmentForm),
+    segment_id: u64,
+) -> Result<()> {
     let inputs: Vec<(Arc<SealedSegment>, Arc<Overlay>)> = group
         .iter()
         .filter_map(|entry| Some((Arc::clone(entry.segment.as_ref()?), Arc::clone(&entry.overlay))))
         .collect();
     let options = &shared.options;
     let path = segment_path(&options.directory, segment_id);
-    let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: options.clock.now_us() };
-    let merged = merge_segments(&*options.storage, &path, &meta, &inputs)?;
+    // What stays fresh keeps its age: small merges do not put off that it is packed.
+    let sealed_at_us = match form {
+        SegmentForm::Fresh => inputs.iter().map(|(segment, _)| segment.sealed_at_us()).max().unwrap_or_default(),
+        SegmentForm::Packed => options.clock.now_us(),
+    };
+    let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: sealed_at_us };
+    let merged = merge_segments(&*options.storage, &path, &meta, &inputs, form)?;
     let directory = options.directory.join(FileKind::Segment.folder());
     options.storage.sync_dir(&directory).map_err(|source| Error::io("sync the folder", &directory, source))?;
     let opened = match &merged {

@@ -315,8 +315,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Merges the segments of each partition and removes deleted rows for good; returns how many
-    /// segments were rewritten or dropped. Costs reading and writing them.
+    /// Merges the segments of each partition, packs those that gain by it however fresh they are, and removes
+    /// deleted rows for good; returns how many segments were rewritten or dropped. Costs reading and writing them.
     ///
     /// # Errors
     /// `DiskFull`, `Io`, `Corrupt`, `Poisoned`. It can be repeated.

@@ -16,6 +16,10 @@ const FLOOR_INTERVAL: Duration = Duration::from_mins(1);
 const PURGE_INTERVAL: Duration = Duration::from_hours(24);
 /// The first time after an open, so that a store that is opened anew each day is purged too.
 const FIRST_PURGE_AFTER: Duration = Duration::from_mins(10);
+/// How often segments are looked for that are no longer fresh.
+const COLD_INTERVAL: Duration = Duration::from_mins(1);
+/// The same after a failure: a segment that cannot be read, or for which there is no room, would be tried in vain.
+const COLD_INTERVAL_FAILED: Duration = Duration::from_hours(1);
 /// How long a failed seal or compaction rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -26,6 +30,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
     let mut floor_offset = shared.watermarks.durable();
     let mut purge_due = shared.options.clock.monotonic() + FIRST_PURGE_AFTER;
+    let mut cold_due = shared.options.clock.monotonic() + COLD_INTERVAL;
     let mut unfinished = Unfinished::Nothing;
     let mut ahead = CheckAhead::default();
     loop {
@@ -59,6 +64,13 @@ pub(crate) fn run(shared: &Shared) {
         if now >= purge_due && !shared.watermarks.is_poisoned() && !shared.is_closing() {
             purge_due = now + PURGE_INTERVAL;
             if let Err(error) = compact(shared, Eagerness::EveryTombstone) {
+                note(shared, &error);
+            }
+        }
+        if now >= cold_due && !shared.watermarks.is_poisoned() && !shared.is_closing() {
+            let packed = compact(shared, Eagerness::Cold);
+            cold_due = now + if packed.is_ok() { COLD_INTERVAL } else { COLD_INTERVAL_FAILED };
+            if let Err(error) = packed {
                 note(shared, &error);
             }
         }

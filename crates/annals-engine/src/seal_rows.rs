@@ -13,7 +13,8 @@ use crate::id::EventId;
 use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveDictionary, LiveSegment};
 use crate::record::Record;
 use crate::segment::{
-    KeywordCodes, KeywordInput, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource, build_segment,
+    KeywordCodes, KeywordInput, SegmentForm, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource,
+    build_segment,
 };
 use crate::storage::Storage;
 
@@ -71,7 +72,7 @@ pub(crate) fn build(
         keywords,
         texts: &mut texts,
     };
-    build_segment(storage, path, meta, input)
+    build_segment(storage, path, meta, input, SegmentForm::Fresh)
 }
 
 /// The columns of all blocks, held for the time of the walk: nobody writes to a full log's.

@@ -74,6 +74,11 @@ pub fn seeds() -> Vec<Seed> {
             add("segment", "words".to_owned(), bytes);
         }
     }
+    for (path, bytes) in files_of(write_packed) {
+        if path.extension().is_some_and(|extension| extension == "segment") {
+            add("segment", "packed".to_owned(), bytes);
+        }
+    }
     let log = files_of(write_live).remove(&FileName::new(FileKind::Log, LOG_ID).path(&directory()));
     let frames = frames(&log.unwrap_or_default());
     add("log", "frames".to_owned(), frames.concat());
@@ -205,6 +210,46 @@ fn write_words(engine: &Engine) -> Result<()> {
         .collect();
     append(engine, &events, &AppendOptions::default())?;
     engine.seal_now()
+}
+
+/// One packed segment, whose payloads have more shapes than a fresh one keeps as such and repeat what the row says.
+fn write_packed(engine: &Engine) -> Result<()> {
+    let payload = |number: u32| {
+        let mut members = vec![
+            format!(r#""path":"host {}""#, number % 7),
+            format!(r#""text":"a needle in message {}""#, number % 9),
+            // Payloads that compress well are left as they are.
+            format!(
+                r#""n":"{:032x}""#,
+                (u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            ),
+            r#""list":["eu",{"us":null}]"#.to_owned(),
+            r#""state":"running""#.to_owned(),
+        ];
+        members.rotate_left(crate::codec::row_usize(number % 5));
+        members.swap(crate::codec::row_usize(number % 4), crate::codec::row_usize(number / 4 % 5));
+        members.truncate(3 + crate::codec::row_usize(number / 20 % 3));
+        if number.is_multiple_of(50) { format!("[{number}]") } else { format!("{{{}}}", members.join(",")) }
+    };
+    let rows: Vec<[String; 3]> = (0..300_u32)
+        .map(|number| [payload(number), format!("a needle in message {}", number % 9), format!("host {}", number % 7)])
+        .collect();
+    let events: Vec<Event<'_>> = rows
+        .iter()
+        .zip(0_i64..)
+        .map(|([payload, message, host], number)| {
+            let mut event = Event::new(if number % 3 == 0 { "user.login" } else { "words" });
+            event.created_at_us = Some(NOW_US + number);
+            event.set(Field::ResourceId, host);
+            event.realm_ids = (&["eu", "us"]).into();
+            event.message = Some(message);
+            event.payload = Some(payload).filter(|_| number % 40 != 0).map(String::as_str);
+            event
+        })
+        .collect();
+    append(engine, &events, &AppendOptions::default())?;
+    engine.seal_now()?;
+    engine.compact().map(|_| ())
 }
 
 /// Frames of every kind in the log.

@@ -6,14 +6,17 @@ use crate::event::{Marks, RecordValues, StoredEvent, tag};
 use crate::hex::UUID_LEN;
 use crate::id::EventId;
 
-use super::SealedSegment;
 use super::ahead::{self, Ahead, Wave};
 use super::checked::CheckedFile;
 use super::keyword::KeywordColumn;
+use super::{SealedSegment, Stream};
 
 /// Values of most events fit without growing the buffer.
 const EVENT_SIZE_USUAL: usize = 512;
 const EVENT_VALUES_USUAL: usize = 24;
+/// The streams that are one value of an event.
+const TAGGED_STREAMS: [(Stream, u8); 3] =
+    [(Stream::Message, tag::MESSAGE), (Stream::Content, tag::CONTENT), (Stream::Payload, tag::PAYLOAD)];
 /// The terms of a field with more of them than this lie in more cache lines than stay loaded from query to query.
 const TERMS_AT_HAND: u32 = 512;
 
@@ -32,13 +35,11 @@ impl SealedSegment {
         for column in &self.fields {
             push_terms(&self.file, column, rows, &mut codes, &mut values)?;
         }
-        for (stream, tag) in
-            [(&self.message, tag::MESSAGE), (&self.content, tag::CONTENT), (&self.payload, tag::PAYLOAD)]
-        {
-            if stream.is_absent() {
+        for (stream, tag) in TAGGED_STREAMS {
+            if self.stream(stream).is_absent() {
                 continue;
             }
-            let mut cursor = stream.cursor(&self.file, &self.fields);
+            let mut cursor = self.cursor(stream);
             for (row, values) in rows.iter().zip(&mut values) {
                 if let Some(text) = cursor.value(*row)? {
                     values.push(tag, text);
@@ -46,7 +47,7 @@ impl SealedSegment {
             }
         }
         if !self.stored.is_absent() {
-            let mut cursor = self.stored.cursor(&self.file, &self.fields);
+            let mut cursor = self.cursor(Stream::Stored);
             for (row, values) in rows.iter().zip(&mut values) {
                 if let Some(stored) = cursor.value(*row)? {
                     push_stored(stored, values).map_err(|error| error.at_path(self.path()))?;

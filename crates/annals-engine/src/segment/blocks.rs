@@ -20,7 +20,6 @@ pub(super) const BLOCK_SIZE_TARGET: usize = 8 << 10;
 pub(super) const BLOCK_ROWS_MAX: u32 = 512;
 /// No block is larger before compression.
 const BLOCK_SIZE_MAX: usize = VALUE_SIZE_MAX + (64 << 10);
-const _: () = assert!(2 * COMPACTED.block_size <= BLOCK_SIZE_MAX, "a block holds one value more than it should");
 pub(super) const ZSTD_LEVEL: i32 = 1;
 /// A larger dictionary is not one of ours.
 const DICTIONARY_SIZE_MAX: u64 = 1 << 20;
@@ -36,10 +35,8 @@ pub(super) struct Packing {
     pub(super) level: i32,
 }
 
-/// Of segments just sealed, whose pages are asked for most.
+/// Of all blocks but those of members (`members/`). `docs/performance.md`, "Payload", has what other sizes and levels give.
 pub(super) const FRESH: Packing = Packing { block_size: BLOCK_SIZE_TARGET, level: ZSTD_LEVEL };
-/// Of segments rewritten by compaction. `docs/performance.md`, "Payload", has what other sizes and levels give.
-pub(super) const COMPACTED: Packing = Packing { block_size: 64 << 10, level: 6 };
 
 /// The bytes that a block takes.
 pub(super) fn compressed_size(block: &[u8], packing: Packing, dictionary: &[u8]) -> Result<usize> {
@@ -204,7 +201,13 @@ pub(super) struct Blocks {
 }
 
 /// A dictionary as the decoder wants it; made when the first block is decoded.
-struct Prepared(DDict<'static>);
+pub(super) struct Prepared(pub(super) DDict<'static>);
+
+impl Prepared {
+    pub(super) fn new(dictionary: &[u8]) -> Option<Self> {
+        DDict::try_create(dictionary).map(Self)
+    }
+}
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -246,9 +249,9 @@ impl Blocks {
         if let Some(prepared) = prepared.get() {
             return Ok(Some(&prepared.0));
         }
-        let made = DDict::try_create(file.all(section)?);
+        let made = Prepared::new(file.all(section)?);
         let made = made.ok_or_else(|| file.contradicts(section, "is no dictionary"))?;
-        Ok(Some(&prepared.get_or_init(|| Prepared(made)).0))
+        Ok(Some(&prepared.get_or_init(|| made).0))
     }
 
     /// The block that holds `row`.
@@ -287,7 +290,8 @@ impl Blocks {
     }
 }
 
-fn decompress(stored: &[u8], raw_len: usize, dictionary: Option<&DDict<'static>>) -> Result<Vec<u8>> {
+/// What a block holds; at most `raw_len` bytes.
+pub(super) fn decompress(stored: &[u8], raw_len: usize, dictionary: Option<&DDict<'static>>) -> Result<Vec<u8>> {
     thread_local! {
         /// Making a decompressor costs more than a block.
         static CONTEXT: std::cell::RefCell<Option<DCtx<'static>>> = const { std::cell::RefCell::new(None) };

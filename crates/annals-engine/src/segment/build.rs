@@ -6,17 +6,17 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::storage::Storage;
 
-use super::blocks::{COMPACTED, FRESH, Packing};
 use super::layout::{Footer, Section, SectionKind};
 use super::writer::SegmentWriter;
 use super::{
-    SEGMENT_ROWS_MAX, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword_build, packed, payload, text,
+    SEGMENT_ROWS_MAX, SegmentForm, SegmentInput, SegmentMeta, SegmentSummary, Stream, ids, keyword_build, packed,
+    payload, text,
 };
 
 /// Writes a segment into the new file `path` and makes it durable; the caller syncs its folder and names it in the
 /// manifest.
 ///
-/// The bytes depend on `meta` and `input` alone. After an error the file, if it was made, is removed.
+/// The bytes depend on `meta`, `input` and `form` alone. After an error the file, if it was made, is removed.
 ///
 /// # Errors
 /// `InvalidInput` if the columns contradict each other; `DiskFull`, `Io`; whatever the texts' source says.
@@ -25,33 +25,11 @@ pub(crate) fn build_segment(
     path: &Path,
     meta: &SegmentMeta,
     input: SegmentInput<'_>,
-) -> Result<SegmentSummary> {
-    build(storage, path, meta, input, FRESH)
-}
-
-/// The same for rows that lay in segments before: smaller, and where texts are compressed, a page takes longer.
-///
-/// # Errors
-/// Those of [`build_segment`].
-pub(crate) fn rebuild_segment(
-    storage: &dyn Storage,
-    path: &Path,
-    meta: &SegmentMeta,
-    input: SegmentInput<'_>,
-) -> Result<SegmentSummary> {
-    build(storage, path, meta, input, COMPACTED)
-}
-
-pub(super) fn build(
-    storage: &dyn Storage,
-    path: &Path,
-    meta: &SegmentMeta,
-    input: SegmentInput<'_>,
-    packing: Packing,
+    form: SegmentForm,
 ) -> Result<SegmentSummary> {
     check(&input)?;
     let writer = SegmentWriter::create(storage, path, meta)?;
-    let built = write(writer, meta, input, packing);
+    let built = write(writer, meta, input, form);
     if built.is_err() {
         // Best effort: the error in hand says more than a failed removal would.
         let _ = storage.remove(path);
@@ -81,7 +59,7 @@ fn write(
     mut writer: SegmentWriter,
     meta: &SegmentMeta,
     input: SegmentInput<'_>,
-    packing: Packing,
+    form: SegmentForm,
 ) -> Result<SegmentSummary> {
     let SegmentInput { created_at_us, sequences, ids, mut keywords, texts } = input;
     let rows = u32::try_from(created_at_us.len()).expect("checked against SEGMENT_ROWS_MAX");
@@ -90,13 +68,14 @@ fn write(
     let time_bounds_us = bounds(&created_at_us);
     let sequence_bounds = bounds(&sequences);
     let sequences_ascend = sequences.is_sorted_by(|a, b| a < b);
-    drop((created_at_us, sequences, ids));
+    drop((sequences, ids));
     keywords.sort_by_key(|keyword| keyword.field);
     if !keywords.is_sorted_by(|a, b| a.field < b.field) {
         return Err(Error::invalid_input("a segment to be built has a field twice"));
     }
     // Before the fields, whose building takes their columns: payloads repeat them.
-    payload::write(&mut writer, rows, texts, &keywords, packing)?;
+    payload::write(&mut writer, rows, texts, (&keywords, &created_at_us), form)?;
+    drop(created_at_us);
     let fields = keyword_build::write(&mut writer, keywords, rows)?;
     for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Payload) {
         text::write(&mut writer, stream, rows, texts)?;
@@ -109,6 +88,7 @@ fn write(
         sequence_max: sequence_bounds.1,
         sequences_ascend,
         ids_made,
+        is_packed: form == SegmentForm::Packed,
         data_end: 0,
         chunk_table_crc: 0,
         fields,

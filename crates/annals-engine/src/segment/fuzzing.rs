@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, TRAILER_SIZE};
-use super::{SealedPart, SealedSegment, SegmentMeta, merge_segments};
+use super::{SealedPart, SealedSegment, SegmentForm, SegmentMeta, merge_segments};
 use crate::codec::{Reader, len_u64, to_usize};
 use crate::error::Result;
 use crate::event::Marks;
@@ -142,11 +142,18 @@ fn merge(segment: &Arc<SealedSegment>, path: &Path, verified: bool) {
     let mut overlay = Overlay::default();
     overlay.tombstones.insert(0);
     let meta = SegmentMeta { store: 1, segment_id: 2, created_at_us: 3 };
-    let outcome = merge_segments(&*storage, path, &meta, &[(Arc::clone(segment), Arc::new(overlay))]);
-    assert!(!verified || outcome.is_ok(), "a segment that verifies cannot be merged: {outcome:?}");
-    if let (true, Ok(Some(merged))) = (verified, outcome) {
-        assert_eq!(merged.summary.rows, segment.rows() - 1);
-        let again = SealedSegment::open(&*storage, path, 1, 2, Some(merged.summary.footer_crc)).expect("just written");
-        again.verify_all(&mut |_| ()).expect("what was merged verifies");
+    let inputs = [(Arc::clone(segment), Arc::new(overlay))];
+    for form in [SegmentForm::Fresh, SegmentForm::Packed] {
+        let outcome = merge_segments(&*storage, path, &meta, &inputs, form);
+        assert!(!verified || outcome.is_ok(), "a segment that verifies cannot be merged: {outcome:?}");
+        if let (true, Ok(Some(merged))) = (verified, &outcome) {
+            assert_eq!(merged.summary.rows, segment.rows() - 1);
+            let crc = Some(merged.summary.footer_crc);
+            let again = SealedSegment::open(&*storage, path, 1, 2, crc).expect("just written");
+            again.verify_all(&mut |_| ()).expect("what was merged verifies");
+        }
+        if matches!(outcome, Ok(Some(_))) {
+            storage.remove(path).expect("the disk is empty but for it");
+        }
     }
 }

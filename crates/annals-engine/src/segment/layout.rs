@@ -115,6 +115,11 @@ pub(crate) enum SectionKind {
     RowTokens = 53,
     RareBases = 54,
     RareTokens = 55,
+    MemberTable = 60,
+    MemberRuns = 61,
+    MemberBlocks = 62,
+    MemberBytes = 63,
+    MemberDictionary = 64,
 }
 
 /// One section: where it lies and how it is packed.
@@ -169,6 +174,8 @@ pub(crate) struct Footer {
     pub(crate) sequences_ascend: bool,
     /// Every id was made by the store: no id is stored.
     pub(crate) ids_made: bool,
+    /// It has the form of segments that are no longer fresh.
+    pub(crate) is_packed: bool,
     /// End of the sections and start of the chunk table.
     pub(crate) data_end: u64,
     /// Checksum of the chunk table.

@@ -17,8 +17,8 @@ use crate::storage::Storage;
 use super::dictionary::Terms;
 use super::text::StreamCursor;
 use super::{
-    KeywordCodes, KeywordInput, SEGMENT_ROWS_MAX, SealedSegment, SegmentInput, SegmentMeta, SegmentSummary, Stream,
-    TextSource, rebuild_segment,
+    KeywordCodes, KeywordInput, SEGMENT_ROWS_MAX, SealedSegment, SegmentForm, SegmentInput, SegmentMeta,
+    SegmentSummary, Stream, TextSource, build_segment,
 };
 
 /// A segment as it is to be rewritten: its rows and what changed about them.
@@ -43,6 +43,7 @@ pub(crate) fn merge_segments(
     path: &Path,
     meta: &SegmentMeta,
     inputs: &[Input],
+    form: SegmentForm,
 ) -> Result<Option<Merged>> {
     let plan = Plan::new(inputs)?;
     if plan.order.is_empty() {
@@ -67,7 +68,7 @@ pub(crate) fn merge_segments(
     let Plan { order, created_at_us, sequences } = plan;
     let mut texts = MergedTexts::new(inputs, &order);
     let input = SegmentInput { created_at_us, sequences, ids, keywords, texts: &mut texts };
-    let summary = rebuild_segment(storage, path, meta, input)?;
+    let summary = build_segment(storage, path, meta, input, form)?;
     Ok(Some(Merged { summary, acknowledged }))
 }
 
@@ -234,9 +235,7 @@ struct MergedTexts<'a> {
 
 impl<'a> MergedTexts<'a> {
     fn new(inputs: &'a [Input], order: &'a [Place]) -> Self {
-        let of_stream = |stream| {
-            inputs.iter().map(|(segment, _)| segment.stream(stream).cursor(&segment.file, &segment.fields)).collect()
-        };
+        let of_stream = |stream| inputs.iter().map(|(segment, _)| segment.cursor(stream)).collect();
         Self { order, cursors: Stream::ALL.into_iter().map(|stream| (stream, of_stream(stream))).collect() }
     }
 }

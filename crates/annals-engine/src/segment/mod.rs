@@ -19,6 +19,7 @@ mod kept;
 mod keyword;
 mod keyword_build;
 mod layout;
+mod members;
 mod merge;
 mod packed;
 mod part;
@@ -35,7 +36,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::{build_segment, rebuild_segment};
+pub(crate) use build::build_segment;
 pub(crate) use ids::IdWindow;
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
@@ -49,6 +50,15 @@ use crate::id::EventId;
 
 /// The most rows of one sealed segment, inclusive: row numbers and offsets of values stay in 32 bits.
 pub(crate) const SEGMENT_ROWS_MAX: usize = 1 << 26;
+
+/// How hard a segment is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SegmentForm {
+    /// Of events just sealed, whose pages are asked for most.
+    Fresh,
+    /// Of those that no longer are: smaller, and where texts are compressed, a page takes longer.
+    Packed,
+}
 
 /// Which segment is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +111,7 @@ impl Stream {
 /// Where the builder gets its texts from.
 pub(crate) trait TextSource {
     /// The text of a row. One stream is asked after the other: first for some rows, spread over all, then for every
-    /// row, ascending.
+    /// row, ascending; messages also beside payloads, row by row.
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>>;
 }
 

@@ -6,10 +6,11 @@ use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, Result};
 
 use super::blocks::{self, BLOCK_SIZE_TARGET, BlockWriter, FRESH, Packing};
+use super::members::{self, Plan, RowValues};
 use super::template::{self, Encoder, Fields};
 use super::text::{self, VALUE_SIZE_MAX};
 use super::writer::SegmentWriter;
-use super::{KeywordInput, Stream, TextSource};
+use super::{KeywordInput, SegmentForm, Stream, TextSource};
 
 /// The form is chosen by so many rows, or fewer if they have many bytes.
 const SAMPLE_ROWS: u32 = 4096;
@@ -37,16 +38,28 @@ pub(crate) fn write(
     writer: &mut SegmentWriter,
     rows: u32,
     source: &mut dyn TextSource,
-    keywords: &[KeywordInput<'_>],
-    packing: Packing,
+    (keywords, created_at_us): (&[KeywordInput<'_>], &[i64]),
+    form: SegmentForm,
 ) -> Result<()> {
     let fields = Fields::new(keywords);
     let mut source = Sampled::new(source, rows)?;
-    if let Some(encoder) = source.encoder(&fields)? {
+    let members = match form {
+        SegmentForm::Packed if !source.is_constant() => Some(RowValues::new(keywords, created_at_us)),
+        _ => None,
+    };
+    let encoder = source.encoder(&fields)?;
+    if let Some(mut values) = members {
+        let plan = Plan::new(rows, &mut source, &mut values)?;
+        let sampled = len_u64(source.values.len());
+        if encoder.as_ref().is_none_or(|(_, size)| plan.size_per_1024 * sampled < *size * 1024) {
+            return members::write(writer, rows, (&mut source, &mut values), &plan);
+        }
+    }
+    if let Some((encoder, _)) = encoder {
         return write_shapes(writer, rows, &mut source, encoder);
     }
-    let dictionary = source.dictionary(rows, packing)?;
-    text::write_packed(writer, Stream::Payload, rows, &mut source, (packing, &dictionary))
+    let dictionary = source.dictionary(rows, FRESH)?;
+    text::write_packed(writer, Stream::Payload, rows, &mut source, (FRESH, &dictionary))
 }
 
 fn write_shapes(writer: &mut SegmentWriter, rows: u32, source: &mut Sampled<'_>, encoder: Encoder<'_>) -> Result<()> {
@@ -116,10 +129,20 @@ impl<'a> Sampled<'a> {
         self.values.get(row).cloned().flatten().and_then(|place| self.bytes.get(place))
     }
 
-    /// An encoder that has taken the sample; `None` if blocks are better.
-    fn encoder<'f>(&self, fields: &'f Fields<'f>) -> Result<Option<Encoder<'f>>> {
+    /// Whether all sampled rows are the same.
+    fn is_constant(&self) -> bool {
         let first = self.sampled(0);
-        if (0..self.values.len()).all(|row| self.sampled(row) == first) {
+        (0..self.values.len()).all(|row| self.sampled(row) == first)
+    }
+
+    /// Bytes of a sampled row.
+    fn average(&self) -> usize {
+        self.bytes.len() / self.values.len().max(1)
+    }
+
+    /// An encoder that has taken the sample, and the bytes that takes; `None` if blocks are better.
+    fn encoder<'f>(&self, fields: &'f Fields<'f>) -> Result<Option<(Encoder<'f>, u64)>> {
+        if self.is_constant() {
             return Ok(None);
         }
         let mut encoder = Encoder::new(fields);
@@ -137,13 +160,14 @@ impl<'a> Sampled<'a> {
         // What has no shape is compressed as well as the rest would be.
         let raw = len_u64(self.bytes.len()).max(1);
         let overflow = encoder.overflow_size().saturating_mul(compressed) / raw;
-        Ok((encoder.size() + overflow <= compressed).then_some(encoder))
+        let size = encoder.size() + overflow;
+        Ok((size <= compressed).then_some((encoder, size)))
     }
 
     /// What the payloads of all rows have in common; empty if that does not pay. Made of these rows alone, so that
     /// they give the same bytes wherever they are sealed.
     fn dictionary(&mut self, rows: u32, packing: Packing) -> Result<Vec<u8>> {
-        let average = self.bytes.len() / self.values.len().max(1);
+        let average = self.average();
         if len_u64(average).saturating_mul(u64::from(rows)) < DICTIONARY_PAYS {
             return Ok(Vec::new());
         }

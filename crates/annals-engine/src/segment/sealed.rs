@@ -18,10 +18,14 @@ use super::checked::CheckedFile;
 use super::ids::{IdTable, IdWindow};
 use super::keyword::KeywordColumn;
 use super::layout::{self, CHUNK_SIZE, FOOTER_SIZE_MAX, Footer, HEADER_SIZE, SectionKind, TRAILER_SIZE};
+use super::members::Siblings;
 use super::packed::FrameColumn;
 use super::postings::bitmap_of;
-use super::text::StreamReader;
+use super::text::{StreamCursor, StreamReader};
 use super::{SegmentMeta, Stream};
+
+/// Bytes of payload for each row from which on packing takes off enough to rewrite a segment.
+const PACKING_PAYS: u64 = 16;
 
 /// An immutable segment. Bytes are checked when they are first touched.
 pub(crate) struct SealedSegment {
@@ -113,6 +117,30 @@ impl SealedSegment {
         self.file.path()
     }
 
+    /// Whether it has the form of segments that are no longer fresh.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.footer.is_packed
+    }
+
+    /// When it was sealed, UTC microseconds.
+    pub(crate) fn sealed_at_us(&self) -> i64 {
+        self.meta.created_at_us
+    }
+
+    /// Whether it would be smaller in the other form, by enough to rewrite it. Costs a look at the footer.
+    pub(crate) fn gains_by_packing(&self) -> bool {
+        const KINDS: [SectionKind; 5] = [
+            SectionKind::BlockBytes,
+            SectionKind::ShapeBits,
+            SectionKind::ShapeHeap,
+            SectionKind::ShapeTermBytes,
+            SectionKind::ShapeTermBounds,
+        ];
+        let stream = Stream::Payload.number();
+        let bytes: u64 = KINDS.iter().filter_map(|kind| self.footer.find(*kind, stream)).map(|found| found.len).sum();
+        !self.is_packed() && bytes >= u64::from(self.rows()) * PACKING_PAYS
+    }
+
     /// Rows, deleted ones included.
     pub(crate) fn rows(&self) -> u32 {
         self.footer.rows
@@ -153,6 +181,17 @@ impl SealedSegment {
             Stream::Payload => &self.payload,
             Stream::Stored => &self.stored,
         }
+    }
+
+    /// A walk over the texts of a stream.
+    pub(super) fn cursor(&self, stream: Stream) -> StreamCursor<'_> {
+        let payload = stream == Stream::Payload;
+        self.stream(stream).cursor(Siblings {
+            file: &self.file,
+            fields: &self.fields,
+            message: payload.then_some(&self.message),
+            created_at: payload.then_some(&self.created_at),
+        })
     }
 
     /// Every key in row order, as two columns.

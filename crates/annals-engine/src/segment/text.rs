@@ -11,11 +11,12 @@ use crate::filter::text::TextTest;
 use crate::rows::RowSet;
 
 use super::ahead::{Ahead, Wave};
-use super::blocks::{BlockWriter, Blocks, COMPACTED, DecodedBlock, FRESH, Packing};
+use super::blocks::{BlockWriter, Blocks, DecodedBlock, FRESH, Packing};
 use super::checked::CheckedFile;
 use super::kept::{BUDGET, Kept};
 use super::keyword::KeywordColumn;
 use super::layout::{Footer, Section, SectionKind};
+use super::members::{MemberReader, Recent, Siblings};
 use super::sealed::compact_rows;
 use super::template::{Found, Scratch, TemplateReader};
 use super::tokens::{RowBuffer, TokenCoder, TokenColumn};
@@ -25,7 +26,7 @@ use super::{Stream, TextSource};
 /// No value is larger: an event has at most 1 MiB.
 pub(super) const VALUE_SIZE_MAX: usize = (1 << 20) + (64 << 10);
 /// Decoded blocks up to this size are kept for the next row: those of many rows, with where these lie.
-const KEPT_SIZE_MAX: usize = 2 * COMPACTED.block_size + (8 << 10);
+const KEPT_SIZE_MAX: usize = 64 << 10;
 
 /// Writes one stream; nothing at all if no row has a value.
 pub(crate) fn write(writer: &mut SegmentWriter, stream: Stream, rows: u32, source: &mut dyn TextSource) -> Result<()> {
@@ -137,6 +138,7 @@ enum Form {
     /// Shapes, and the rows that have none, numbered among themselves.
     Shapes(Box<TemplateReader>, Option<Blocks>),
     Tokens(Box<TokenColumn>),
+    Members(Box<MemberReader>),
 }
 
 impl StreamReader {
@@ -150,6 +152,8 @@ impl StreamReader {
             Form::Constant(section)
         } else if let Some(shapes) = TemplateReader::new(footer, stream)? {
             Form::Shapes(Box::new(shapes), Blocks::new(footer, stream)?)
+        } else if let Some(members) = MemberReader::new(footer, stream)? {
+            Form::Members(Box::new(members))
         } else {
             match TokenColumn::new(footer, stream)? {
                 Some(tokens) => Form::Tokens(Box::new(tokens)),
@@ -169,7 +173,7 @@ impl StreamReader {
         match &self.form {
             Form::Tokens(column) => column.touch(ahead, row, wave),
             Form::Shapes(shapes, _) => shapes.touch(ahead, row, wave),
-            Form::Absent | Form::Constant(_) | Form::Blocks(_) => {}
+            Form::Absent | Form::Constant(_) | Form::Blocks(_) | Form::Members(_) => {}
         }
     }
 
@@ -180,15 +184,17 @@ impl StreamReader {
         }
     }
 
-    /// A walk over rows; ascending ones decode each block once. `fields` are the segment's: a text may repeat them.
-    pub(crate) fn cursor<'a>(&'a self, file: &'a CheckedFile, fields: &'a [KeywordColumn]) -> StreamCursor<'a> {
+    /// A walk over rows; ascending ones decode each block once. `siblings` are the segment's other columns: a text may
+    /// repeat them.
+    pub(crate) fn cursor<'a>(&'a self, siblings: Siblings<'a>) -> StreamCursor<'a> {
         StreamCursor {
             reader: self,
-            file,
-            fields,
+            siblings,
             current: None,
             scratch: Scratch::default(),
             buffer: RowBuffer::default(),
+            recent: Recent::default(),
+            message: None,
         }
     }
 
@@ -222,7 +228,8 @@ impl StreamReader {
         }
         let mut rows = Vec::new();
         if !self.is_absent() {
-            let (mut cursor, mut scratch) = (self.cursor(file, fields), Vec::new());
+            let siblings = Siblings { file, fields, message: None, created_at: None };
+            let (mut cursor, mut scratch) = (self.cursor(siblings), Vec::new());
             for row in candidates.iter() {
                 if cursor.value(row)?.is_some_and(|text| test.passes(text, &mut scratch)) {
                     rows.push(row);
@@ -237,6 +244,7 @@ impl StreamReader {
         match &self.form {
             Form::Tokens(column) => column.verify(file),
             Form::Shapes(shapes, _) => shapes.verify(file, fields, self.rows),
+            Form::Members(members) => members.verify(file, self.rows),
             Form::Absent | Form::Constant(_) | Form::Blocks(_) => Ok(()),
         }
     }
@@ -245,30 +253,37 @@ impl StreamReader {
 /// Reads the values of one stream row by row.
 pub(crate) struct StreamCursor<'a> {
     reader: &'a StreamReader,
-    file: &'a CheckedFile,
-    fields: &'a [KeywordColumn],
+    siblings: Siblings<'a>,
     current: Option<Arc<DecodedBlock>>,
     scratch: Scratch,
     buffer: RowBuffer,
+    recent: Recent,
+    /// The row's message, if the text repeats it.
+    message: Option<Box<StreamCursor<'a>>>,
 }
 
 impl StreamCursor<'_> {
     /// The value of a row.
     pub(crate) fn value(&mut self, row: u32) -> Result<Option<&[u8]>> {
+        let Siblings { file, fields, .. } = self.siblings;
         match &self.reader.form {
             _ if row >= self.reader.rows => Err(Error::corrupt(format!("the segment has no row {row}"))),
             Form::Absent => Ok(None),
-            Form::Constant(section) => self.file.all(section).map(Some),
+            Form::Constant(section) => file.all(section).map(Some),
             Form::Blocks(blocks) => self.in_blocks(blocks, row),
-            Form::Shapes(shapes, overflow) => match shapes.read(self.file, self.fields, row, &mut self.scratch)? {
+            Form::Shapes(shapes, overflow) => match shapes.read(file, fields, row, &mut self.scratch)? {
                 Found::Absent => Ok(None),
                 Found::Text => Ok(Some(&self.scratch.text)),
                 Found::Overflow(number) => match overflow {
                     Some(blocks) => self.in_blocks(blocks, number),
-                    None => Err(Error::corrupt("a text has no shape and is nowhere else").at_path(self.file.path())),
+                    None => Err(Error::corrupt("a text has no shape and is nowhere else").at_path(file.path())),
                 },
             },
-            Form::Tokens(column) => column.text(self.file, row, &mut self.buffer),
+            Form::Tokens(column) => column.text(file, row, &mut self.buffer),
+            Form::Members(members) => {
+                let found = members.read(&self.siblings, row, &mut self.recent, &mut self.message)?;
+                Ok(found.then_some(self.recent.text.as_slice()))
+            }
         }
     }
 
@@ -276,7 +291,7 @@ impl StreamCursor<'_> {
         if !self.current.as_ref().is_some_and(|block| block.holds(row)) {
             let block = match self.reader.kept(row) {
                 Some(block) => block,
-                None => self.reader.keep(blocks.decode(self.file, row)?),
+                None => self.reader.keep(blocks.decode(self.siblings.file, row)?),
             };
             self.current = Some(block);
         }

@@ -12,6 +12,8 @@ use super::layout::{CHUNK_SIZE, HEADER_SIZE};
 use super::sealed::Ends;
 use super::{SealedSegment, Stream};
 
+/// Rows that are decoded together.
+const ROWS_AT_ONCE: u32 = 256;
 /// Bytes of one read.
 const READ_SIZE: usize = 16 * CHUNK_SIZE;
 
@@ -72,8 +74,14 @@ impl SealedSegment {
     fn verify_rows(&self) -> Result<()> {
         let mut last: Option<OrderKey> = None;
         let mut ascend = true;
+        let mut events = Vec::new().into_iter();
         for row in 0..self.rows() {
-            let event = self.event(row, Marks::default())?;
+            if events.len() == 0 {
+                // Many at a time: neighbours share what is decoded for them.
+                let rows: Vec<u32> = (row..self.rows().min(row.saturating_add(ROWS_AT_ONCE))).collect();
+                events = self.events(&rows, |_| Marks::default())?.into_iter();
+            }
+            let event = events.next().ok_or_else(|| Error::corrupt(format!("row {row} is not read")))?;
             let key = self.key(row)?;
             let (times, sequences) = (self.time_bounds_us(), self.sequence_bounds());
             let inside =

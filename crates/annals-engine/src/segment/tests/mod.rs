@@ -4,6 +4,7 @@
 
 mod damage;
 mod format;
+mod members;
 mod model;
 mod payload;
 mod sizes;
@@ -238,12 +239,16 @@ pub(super) fn meta(segment_id: u64) -> SegmentMeta {
 }
 
 pub(super) fn write_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
-    build_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+    write_as(path, segment_id, events, SegmentForm::Fresh)
 }
 
 /// The same as compaction writes it.
 pub(super) fn rewrite_segment(path: &Path, segment_id: u64, events: &[StoredEvent]) -> SegmentSummary {
-    rebuild_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events))).unwrap()
+    write_as(path, segment_id, events, SegmentForm::Packed)
+}
+
+fn write_as(path: &Path, segment_id: u64, events: &[StoredEvent], form: SegmentForm) -> SegmentSummary {
+    build_segment(&OsStorage::new(), path, &meta(segment_id), input_of(events, &mut EventTexts(events)), form).unwrap()
 }
 
 fn input_of<'a>(events: &'a [StoredEvent], texts: &'a mut EventTexts<'_>) -> SegmentInput<'a> {

@@ -170,7 +170,7 @@ fn impossible_columns_are_refused_and_leave_no_file() {
             texts: &mut texts,
         };
         change(&mut input);
-        build_segment(&OsStorage::new(), &path, &meta(1), input)
+        build_segment(&OsStorage::new(), &path, &meta(1), input, SegmentForm::Fresh)
     };
     let refused = |change: &dyn Fn(&mut SegmentInput<'_>)| {
         assert_eq!(build(change).unwrap_err().kind(), ErrorKind::InvalidInput);

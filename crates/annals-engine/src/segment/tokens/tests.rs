@@ -56,6 +56,7 @@ fn fixture(texts: impl Iterator<Item = Option<String>>) -> Fixture {
         sequence_max: 0,
         sequences_ascend: true,
         ids_made: true,
+        is_packed: false,
         data_end: 0,
         chunk_table_crc: 0,
         fields: Vec::new(),
