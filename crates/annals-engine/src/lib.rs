@@ -57,6 +57,7 @@ mod replay;
 mod requests;
 mod rows;
 mod seal;
+mod seal_fields;
 mod seal_rows;
 mod segment;
 mod shared;

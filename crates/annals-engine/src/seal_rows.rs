@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::batch::term_hash;
 use crate::codec::{Reader, len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::event::tag;
 use crate::field::{Field, FieldSet, Values};
 use crate::id::EventId;
-use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveDictionary, LiveSegment};
+use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveSegment};
 use crate::record::Record;
+use crate::seal_fields::{RecordFields, TermTexts};
 use crate::segment::{
     KeywordCodes, KeywordInput, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource, build_segment,
 };
@@ -45,7 +45,7 @@ pub(crate) fn build(
     let blocks = live.blocks();
     let columns = Columns::of(&blocks);
     let read_from_records = columns.hashed(rows);
-    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(log, &columns, rows, read_from_records)?;
+    let RecordsRead { ids, mut texts, fields: fields_read } = read_records(log, &columns, rows, read_from_records)?;
     let dictionaries = live.dictionaries.read();
     let mut fields: Vec<(Field, TermTexts, KeywordCodes)> = Vec::new();
     for field in Field::ALL.iter().filter(|field| !read_from_records.contains(**field)) {
@@ -57,7 +57,7 @@ pub(crate) fn build(
         }
     }
     drop(dictionaries);
-    fields.extend(terms_read.into_iter().map(FieldTerms::into_input));
+    fields.extend(fields_read.finish());
     let (texts_of, codes_of): (Vec<_>, Vec<_>) =
         fields.into_iter().map(|(field, texts, codes)| ((field, texts), codes)).unzip();
     let keywords = texts_of.iter().zip(codes_of);
@@ -124,28 +124,6 @@ impl LocalCodes {
     }
 }
 
-/// The texts of terms, one behind the other.
-struct TermTexts {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl TermTexts {
-    fn new(dictionary: &LiveDictionary, codes: impl Iterator<Item = u32>) -> Self {
-        let mut texts = Self { bytes: Vec::new(), ends: vec![0] };
-        for code in codes {
-            dictionary.text_into(code, &mut texts.bytes);
-            texts.ends.push(texts.bytes.len());
-        }
-        texts
-    }
-
-    fn as_slices(&self) -> Vec<&[u8]> {
-        let bounds = self.ends.iter().zip(self.ends.iter().skip(1));
-        bounds.map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default()).collect()
-    }
-}
-
 fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: &mut LocalCodes) -> KeywordCodes {
     let codes_of = |row: u32| {
         let columns = columns.of_row(row);
@@ -165,40 +143,6 @@ fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: 
             }
             KeywordCodes::Multiple { ends, codes }
         }
-    }
-}
-
-/// A field whose terms are interned while the records are walked.
-struct FieldTerms {
-    field: Field,
-    dictionary: LiveDictionary,
-    codes: Vec<u32>,
-    ends: Vec<u32>,
-}
-
-impl FieldTerms {
-    fn new(field: Field, rows: usize) -> Self {
-        // Fields that come here have many terms: a table that starts small would be filled again and again.
-        let dictionary = LiveDictionary::with_capacity(rows / 8);
-        Self { field, dictionary, codes: Vec::with_capacity(rows), ends: Vec::new() }
-    }
-
-    /// Behind the values of a row.
-    fn end_row(&mut self, row: usize) {
-        match self.field.values() {
-            Values::Single if self.codes.len() == row => self.codes.push(ABSENT),
-            Values::Single => {}
-            Values::Multiple => self.ends.push(len_u32(self.codes.len())),
-        }
-    }
-
-    fn into_input(self) -> (Field, TermTexts, KeywordCodes) {
-        let texts = TermTexts::new(&self.dictionary, 1..=self.dictionary.len());
-        let codes = match self.field.values() {
-            Values::Single => KeywordCodes::Single(self.codes),
-            Values::Multiple => KeywordCodes::Multiple { ends: self.ends, codes: self.codes },
-        };
-        (self.field, texts, codes)
     }
 }
 
@@ -228,7 +172,7 @@ struct RecordsRead<'a> {
     /// The given ids.
     ids: Vec<Option<EventId>>,
     texts: LiveTexts<'a>,
-    terms: Vec<FieldTerms>,
+    fields: RecordFields,
 }
 
 /// Walks every record: its id, where its texts lie, and the terms of the fields that no column has codes of.
@@ -240,24 +184,21 @@ fn read_records<'a>(
 ) -> Result<RecordsRead<'a>> {
     let mut ids = Vec::with_capacity(rows.len());
     let mut places = Vec::with_capacity(rows.len());
-    let mut terms: Vec<FieldTerms> = fields.iter().map(|field| FieldTerms::new(field, rows.len())).collect();
+    let mut fields = RecordFields::new(fields, rows.len());
     for (row, (_, live_row)) in rows.iter().enumerate() {
         let offset = columns.offset(*live_row)?;
         let record = log.record(offset)?;
-        places.push(read_record(&record, offset, fields, &mut terms)?);
+        places.push(read_record(&record, offset, row, &mut fields)?);
         ids.push(record.id);
-        for field in &mut terms {
-            field.end_row(row);
-        }
     }
-    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, terms })
+    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, fields })
 }
 
 fn read_record(
     record: &Record<'_>,
     offset: u32,
-    fields: FieldSet,
-    terms: &mut [FieldTerms],
+    row: usize,
+    fields: &mut RecordFields,
 ) -> Result<[TextPlace; Stream::ALL.len()]> {
     let mut streams = [TextPlace::NONE; Stream::ALL.len()];
     let mut walk = record.values();
@@ -270,13 +211,8 @@ fn read_record(
             tag::CONTENT => Stream::Content,
             tag::PAYLOAD => Stream::Payload,
             tag::ERROR_MESSAGE.. => Stream::Stored,
-            number => {
-                if Field::from_number(number).is_some_and(|field| fields.contains(field))
-                    && let Some(field) = terms.iter_mut().find(|field| field.field.number() == number)
-                {
-                    let code = field.dictionary.intern(term_hash(value.bytes), value.form, value.bytes);
-                    field.codes.push(code);
-                }
+            _ => {
+                fields.take(row, &value)?;
                 continue;
             }
         };

@@ -11,6 +11,7 @@ mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod id_times;
+mod identifiers;
 mod ids;
 mod kept;
 mod keyword;
@@ -33,6 +34,7 @@ mod writer;
 mod tests;
 
 pub(crate) use build::{build_segment, rebuild_segment};
+pub(crate) use identifiers::Identifiers;
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
 pub(crate) use sealed::SealedSegment;
@@ -72,6 +74,8 @@ pub(crate) enum KeywordCodes {
     /// The codes of a row end at its entry of `ends` and start where those of the row before end.
     /// The codes of one row are distinct and not 0; their order is kept.
     Multiple { ends: Vec<u32>, codes: Vec<u32> },
+    /// The values themselves, at most one per row; there are no terms then. Written, they are the same bytes.
+    Identifiers(Identifiers),
 }
 
 /// The texts of a segment, each a column of its own.

@@ -143,7 +143,7 @@ impl Column {
         if let Self::Fields(candidates) = self {
             let mut left = *candidates & (*candidates - 1);
             while left != 0 {
-                if before.iter().all(|row| fields.is_first(left, *row, fields.term(*candidates, *row))) {
+                if before.iter().all(|row| fields.is_first(left, *row, &fields.term(*candidates, *row))) {
                     *candidates = left;
                     return;
                 }
@@ -164,7 +164,7 @@ impl Column {
     /// Calls `visit` with every value until it says `false`.
     fn all(&self, rows: &[u32], fields: &Fields<'_>, mut visit: impl FnMut(&[u8]) -> bool) -> bool {
         match self {
-            Self::Fields(candidates) => rows.iter().all(|row| visit(fields.term(*candidates, *row))),
+            Self::Fields(candidates) => rows.iter().all(|row| visit(&fields.term(*candidates, *row))),
             Self::Numbers(notation, numbers) => {
                 let mut text = Vec::new();
                 numbers.iter().all(|number| {

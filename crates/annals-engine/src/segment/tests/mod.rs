@@ -4,6 +4,7 @@
 
 mod damage;
 mod format;
+mod identifiers;
 mod model;
 mod payload;
 mod sizes;

@@ -1,0 +1,217 @@
+//! The values of a keyword field that are identifiers of one length: numbers, which are compared, sorted and kept
+//! without a table of terms.
+//!
+//! Fields of very many values are mostly such. A table of their terms is larger than the caches, and each look-up in it
+//! waits for memory; sorting the numbers with their rows reads and writes one after the other, and gives the
+//! dictionary, the codes and the postings at once.
+
+use crate::codec::row_usize;
+use crate::error::Result;
+use crate::term;
+
+use super::dictionary::{self, Form, Term};
+use super::keyword_build::ByTerm;
+use super::writer::SegmentWriter;
+
+/// Bytes of the longest identifier.
+const SIZE_MAX: usize = 16;
+/// Bytes of an identifier that leaves room for a row in its number.
+const SHORT_SIZE_MAX: usize = 12;
+const ROW_MASK: u128 = 0xffff_ffff;
+
+/// A value per row, or none.
+#[derive(Clone, Debug)]
+pub(crate) struct Identifiers {
+    form: Form,
+    /// Bytes of a value.
+    size: usize,
+    /// By row: the bytes from the highest on, so that numbers are in the order of the texts; 0 where there is none.
+    keys: Vec<u128>,
+    present: Vec<bool>,
+    count: u32,
+}
+
+/// All that is derived from the values.
+pub(super) struct SortedIdentifiers {
+    form: Form,
+    size: usize,
+    /// The distinct values in order.
+    packed: Vec<u8>,
+    /// By row; 0 = absent.
+    pub(super) codes: Vec<u32>,
+    pub(super) by_term: ByTerm,
+}
+
+impl Identifiers {
+    /// None yet, for values that lie like the first one, which is given by its stored form; `None` if that is no
+    /// identifier.
+    pub(crate) fn like(form: term::Form, stored: &[u8], capacity: usize) -> Option<Self> {
+        let form = match form {
+            term::Form::Text => return None,
+            term::Form::Hex => Form::Hex,
+            term::Form::Uuid => Form::Uuid,
+        };
+        let size = stored.len();
+        (1..=SIZE_MAX).contains(&size).then(|| Self {
+            form,
+            size,
+            keys: Vec::with_capacity(capacity),
+            present: Vec::with_capacity(capacity),
+            count: 0,
+        })
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many of them have a value.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Adds rows without a value until there are so many.
+    #[inline]
+    pub(crate) fn fill(&mut self, rows: usize) {
+        if self.keys.len() < rows {
+            self.keys.resize(rows, 0);
+            self.present.resize(rows, false);
+        }
+    }
+
+    /// Adds a row with a value, by its stored form; `false` if that is unlike the others.
+    #[inline]
+    pub(crate) fn push(&mut self, form: term::Form, stored: &[u8]) -> bool {
+        if form != self.stored_form() || stored.len() != self.size {
+            return false;
+        }
+        self.keys.push(key_of(stored));
+        self.present.push(true);
+        self.count += 1;
+        true
+    }
+
+    /// The form records keep the values in.
+    #[inline]
+    pub(crate) fn stored_form(&self) -> term::Form {
+        if self.form == Form::Uuid { term::Form::Uuid } else { term::Form::Hex }
+    }
+
+    /// The stored values by row.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Option<([u8; SIZE_MAX], usize)>> {
+        let values = self.keys.iter().zip(&self.present);
+        values.map(|(key, present)| present.then(|| (key.to_be_bytes(), self.size)))
+    }
+
+    /// Which rows have a value.
+    pub(super) fn present(&self) -> &[bool] {
+        &self.present
+    }
+
+    /// The number of a row's value.
+    #[inline]
+    fn key(&self, row: u32) -> Option<u128> {
+        let at = row_usize(row);
+        self.present.get(at).filter(|present| **present).and_then(|_| self.keys.get(at).copied())
+    }
+
+    /// Whether `text` is the value of a row.
+    #[inline]
+    pub(super) fn is(&self, row: u32, text: &[u8]) -> bool {
+        let Some(key) = self.key(row) else { return false };
+        let mut stored = [0; SIZE_MAX];
+        let packed = stored.get_mut(..self.size).is_some_and(|stored| self.form.pack(text, stored));
+        packed && u128::from_be_bytes(stored) == key
+    }
+
+    /// The value of a row as text.
+    pub(super) fn text(&self, row: u32) -> Option<Term<'static>> {
+        let stored = self.key(row)?.to_be_bytes();
+        let text = self.form.term(stored.get(..self.size).unwrap_or_default());
+        match text {
+            Term::Rendered(text, len) => Some(Term::Rendered(text, len)),
+            Term::Stored(_) => None,
+        }
+    }
+
+    /// Whether each row with a value has the same one in `other`.
+    pub(super) fn repeat(&self, other: &Self) -> bool {
+        let own = self.keys.iter().zip(&self.present);
+        let theirs = other.keys.iter().zip(&other.present);
+        self.form == other.form
+            && self.size == other.size
+            && own.zip(theirs).all(|((own, present), (theirs, held))| !present || (*held && own == theirs))
+    }
+
+    /// Sorts the values.
+    pub(super) fn sort(&self) -> SortedIdentifiers {
+        let mut sorted = SortedIdentifiers {
+            form: self.form,
+            size: self.size,
+            packed: Vec::new(),
+            codes: vec![0; self.keys.len()],
+            by_term: ByTerm::with_room(row_usize(self.count)),
+        };
+        let values = (0_u32..).zip(&self.keys).zip(&self.present).filter(|(_, present)| **present);
+        let values = values.map(|((row, key), _)| (*key, row));
+        if self.size <= SHORT_SIZE_MAX {
+            let mut keys = Vec::with_capacity(row_usize(self.count));
+            keys.extend(values.map(|(key, row)| key | u128::from(row)));
+            keys.sort_unstable();
+            sorted.take(keys.iter().map(|key| (key & !ROW_MASK, u32::try_from(key & ROW_MASK).unwrap_or(u32::MAX))));
+        } else {
+            let mut keys = Vec::with_capacity(row_usize(self.count));
+            keys.extend(values);
+            keys.sort_unstable();
+            sorted.take(keys.iter().copied());
+        }
+        sorted
+    }
+}
+
+/// The number of stored bytes.
+#[inline]
+fn key_of(stored: &[u8]) -> u128 {
+    let mut bytes = [0; SIZE_MAX];
+    if let Some((head, tail)) = stored.split_first_chunk::<8>() {
+        // Two words, which lie one upon the other in the middle unless there are sixteen bytes.
+        let high = u128::from(u64::from_be_bytes(*head)) << 64;
+        return match (tail.len(), tail.first_chunk::<4>(), tail.first_chunk::<8>()) {
+            (0, ..) => high,
+            (4, Some(rest), _) => high | u128::from(u32::from_be_bytes(*rest)) << 32,
+            (8, _, Some(rest)) => high | u128::from(u64::from_be_bytes(*rest)),
+            _ => high | key_of(tail) >> 64,
+        };
+    }
+    for (slot, byte) in bytes.iter_mut().zip(stored) {
+        *slot = *byte;
+    }
+    u128::from_be_bytes(bytes)
+}
+
+impl SortedIdentifiers {
+    /// Takes values with their rows, ascending.
+    fn take(&mut self, values: impl Iterator<Item = (u128, u32)>) {
+        let mut last = None;
+        let mut code = 0;
+        for (key, row) in values {
+            if last != Some(key) {
+                last = Some(key);
+                code += 1;
+                self.packed.extend_from_slice(key.to_be_bytes().get(..self.size).unwrap_or_default());
+                self.by_term.begin();
+            }
+            self.by_term.add(row);
+            if let Some(slot) = self.codes.get_mut(row_usize(row)) {
+                *slot = code;
+            }
+        }
+        self.by_term.begin();
+    }
+
+    /// Writes the dictionary of a field.
+    pub(super) fn write_terms(&self, writer: &mut SegmentWriter, field: u8) -> Result<()> {
+        dictionary::write_packed(writer, field, self.form, self.size, &self.packed)
+    }
+}
