@@ -61,6 +61,7 @@ mod seal_fields;
 mod seal_rows;
 mod segment;
 mod shared;
+mod sorting;
 mod spare;
 mod stage;
 mod storage;

@@ -53,6 +53,11 @@ impl RecordFields {
         Self { fields: slots, rows }
     }
 
+    /// How many rows there will be.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Takes a value of the row, if its field is one of these. Rows ascend.
     #[inline]
     pub(crate) fn take(&mut self, row: usize, value: &RecordValue<'_>) -> Result<()> {

@@ -125,21 +125,28 @@ impl LocalCodes {
 }
 
 fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: &mut LocalCodes) -> KeywordCodes {
-    let codes_of = |row: u32| {
-        let columns = columns.of_row(row);
-        columns.map(|columns| columns.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default()
-    };
+    // Rows come by time: most lie in the block of the row before.
+    let blocks = rows.chunk_by(|(_, a), (_, b)| a / BLOCK_ROWS == b / BLOCK_ROWS);
+    let blocks = blocks.filter_map(|rows| Some((rows, columns.of_row(rows.first()?.1))));
     match field.values() {
         Values::Single => {
-            let first = |row: u32| codes_of(row).first().copied().unwrap_or(ABSENT);
-            KeywordCodes::Single(rows.iter().map(|(_, row)| local.of(first(*row))).collect())
+            let mut codes = Vec::with_capacity(rows.len());
+            for (rows, block) in blocks {
+                let column = block.map(|block| block.codes(field)).unwrap_or_default();
+                let code = |row: u32| column.get(row_usize(row % BLOCK_ROWS)).copied().unwrap_or(ABSENT);
+                codes.extend(rows.iter().map(|(_, row)| local.of(code(*row))));
+            }
+            KeywordCodes::Single(codes)
         }
         Values::Multiple => {
             let mut ends = Vec::with_capacity(rows.len());
             let mut codes = Vec::new();
-            for (_, row) in rows {
-                codes.extend(codes_of(*row).iter().map(|code| local.of(*code)));
-                ends.push(len_u32(codes.len()));
+            for (rows, block) in blocks {
+                for (_, row) in rows {
+                    let of_row = block.map(|block| block.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default();
+                    codes.extend(of_row.iter().map(|code| local.of(*code)));
+                    ends.push(len_u32(codes.len()));
+                }
             }
             KeywordCodes::Multiple { ends, codes }
         }
@@ -149,8 +156,9 @@ fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: 
 /// The texts of live rows, read from the log.
 struct LiveTexts<'a> {
     log: FullLog<'a>,
-    /// By segment row, then by stream number - 1.
-    places: Vec<[TextPlace; Stream::ALL.len()]>,
+    rows: usize,
+    /// By stream number - 1, then by segment row; as far as rows have any.
+    places: [Vec<TextPlace>; Stream::ALL.len()],
 }
 
 /// Where a text lies in the log file.
@@ -169,8 +177,7 @@ impl TextPlace {
 
 /// What one walk over all records gives.
 struct RecordsRead<'a> {
-    /// The given ids.
-    ids: Vec<Option<EventId>>,
+    ids: Vec<EventId>,
     texts: LiveTexts<'a>,
     fields: RecordFields,
 }
@@ -183,15 +190,15 @@ fn read_records<'a>(
     fields: FieldSet,
 ) -> Result<RecordsRead<'a>> {
     let mut ids = Vec::with_capacity(rows.len());
-    let mut places = Vec::with_capacity(rows.len());
+    let mut places = [const { Vec::new() }; Stream::ALL.len()];
     let mut fields = RecordFields::new(fields, rows.len());
-    for (row, (_, live_row)) in rows.iter().enumerate() {
+    for (row, (time, live_row)) in rows.iter().enumerate() {
         let offset = columns.offset(*live_row)?;
         let record = log.record(offset)?;
-        places.push(read_record(&record, offset, row, &mut fields)?);
-        ids.push(record.id);
+        read_record(&record, offset, row, &mut fields, &mut places)?;
+        ids.push(record.id.unwrap_or_else(|| EventId::made(*time, log.live.sequence_of(*live_row))));
     }
-    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, fields })
+    Ok(RecordsRead { ids, texts: LiveTexts { log, rows: rows.len(), places }, fields })
 }
 
 fn read_record(
@@ -199,12 +206,12 @@ fn read_record(
     offset: u32,
     row: usize,
     fields: &mut RecordFields,
-) -> Result<[TextPlace; Stream::ALL.len()]> {
-    let mut streams = [TextPlace::NONE; Stream::ALL.len()];
+    places: &mut [Vec<TextPlace>; Stream::ALL.len()],
+) -> Result<()> {
     let mut walk = record.values();
     loop {
         let before = walk.position();
-        let Some(value) = walk.next() else { return Ok(streams) };
+        let Some(value) = walk.next() else { return Ok(()) };
         let value = value?;
         let slot = match value.tag {
             tag::MESSAGE => Stream::Message,
@@ -221,20 +228,28 @@ fn read_record(
             Stream::Stored => (before, record.fields_len()),
             _ => (walk.position() - value.bytes.len(), walk.position()),
         };
-        if let Some(stream) = streams.get_mut(usize::from(slot.number()) - 1) {
-            *stream = TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) };
+        if let Some(places) = places.get_mut(usize::from(slot.number()) - 1) {
+            if places.is_empty() {
+                places.reserve_exact(fields.rows());
+            }
+            places.resize(row, TextPlace::NONE);
+            places
+                .push(TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) });
         }
         if slot == Stream::Stored {
-            return Ok(streams);
+            return Ok(());
         }
     }
 }
 
 impl TextSource for LiveTexts<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
-        let places = self.places.get(row_usize(row));
-        let places = places.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
-        let place = places.get(usize::from(stream.number()) - 1).filter(|place| place.len != TextPlace::ABSENT);
+        let at = row_usize(row);
+        if at >= self.rows {
+            return Err(Error::corrupt(format!("no text for row {row}")));
+        }
+        let place = self.places.get(usize::from(stream.number()) - 1).and_then(|places| places.get(at));
+        let place = place.filter(|place| place.len != TextPlace::ABSENT);
         let Some(place) = place else { return Ok(None) };
         let start = row_usize(place.start);
         let text = self.log.bytes.get(start..start + row_usize(place.len));

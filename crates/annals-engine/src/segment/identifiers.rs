@@ -5,8 +5,9 @@
 //! waits for memory; sorting the numbers with their rows reads and writes one after the other, and gives the
 //! dictionary, the codes and the postings at once.
 
-use crate::codec::row_usize;
+use crate::codec::{len_u64, row_usize};
 use crate::error::Result;
+use crate::sorting;
 use crate::term;
 
 use super::dictionary::{self, Form, Term};
@@ -15,9 +16,9 @@ use super::writer::SegmentWriter;
 
 /// Bytes of the longest identifier.
 const SIZE_MAX: usize = 16;
-/// Bytes of an identifier that leaves room for a row in its number.
-const SHORT_SIZE_MAX: usize = 12;
-const ROW_MASK: u128 = 0xffff_ffff;
+
+/// Values that are fetched at once: they stay in a near cache.
+const FETCHED: usize = 1 << 12;
 
 /// A value per row, or none.
 #[derive(Clone, Debug)]
@@ -29,6 +30,14 @@ pub(crate) struct Identifiers {
     keys: Vec<u128>,
     present: Vec<bool>,
     count: u32,
+}
+
+/// Memory for sorting, lent to one field after the other: fresh pages cost as much as sorting does.
+#[derive(Debug, Default)]
+pub(super) struct SortRoom {
+    numbers: Vec<u64>,
+    dealt: Vec<u64>,
+    keys: Vec<u128>,
 }
 
 /// All that is derived from the values.
@@ -145,27 +154,46 @@ impl Identifiers {
     }
 
     /// Sorts the values.
-    pub(super) fn sort(&self) -> SortedIdentifiers {
+    pub(super) fn sort(&self, room: &mut SortRoom) -> SortedIdentifiers {
         let mut sorted = SortedIdentifiers {
             form: self.form,
             size: self.size,
-            packed: Vec::new(),
+            packed: Vec::with_capacity(row_usize(self.count) * self.size / 2),
             codes: vec![0; self.keys.len()],
             by_term: ByTerm::with_room(row_usize(self.count)),
         };
-        let values = (0_u32..).zip(&self.keys).zip(&self.present).filter(|(_, present)| **present);
-        let values = values.map(|((row, key), _)| (*key, row));
-        if self.size <= SHORT_SIZE_MAX {
-            let mut keys = Vec::with_capacity(row_usize(self.count));
-            keys.extend(values.map(|(key, row)| key | u128::from(row)));
-            keys.sort_unstable();
-            sorted.take(keys.iter().map(|key| (key & !ROW_MASK, u32::try_from(key & ROW_MASK).unwrap_or(u32::MAX))));
-        } else {
-            let mut keys = Vec::with_capacity(row_usize(self.count));
-            keys.extend(values);
-            keys.sort_unstable();
-            sorted.take(keys.iter().copied());
+        let values = || self.keys.iter().zip(&self.present).filter(|(_, present)| **present).map(|(key, _)| *key);
+        let least = values().min().unwrap_or(0);
+        let span = values().max().unwrap_or(0) - least;
+        // The highest bits of a value that differ, as many as a row leaves room for, and behind them the row.
+        let row_bits = sorting::bits_of(len_u64(self.keys.len()));
+        let shift = (u128::BITS - span.leading_zeros()).saturating_sub(u64::BITS - row_bits);
+        let high = |key: u128| u64::try_from((key - least) >> shift).unwrap_or(u64::MAX);
+        let SortRoom { numbers, dealt, keys } = room;
+        numbers.clear();
+        let rows = (0_u64..).zip(&self.keys).zip(&self.present).filter(|(_, present)| **present);
+        numbers.extend(rows.map(|((row, key), _)| high(*key) << row_bits | row));
+        sorting::sort(numbers, dealt);
+        let row_mask = (1 << row_bits) - 1;
+        let row = |number: &u64| u32::try_from(number & row_mask).unwrap_or(u32::MAX);
+        let mut rest = numbers.as_slice();
+        while !rest.is_empty() {
+            // A few thousand values at once, and all that look like the last of them.
+            let last = rest.get(FETCHED.min(rest.len()) - 1).map_or(0, |number| number >> row_bits);
+            let more = rest.iter().skip(FETCHED).take_while(|number| **number >> row_bits == last).count();
+            let (part, behind) = rest.split_at_checked(FETCHED.min(rest.len()) + more).unwrap_or((rest, &[]));
+            rest = behind;
+            // Fetched in a loop of its own, in which none waits for the one before.
+            keys.clear();
+            keys.extend(part.iter().map(|number| self.keys.get(row_usize(row(number))).copied().unwrap_or_default()));
+            let mut fetched = keys.as_slice();
+            for run in part.chunk_by(|a, b| a >> row_bits == b >> row_bits) {
+                let (keys, behind) = fetched.split_at_checked(run.len()).unwrap_or_default();
+                fetched = behind;
+                sorted.take_run(keys, run.iter().map(row));
+            }
         }
+        sorted.by_term.begin();
         sorted
     }
 }
@@ -191,23 +219,35 @@ fn key_of(stored: &[u8]) -> u128 {
 }
 
 impl SortedIdentifiers {
-    /// Takes values with their rows, ascending.
-    fn take(&mut self, values: impl Iterator<Item = (u128, u32)>) {
-        let mut last = None;
-        let mut code = 0;
-        for (key, row) in values {
-            if last != Some(key) {
-                last = Some(key);
-                code += 1;
-                self.packed.extend_from_slice(key.to_be_bytes().get(..self.size).unwrap_or_default());
-                self.by_term.begin();
-            }
+    /// Takes values whose highest bits are the same, by ascending rows; mostly it is one value.
+    #[inline]
+    fn take_run(&mut self, keys: &[u128], rows: impl Iterator<Item = u32>) {
+        let first = keys.first().copied().unwrap_or_default();
+        if keys.iter().all(|key| *key == first) {
+            return self.take(first, rows);
+        }
+        let mut run: Vec<(u128, u32)> = keys.iter().copied().zip(rows).collect();
+        run.sort_unstable();
+        for same in run.chunk_by(|a, b| a.0 == b.0) {
+            self.take(same.first().map_or(0, |(key, _)| *key), same.iter().map(|(_, row)| *row));
+        }
+    }
+
+    /// Takes the rows of the next value, both ascending.
+    #[inline]
+    fn take(&mut self, key: u128, rows: impl Iterator<Item = u32>) {
+        let end = self.packed.len() + self.size;
+        // All sixteen bytes, and away with those behind the value: a copy of a known length is a move.
+        self.packed.extend_from_slice(&key.to_be_bytes());
+        self.packed.truncate(end);
+        self.by_term.begin();
+        let code = self.by_term.begun();
+        for row in rows {
             self.by_term.add(row);
             if let Some(slot) = self.codes.get_mut(row_usize(row)) {
                 *slot = code;
             }
         }
-        self.by_term.begin();
     }
 
     /// Writes the dictionary of a field.

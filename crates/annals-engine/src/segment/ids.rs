@@ -19,6 +19,8 @@ const ROWS_PER_BUCKET: u32 = 4;
 /// Distinct middle parts (machine and process) of ids of 24 hex digits, in a segment that keeps them apart.
 const NODES_MAX: usize = 255;
 const NODE_SIZE: usize = 5;
+/// Spreads the bits of a node over those of its hash: an odd number without a pattern.
+const NODE_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 const NODE_BITS: u32 = 40;
 const COUNTER_BITS: u32 = 24;
 const COUNTER_MASK: u128 = (1 << COUNTER_BITS) - 1;
@@ -73,13 +75,11 @@ fn bucket(id: EventId, store: u128, bits: u32) -> u32 {
 
 /// Writes the ids and how they are found. Rows ascend by `created_at_us`.
 pub(crate) fn write(writer: &mut SegmentWriter, store: u128, created_at_us: &[i64], ids: &[EventId]) -> Result<()> {
-    let found_by_time = if ids.iter().all(|id| id.hex24_bits().is_some()) {
-        if let Some(objects) = Objects::of(ids) {
-            objects.write(writer, created_at_us)?
-        } else {
-            write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
-            false
-        }
+    let found_by_time = if let Some(objects) = Objects::of(ids) {
+        objects.write(writer, created_at_us)?
+    } else if ids.iter().all(|id| id.hex24_bits().is_some()) {
+        write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
+        false
     } else if let Some(millis) = ids.iter().map(|id| id.version_7_millis()).collect::<Option<Vec<i64>>>() {
         let deviation = id_times::write(writer, Unit::Millis, created_at_us, &millis)?;
         write_bytes(writer, Form::TimeUuid, deviation, ids.iter().map(|id| id.as_u128()))?;
@@ -123,29 +123,20 @@ struct Objects {
 }
 
 impl Objects {
-    /// The columns, if there are few nodes.
+    /// The columns, if all ids were given as hex digits and there are few nodes.
     fn of(ids: &[EventId]) -> Option<Self> {
-        let node = |id: EventId| u64::try_from((hex24(id) >> COUNTER_BITS) & NODE_MASK).unwrap_or_default();
-        let mut nodes: Vec<u64> = Vec::new();
-        let mut last = None;
-        for id in ids {
-            let node = node(*id);
-            if last == Some(node) {
-                continue;
-            }
-            last = Some(node);
-            if let Err(at) = nodes.binary_search(&node) {
-                if nodes.len() == NODES_MAX {
-                    return None;
-                }
-                nodes.insert(at, node);
-            }
-        }
-        let code = |id: &EventId| len_u32(nodes.binary_search(&node(*id)).unwrap_or_default());
-        let node_codes = if nodes.len() == 1 { vec![0; ids.len()] } else { ids.iter().map(code).collect() };
+        let mut found = Nodes::new();
+        let mut node_codes = Vec::with_capacity(ids.len());
+        let mut seconds = Vec::with_capacity(ids.len());
+        let mut counters = Vec::with_capacity(ids.len());
         let part = |bits: u128| i64::try_from(bits).unwrap_or_default();
-        let seconds = ids.iter().map(|id| part(hex24(*id) >> (NODE_BITS + COUNTER_BITS))).collect();
-        let counters = ids.iter().map(|id| part(hex24(*id) & COUNTER_MASK)).collect();
+        for id in ids {
+            let bits = id.hex24_bits()?;
+            node_codes.push(found.code(u64::try_from((bits >> COUNTER_BITS) & NODE_MASK).unwrap_or_default())?);
+            seconds.push(part(bits >> (NODE_BITS + COUNTER_BITS)));
+            counters.push(part(bits & COUNTER_MASK));
+        }
+        let nodes = found.sort(&mut node_codes);
         Some(Self { seconds, nodes, node_codes, counters })
     }
 
@@ -160,6 +151,58 @@ impl Objects {
         let bytes = packed::frame(&mut section, &self.counters);
         writer.section(section, &bytes)?;
         Ok(id_times::narrow(Unit::Seconds, created_at_us, deviation))
+    }
+}
+
+/// Distinct nodes in the order they are met.
+struct Nodes {
+    met: Vec<u64>,
+    /// By hash: codes plus one, 0 = free. Never more than half full.
+    table: [u16; 2 * (NODES_MAX + 1)],
+}
+
+impl Nodes {
+    fn new() -> Self {
+        Self { met: Vec::new(), table: [0; 2 * (NODES_MAX + 1)] }
+    }
+
+    /// The code of a node; `None` if it is one too many.
+    #[inline]
+    fn code(&mut self, node: u64) -> Option<u32> {
+        let Self { met, table } = self;
+        let bits = table.len().ilog2();
+        let mut at = usize::try_from(node.wrapping_mul(NODE_HASH) >> (u64::BITS - bits)).unwrap_or_default();
+        loop {
+            let slot = table.get_mut(at)?;
+            let Some(code) = slot.checked_sub(1) else {
+                if met.len() == NODES_MAX {
+                    return None;
+                }
+                met.push(node);
+                *slot = u16::try_from(met.len()).ok()?;
+                return Some(u32::from(*slot - 1));
+            };
+            if met.get(usize::from(code)) == Some(&node) {
+                return Some(u32::from(code));
+            }
+            at = (at + 1) & ((1 << bits) - 1);
+        }
+    }
+
+    /// The nodes ascending; `codes` are changed to be theirs.
+    fn sort(self, codes: &mut [u32]) -> Vec<u64> {
+        let mut nodes: Vec<(u64, usize)> = self.met.into_iter().zip(0..).collect();
+        nodes.sort_unstable();
+        let mut places = vec![0; nodes.len()];
+        for (place, (_, code)) in (0..).zip(&nodes) {
+            if let Some(slot) = places.get_mut(*code) {
+                *slot = place;
+            }
+        }
+        for code in codes {
+            *code = places.get(row_usize(*code)).copied().unwrap_or_default();
+        }
+        nodes.into_iter().map(|(node, _)| node).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::field::{Field, VALUES_MAX, Values};
 
 use super::dictionary::{SortedTerms, Term};
-use super::identifiers::Identifiers;
+use super::identifiers::{Identifiers, SortRoom};
 use super::layout::{FieldEntry, Section, SectionKind};
 use super::row_values;
 use super::writer::SegmentWriter;
@@ -48,10 +48,11 @@ pub(crate) fn write(writer: &mut SegmentWriter, inputs: Vec<KeywordInput<'_>>, r
         .iter()
         .map(|field| checked.get(field.same_as?).map(|repeated| (repeated.field, repeated.values(rows))))
         .collect();
+    let mut room = SortRoom::default();
     for (field, repeated) in checked.into_iter().zip(repeated) {
         entries.push(match repeated {
             Some(repeated) => field.write_presence(writer, repeated, rows)?,
-            None => field.write(writer, rows)?,
+            None => field.write(writer, rows, &mut room)?,
         });
     }
     // What repeats a field has that one's terms.
@@ -120,13 +121,13 @@ impl<'a> Checked<'a> {
         Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: field.number() })
     }
 
-    fn write(self, writer: &mut SegmentWriter, rows: u32) -> Result<FieldEntry> {
+    fn write(self, writer: &mut SegmentWriter, rows: u32, room: &mut SortRoom) -> Result<FieldEntry> {
         let values = self.values(rows);
         match self.values {
             Checks::Coded(coded) => coded.write(writer, self.field, rows),
             Checks::Identifiers(identifiers) => {
                 let number = self.field.number();
-                let sorted = identifiers.sort();
+                let sorted = identifiers.sort(room);
                 drop(identifiers);
                 sorted.write_terms(writer, number)?;
                 write_codes(writer, number, &sorted.codes)?;
@@ -348,7 +349,7 @@ impl ByTerm {
         Self { starts: Vec::new(), rows: Vec::with_capacity(rows) }
     }
 
-    /// Begins the next term.
+    /// Begins the next term; once more behind the last.
     #[inline]
     pub(super) fn begin(&mut self) {
         self.starts.push(len_u32(self.rows.len()));
@@ -358,6 +359,12 @@ impl ByTerm {
     #[inline]
     pub(super) fn add(&mut self, row: u32) {
         self.rows.push(row);
+    }
+
+    /// How many terms were begun.
+    #[inline]
+    pub(super) fn begun(&self) -> u32 {
+        len_u32(self.starts.len())
     }
 
     /// How many terms.

@@ -109,8 +109,8 @@ pub(crate) trait TextSource {
 pub(crate) struct SegmentInput<'a> {
     pub(crate) created_at_us: Vec<i64>,
     pub(crate) sequences: Vec<u64>,
-    /// None = made by the store from `created_at` and the sequence.
-    pub(crate) ids: Vec<Option<EventId>>,
+    /// Given ones, and those made by the store from `created_at` and the sequence.
+    pub(crate) ids: Vec<EventId>,
     /// In any order, each field at most once.
     pub(crate) keywords: Vec<KeywordInput<'a>>,
     pub(crate) texts: &'a mut dyn TextSource,
