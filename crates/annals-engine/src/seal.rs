@@ -139,7 +139,11 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<Slice> {
     for block in live.segment.blocks() {
         let columns = block.columns.read();
         let times = columns.created_at_us.iter().copied().zip(block.first_row..);
-        rows.extend(times.filter(|(_, row)| !live.overlay.tombstones.contains(*row)));
+        if live.overlay.tombstones.is_empty() {
+            rows.extend(times);
+        } else {
+            rows.extend(times.filter(|(_, row)| !live.overlay.tombstones.contains(*row)));
+        }
     }
     if !rows.is_sorted() {
         sorting::sort_rows(&mut rows);

@@ -55,15 +55,15 @@ pub(crate) fn sort(numbers: &mut Vec<u64>, room: &mut Vec<u64>) {
 }
 
 /// Sorts rows by time, those of one time by their number.
-pub(crate) fn sort_rows(rows: &mut Vec<(i64, u32)>) {
+pub(crate) fn sort_rows(rows: &mut [(i64, u32)]) {
     let least = rows.iter().map(|(time, _)| *time).min().unwrap_or(0);
     let most = rows.iter().map(|(time, _)| *time).max().unwrap_or(0);
-    let last = rows.iter().map(|(_, row)| *row).max().unwrap_or(0);
-    let row_bits = bits_of(u64::from(last));
+    let highest = rows.iter().map(|(_, row)| *row).max().unwrap_or(0);
+    let row_bits = bits_of(u64::from(highest));
     if bits_of(most.wrapping_sub(least).cast_unsigned()) + row_bits > u64::BITS {
         return rows.sort_unstable();
     }
-    let number = |(time, row): &(i64, u32)| time.wrapping_sub(least).cast_unsigned() << row_bits | u64::from(*row);
+    let number = |(time, row): &(i64, u32)| (time.wrapping_sub(least).cast_unsigned() << row_bits) | u64::from(*row);
     let mut numbers: Vec<u64> = rows.iter().map(number).collect();
     sort(&mut numbers, &mut Vec::new());
     let row_mask = (1 << row_bits) - 1;
@@ -86,7 +86,7 @@ mod tests {
             distinct in prop_oneof![1_u64..2_000, Just(u64::MAX)],
             high in 0_u32..64,
         ) {
-            let mut numbers: Vec<u64> = seeds.iter().map(|seed| (seed % distinct) << high | seed % 3).collect();
+            let mut numbers: Vec<u64> = seeds.iter().map(|seed| ((seed % distinct) << high) | (seed % 3)).collect();
             let mut expected = numbers.clone();
             expected.sort_unstable();
             sort(&mut numbers, &mut vec![7; seeds.len() / 2]);

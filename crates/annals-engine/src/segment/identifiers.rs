@@ -110,7 +110,7 @@ impl Identifiers {
     /// The stored values by row.
     pub(crate) fn stored(&self) -> impl Iterator<Item = Option<([u8; SIZE_MAX], usize)>> {
         let values = self.keys.iter().zip(&self.present);
-        values.map(|(key, present)| present.then(|| (key.to_be_bytes(), self.size)))
+        values.map(|(key, present)| present.then(|| (key.swap_bytes().to_le_bytes(), self.size)))
     }
 
     /// Which rows have a value.
@@ -131,12 +131,12 @@ impl Identifiers {
         let Some(key) = self.key(row) else { return false };
         let mut stored = [0; SIZE_MAX];
         let packed = stored.get_mut(..self.size).is_some_and(|stored| self.form.pack(text, stored));
-        packed && u128::from_be_bytes(stored) == key
+        packed && u128::from_le_bytes(stored).swap_bytes() == key
     }
 
     /// The value of a row as text.
     pub(super) fn text(&self, row: u32) -> Option<Term<'static>> {
-        let stored = self.key(row)?.to_be_bytes();
+        let stored = self.key(row)?.swap_bytes().to_le_bytes();
         let text = self.form.term(stored.get(..self.size).unwrap_or_default());
         match text {
             Term::Rendered(text, len) => Some(Term::Rendered(text, len)),
@@ -179,8 +179,8 @@ impl Identifiers {
         let mut rest = numbers.as_slice();
         while !rest.is_empty() {
             // A few thousand values at once, and all that look like the last of them.
-            let last = rest.get(FETCHED.min(rest.len()) - 1).map_or(0, |number| number >> row_bits);
-            let more = rest.iter().skip(FETCHED).take_while(|number| **number >> row_bits == last).count();
+            let prefix = rest.get(FETCHED.min(rest.len()) - 1).map_or(0, |number| number >> row_bits);
+            let more = rest.iter().skip(FETCHED).take_while(|number| **number >> row_bits == prefix).count();
             let (part, behind) = rest.split_at_checked(FETCHED.min(rest.len()) + more).unwrap_or((rest, &[]));
             rest = behind;
             // Fetched in a loop of its own, in which none waits for the one before.
@@ -204,18 +204,18 @@ fn key_of(stored: &[u8]) -> u128 {
     let mut bytes = [0; SIZE_MAX];
     if let Some((head, tail)) = stored.split_first_chunk::<8>() {
         // Two words, which lie one upon the other in the middle unless there are sixteen bytes.
-        let high = u128::from(u64::from_be_bytes(*head)) << 64;
+        let high = u128::from(u64::from_le_bytes(*head).swap_bytes()) << 64;
         return match (tail.len(), tail.first_chunk::<4>(), tail.first_chunk::<8>()) {
             (0, ..) => high,
-            (4, Some(rest), _) => high | u128::from(u32::from_be_bytes(*rest)) << 32,
-            (8, _, Some(rest)) => high | u128::from(u64::from_be_bytes(*rest)),
+            (4, Some(rest), _) => high | u128::from(u32::from_le_bytes(*rest).swap_bytes()) << 32,
+            (8, _, Some(rest)) => high | u128::from(u64::from_le_bytes(*rest).swap_bytes()),
             _ => high | key_of(tail) >> 64,
         };
     }
     for (slot, byte) in bytes.iter_mut().zip(stored) {
         *slot = *byte;
     }
-    u128::from_be_bytes(bytes)
+    u128::from_le_bytes(bytes).swap_bytes()
 }
 
 impl SortedIdentifiers {
@@ -238,7 +238,7 @@ impl SortedIdentifiers {
     fn take(&mut self, key: u128, rows: impl Iterator<Item = u32>) {
         let end = self.packed.len() + self.size;
         // All sixteen bytes, and away with those behind the value: a copy of a known length is a move.
-        self.packed.extend_from_slice(&key.to_be_bytes());
+        self.packed.extend_from_slice(&key.swap_bytes().to_le_bytes());
         self.packed.truncate(end);
         self.by_term.begin();
         let code = self.by_term.begun();

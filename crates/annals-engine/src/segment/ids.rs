@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::EventId;
 
 use super::checked::CheckedFile;
+use super::id_nodes::Nodes;
 use super::id_times::{self, TimeColumn, Unit};
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn, PackedColumn};
@@ -16,11 +17,7 @@ use super::writer::SegmentWriter;
 
 /// Rows of a bucket on average, at most: candidates are compared with the column one by one.
 const ROWS_PER_BUCKET: u32 = 4;
-/// Distinct middle parts (machine and process) of ids of 24 hex digits, in a segment that keeps them apart.
-const NODES_MAX: usize = 255;
 const NODE_SIZE: usize = 5;
-/// Spreads the bits of a node over those of its hash: an odd number without a pattern.
-const NODE_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 const NODE_BITS: u32 = 40;
 const COUNTER_BITS: u32 = 24;
 const COUNTER_MASK: u128 = (1 << COUNTER_BITS) - 1;
@@ -151,58 +148,6 @@ impl Objects {
         let bytes = packed::frame(&mut section, &self.counters);
         writer.section(section, &bytes)?;
         Ok(id_times::narrow(Unit::Seconds, created_at_us, deviation))
-    }
-}
-
-/// Distinct nodes in the order they are met.
-struct Nodes {
-    met: Vec<u64>,
-    /// By hash: codes plus one, 0 = free. Never more than half full.
-    table: [u16; 2 * (NODES_MAX + 1)],
-}
-
-impl Nodes {
-    fn new() -> Self {
-        Self { met: Vec::new(), table: [0; 2 * (NODES_MAX + 1)] }
-    }
-
-    /// The code of a node; `None` if it is one too many.
-    #[inline]
-    fn code(&mut self, node: u64) -> Option<u32> {
-        let Self { met, table } = self;
-        let bits = table.len().ilog2();
-        let mut at = usize::try_from(node.wrapping_mul(NODE_HASH) >> (u64::BITS - bits)).unwrap_or_default();
-        loop {
-            let slot = table.get_mut(at)?;
-            let Some(code) = slot.checked_sub(1) else {
-                if met.len() == NODES_MAX {
-                    return None;
-                }
-                met.push(node);
-                *slot = u16::try_from(met.len()).ok()?;
-                return Some(u32::from(*slot - 1));
-            };
-            if met.get(usize::from(code)) == Some(&node) {
-                return Some(u32::from(code));
-            }
-            at = (at + 1) & ((1 << bits) - 1);
-        }
-    }
-
-    /// The nodes ascending; `codes` are changed to be theirs.
-    fn sort(self, codes: &mut [u32]) -> Vec<u64> {
-        let mut nodes: Vec<(u64, usize)> = self.met.into_iter().zip(0..).collect();
-        nodes.sort_unstable();
-        let mut places = vec![0; nodes.len()];
-        for (place, (_, code)) in (0..).zip(&nodes) {
-            if let Some(slot) = places.get_mut(*code) {
-                *slot = place;
-            }
-        }
-        for code in codes {
-            *code = places.get(row_usize(*code)).copied().unwrap_or_default();
-        }
-        nodes.into_iter().map(|(node, _)| node).collect()
     }
 }
 

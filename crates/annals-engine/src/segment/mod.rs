@@ -10,6 +10,7 @@ mod checked;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod id_nodes;
 mod id_times;
 mod identifiers;
 mod ids;

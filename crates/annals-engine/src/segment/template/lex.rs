@@ -103,7 +103,7 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     if let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
         let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
         // The last eight bytes stand for what is left behind the words.
-        return a.len() == b.len() && words.fold(last_a == last_b, |same, (a, b)| same & (a == b));
+        return a.len() == b.len() && words.fold(last_a == last_b, |same, (a, b)| same && a == b);
     }
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
