@@ -116,7 +116,7 @@ impl Interner {
             *slot = hash >> 32 << 32 | u64::from(id + 1);
         }
         self.short_len += 1;
-        if self.short_len * 8 > self.short.len() * 3 {
+        if self.short_len * 4 > self.short.len() * 3 {
             self.grow();
         }
         id
