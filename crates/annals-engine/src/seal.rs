@@ -18,6 +18,7 @@ use crate::partition::{PartitionSpan, Slice, cut};
 use crate::seal_rows::{self, FullLog};
 use crate::segment::{SealedSegment, SegmentMeta, SegmentSummary};
 use crate::shared::Shared;
+use crate::sorting;
 
 /// Rows that a thread of sealing gets at least when a partition is divided: smaller segments pay more for
 /// their dictionaries than the time is worth.
@@ -137,10 +138,14 @@ fn partitions(shared: &Shared, live: &LiveEntry) -> Vec<Slice> {
     let mut rows = Vec::with_capacity(row_usize(live.segment.row_count()));
     for block in live.segment.blocks() {
         let times = block.rows.times(block.rows.len()).into_iter().zip(block.first_row..);
-        rows.extend(times.filter(|(_, row)| !live.overlay.tombstones.contains(*row)));
+        if live.overlay.tombstones.is_empty() {
+            rows.extend(times);
+        } else {
+            rows.extend(times.filter(|(_, row)| !live.overlay.tombstones.contains(*row)));
+        }
     }
     if !rows.is_sorted() {
-        rows.sort_unstable();
+        sorting::sort_rows(&mut rows);
     }
     cut(&rows, shared.options.partition)
 }

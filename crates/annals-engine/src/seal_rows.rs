@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::batch::term_hash;
 use crate::codec::{Reader, len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::event::tag;
 use crate::field::{Field, FieldSet, Values};
 use crate::id::EventId;
-use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveDictionary, LiveSegment};
+use crate::live::{ABSENT, BLOCK_ROWS, BlockColumns, LiveBlock, LiveSegment};
 use crate::record::Record;
+use crate::seal_fields::{RecordFields, TermTexts};
 use crate::segment::{
     KeywordCodes, KeywordInput, SegmentForm, SegmentInput, SegmentMeta, SegmentSummary, Stream, TextSource,
     build_segment,
@@ -46,7 +46,7 @@ pub(crate) fn build(
     let blocks = live.blocks();
     let columns = Columns::of(&blocks);
     let read_from_records = columns.hashed(rows);
-    let RecordsRead { ids, mut texts, terms: terms_read } = read_records(log, &columns, rows, read_from_records)?;
+    let RecordsRead { ids, mut texts, fields: fields_read } = read_records(log, &columns, rows, read_from_records)?;
     let dictionaries = live.dictionaries.read();
     let mut fields: Vec<(Field, TermTexts, KeywordCodes)> = Vec::new();
     for field in Field::ALL.iter().filter(|field| !read_from_records.contains(**field)) {
@@ -58,7 +58,7 @@ pub(crate) fn build(
         }
     }
     drop(dictionaries);
-    fields.extend(terms_read.into_iter().map(FieldTerms::into_input));
+    fields.extend(fields_read.finish());
     let (texts_of, codes_of): (Vec<_>, Vec<_>) =
         fields.into_iter().map(|(field, texts, codes)| ((field, texts), codes)).unzip();
     let keywords = texts_of.iter().zip(codes_of);
@@ -129,89 +129,41 @@ impl LocalCodes {
     }
 }
 
-/// The texts of terms, one behind the other.
-struct TermTexts {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl TermTexts {
-    fn new(dictionary: &LiveDictionary, codes: impl Iterator<Item = u32>) -> Self {
-        let mut texts = Self { bytes: Vec::new(), ends: vec![0] };
-        for code in codes {
-            dictionary.text_into(code, &mut texts.bytes);
-            texts.ends.push(texts.bytes.len());
-        }
-        texts
-    }
-
-    fn as_slices(&self) -> Vec<&[u8]> {
-        let bounds = self.ends.iter().zip(self.ends.iter().skip(1));
-        bounds.map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default()).collect()
-    }
-}
-
 fn field_codes(columns: &Columns<'_>, field: Field, rows: &[(i64, u32)], local: &mut LocalCodes) -> KeywordCodes {
-    let codes_of = |row: u32| {
-        let columns = columns.of_row(row);
-        columns.map(|columns| columns.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default()
-    };
+    // Rows come by time: most lie in the block of the row before.
+    let blocks = rows.chunk_by(|(_, a), (_, b)| a / BLOCK_ROWS == b / BLOCK_ROWS);
+    let blocks = blocks.filter_map(|rows| Some((rows, columns.of_row(rows.first()?.1))));
     match field.values() {
         Values::Single => {
-            let first = |row: u32| codes_of(row).first().copied().unwrap_or(ABSENT);
-            KeywordCodes::Single(rows.iter().map(|(_, row)| local.of(first(*row))).collect())
+            let mut codes = Vec::with_capacity(rows.len());
+            for (rows, block) in blocks {
+                let column = block.map(|block| block.codes(field)).unwrap_or_default();
+                let code = |row: u32| column.get(row_usize(row % BLOCK_ROWS)).copied().unwrap_or(ABSENT);
+                codes.extend(rows.iter().map(|(_, row)| local.of(code(*row))));
+            }
+            KeywordCodes::Single(codes)
         }
         Values::Multiple => {
             let mut ends = Vec::with_capacity(rows.len());
             let mut codes = Vec::new();
-            for (_, row) in rows {
-                codes.extend(codes_of(*row).iter().map(|code| local.of(*code)));
-                ends.push(len_u32(codes.len()));
+            for (rows, block) in blocks {
+                for (_, row) in rows {
+                    let of_row = block.map(|block| block.codes_of(field, row % BLOCK_ROWS)).unwrap_or_default();
+                    codes.extend(of_row.iter().map(|code| local.of(*code)));
+                    ends.push(len_u32(codes.len()));
+                }
             }
             KeywordCodes::Multiple { ends, codes }
         }
     }
 }
 
-/// A field whose terms are interned while the records are walked.
-struct FieldTerms {
-    field: Field,
-    dictionary: LiveDictionary,
-    codes: Vec<u32>,
-    ends: Vec<u32>,
-}
-
-impl FieldTerms {
-    fn new(field: Field, rows: usize) -> Self {
-        // Fields that come here have many terms: a table that starts small would be filled again and again.
-        let dictionary = LiveDictionary::with_capacity(rows / 8);
-        Self { field, dictionary, codes: Vec::with_capacity(rows), ends: Vec::new() }
-    }
-
-    /// Behind the values of a row.
-    fn end_row(&mut self, row: usize) {
-        match self.field.values() {
-            Values::Single if self.codes.len() == row => self.codes.push(ABSENT),
-            Values::Single => {}
-            Values::Multiple => self.ends.push(len_u32(self.codes.len())),
-        }
-    }
-
-    fn into_input(self) -> (Field, TermTexts, KeywordCodes) {
-        let texts = TermTexts::new(&self.dictionary, 1..=self.dictionary.len());
-        let codes = match self.field.values() {
-            Values::Single => KeywordCodes::Single(self.codes),
-            Values::Multiple => KeywordCodes::Multiple { ends: self.ends, codes: self.codes },
-        };
-        (self.field, texts, codes)
-    }
-}
-
 /// The texts of live rows, read from the log.
 struct LiveTexts<'a> {
     log: FullLog<'a>,
-    /// By segment row, then by stream number - 1.
-    places: Vec<[TextPlace; Stream::ALL.len()]>,
+    rows: usize,
+    /// By stream number - 1, then by segment row; as far as rows have any.
+    places: [Vec<TextPlace>; Stream::ALL.len()],
 }
 
 /// Where a text lies in the log file.
@@ -230,10 +182,9 @@ impl TextPlace {
 
 /// What one walk over all records gives.
 struct RecordsRead<'a> {
-    /// The given ids.
-    ids: Vec<Option<EventId>>,
+    ids: Vec<EventId>,
     texts: LiveTexts<'a>,
-    terms: Vec<FieldTerms>,
+    fields: RecordFields,
 }
 
 /// Walks every record: its id, where its texts lie, and the terms of the fields that no column has codes of.
@@ -244,44 +195,36 @@ fn read_records<'a>(
     fields: FieldSet,
 ) -> Result<RecordsRead<'a>> {
     let mut ids = Vec::with_capacity(rows.len());
-    let mut places = Vec::with_capacity(rows.len());
-    let mut terms: Vec<FieldTerms> = fields.iter().map(|field| FieldTerms::new(field, rows.len())).collect();
-    for (row, (_, live_row)) in rows.iter().enumerate() {
+    let mut places = [const { Vec::new() }; Stream::ALL.len()];
+    let mut fields = RecordFields::new(fields, rows.len());
+    for (row, (time, live_row)) in rows.iter().enumerate() {
         let offset = columns.offset(*live_row)?;
         let record = log.record(offset)?;
-        places.push(read_record(&record, offset, fields, &mut terms)?);
-        ids.push(record.id);
-        for field in &mut terms {
-            field.end_row(row);
-        }
+        read_record(&record, offset, row, &mut fields, &mut places)?;
+        ids.push(record.id.unwrap_or_else(|| EventId::made(*time, log.live.sequence_of(*live_row))));
     }
-    Ok(RecordsRead { ids, texts: LiveTexts { log, places }, terms })
+    Ok(RecordsRead { ids, texts: LiveTexts { log, rows: rows.len(), places }, fields })
 }
 
 fn read_record(
     record: &Record<'_>,
     offset: u32,
-    fields: FieldSet,
-    terms: &mut [FieldTerms],
-) -> Result<[TextPlace; Stream::ALL.len()]> {
-    let mut streams = [TextPlace::NONE; Stream::ALL.len()];
+    row: usize,
+    fields: &mut RecordFields,
+    places: &mut [Vec<TextPlace>; Stream::ALL.len()],
+) -> Result<()> {
     let mut walk = record.values();
     loop {
         let before = walk.position();
-        let Some(value) = walk.next() else { return Ok(streams) };
+        let Some(value) = walk.next() else { return Ok(()) };
         let value = value?;
         let slot = match value.tag {
             tag::MESSAGE => Stream::Message,
             tag::CONTENT => Stream::Content,
             tag::PAYLOAD => Stream::Payload,
             tag::ERROR_MESSAGE.. => Stream::Stored,
-            number => {
-                if Field::from_number(number).is_some_and(|field| fields.contains(field))
-                    && let Some(field) = terms.iter_mut().find(|field| field.field.number() == number)
-                {
-                    let code = field.dictionary.intern(term_hash(value.bytes), value.form, value.bytes);
-                    field.codes.push(code);
-                }
+            _ => {
+                fields.take(row, &value)?;
                 continue;
             }
         };
@@ -290,20 +233,28 @@ fn read_record(
             Stream::Stored => (before, record.fields_len()),
             _ => (walk.position() - value.bytes.len(), walk.position()),
         };
-        if let Some(stream) = streams.get_mut(usize::from(slot.number()) - 1) {
-            *stream = TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) };
+        if let Some(places) = places.get_mut(usize::from(slot.number()) - 1) {
+            if places.is_empty() {
+                places.reserve_exact(fields.rows());
+            }
+            places.resize(row, TextPlace::NONE);
+            places
+                .push(TextPlace { start: offset + len_u32(record.fields_start() + start), len: len_u32(end - start) });
         }
         if slot == Stream::Stored {
-            return Ok(streams);
+            return Ok(());
         }
     }
 }
 
 impl TextSource for LiveTexts<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
-        let places = self.places.get(row_usize(row));
-        let places = places.ok_or_else(|| Error::corrupt(format!("no text for row {row}")))?;
-        let place = places.get(usize::from(stream.number()) - 1).filter(|place| place.len != TextPlace::ABSENT);
+        let at = row_usize(row);
+        if at >= self.rows {
+            return Err(Error::corrupt(format!("no text for row {row}")));
+        }
+        let place = self.places.get(usize::from(stream.number()) - 1).and_then(|places| places.get(at));
+        let place = place.filter(|place| place.len != TextPlace::ABSENT);
         let Some(place) = place else { return Ok(None) };
         let start = row_usize(place.start);
         let text = self.log.bytes.get(start..start + row_usize(place.len));

@@ -119,13 +119,12 @@ fn write_ids(
     store: u128,
     created_at_us: &[i64],
     sequences: &[u64],
-    ids: &[Option<EventId>],
+    ids: &[EventId],
 ) -> Result<bool> {
-    let made = || created_at_us.iter().zip(sequences).map(|(time, sequence)| EventId::made(*time, *sequence));
-    if ids.iter().zip(made()).all(|(id, made)| id.is_none_or(|id| id == made)) {
+    let mut made = created_at_us.iter().zip(sequences).map(|(time, sequence)| EventId::made(*time, *sequence));
+    if ids.iter().all(|id| made.next() == Some(*id)) {
         return Ok(true);
     }
-    let all: Vec<EventId> = ids.iter().zip(made()).map(|(id, made)| id.unwrap_or(made)).collect();
-    ids::write(writer, store, created_at_us, &all)?;
+    ids::write(writer, store, created_at_us, ids)?;
     Ok(false)
 }

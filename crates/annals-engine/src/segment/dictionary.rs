@@ -32,7 +32,7 @@ const CODE_MASK: u128 = 0xffff_ffff;
 /// How the terms are kept. The number is the `width` of the section, the size of a packed term its `slope`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Form {
+pub(super) enum Form {
     /// As they are, with offsets.
     Text = 0,
     /// Pairs of lower-case hex digits.
@@ -44,12 +44,23 @@ enum Form {
 impl Form {
     /// Fills `out` with the bytes that stand for `term`; false if it has not this form.
     #[inline]
-    fn pack(self, term: &[u8], out: &mut [u8]) -> bool {
+    pub(super) fn pack(self, term: &[u8], out: &mut [u8]) -> bool {
         match self {
             Form::Text => false,
             Form::Hex => hex::pack(term, out),
             Form::Uuid => hex::pack_uuid(term, out),
         }
+    }
+
+    /// The term that packed bytes stand for.
+    #[inline]
+    pub(super) fn term(self, stored: &[u8]) -> Term<'_> {
+        if self == Form::Text {
+            return Term::Stored(stored);
+        }
+        let mut text = [0; hex::UUID_LEN];
+        let len = render(self, stored, &mut text);
+        Term::Rendered(text, len)
     }
 }
 
@@ -146,12 +157,10 @@ impl SortedTerms {
 
     /// Writes the dictionary of a field.
     pub(crate) fn write(&self, writer: &mut SegmentWriter, field: u8, terms: &[&[u8]]) -> Result<()> {
-        let mut section = Section::new(SectionKind::TermBytes, field, len_u64(self.codes.len()));
         if self.form != Form::Text {
-            section.width = self.form as u8;
-            section.slope = i64::try_from(self.size).unwrap_or_default();
-            return writer.section(section, &self.packed);
+            return write_packed(writer, field, self.form, self.size, &self.packed);
         }
+        let section = Section::new(SectionKind::TermBytes, field, len_u64(self.codes.len()));
         let mut ends = Vec::with_capacity(self.codes.len() + 1);
         let mut end = 0_i64;
         ends.push(end);
@@ -167,6 +176,20 @@ impl SortedTerms {
         let bytes = packed::frame(&mut section, &ends);
         writer.section(section, &bytes)
     }
+}
+
+/// Writes a dictionary of packed terms, which are in order.
+pub(super) fn write_packed(
+    writer: &mut SegmentWriter,
+    field: u8,
+    form: Form,
+    size: usize,
+    packed: &[u8],
+) -> Result<()> {
+    let mut section = Section::new(SectionKind::TermBytes, field, len_u64(packed.len() / size.max(1)));
+    section.width = form as u8;
+    section.slope = i64::try_from(size).unwrap_or_default();
+    writer.section(section, packed)
 }
 
 /// The first eight bytes as a number that is in the order of the bytes.
@@ -281,14 +304,7 @@ impl Dictionary {
     /// The term of `code`. Allocates nothing.
     pub(crate) fn term<'a>(&self, file: &'a CheckedFile, code: u32) -> Result<Term<'a>> {
         let stored = self.stored(file, code)?;
-        Ok(match self.form {
-            Form::Text => Term::Stored(stored),
-            form => {
-                let mut text = [0; hex::UUID_LEN];
-                let len = render(form, stored, &mut text);
-                Term::Rendered(text, len)
-            }
-        })
+        Ok(self.form.term(stored))
     }
 
     /// Loads where the term of `code` lies, or what says where.

@@ -10,6 +10,7 @@ use crate::id::{CarriedTimes, EventId};
 
 use super::ahead::{Ahead, Wave};
 use super::checked::CheckedFile;
+use super::id_nodes::Nodes;
 use super::id_times::{self, TimeColumn, Unit};
 use super::layout::{Footer, Section, SectionKind};
 use super::packed::{self, FrameColumn, PackedColumn};
@@ -17,8 +18,6 @@ use super::writer::SegmentWriter;
 
 /// Rows of a bucket on average, at most: candidates are compared with the column one by one.
 const ROWS_PER_BUCKET: u32 = 4;
-/// Distinct middle parts (machine and process) of ids of 24 hex digits, in a segment that keeps them apart.
-const NODES_MAX: usize = 255;
 const NODE_SIZE: usize = 5;
 const NODE_BITS: u32 = 40;
 const COUNTER_BITS: u32 = 24;
@@ -74,13 +73,11 @@ fn bucket(id: EventId, store: u128, bits: u32) -> u32 {
 
 /// Writes the ids and how they are found. Rows ascend by `created_at_us`.
 pub(crate) fn write(writer: &mut SegmentWriter, store: u128, created_at_us: &[i64], ids: &[EventId]) -> Result<()> {
-    let found_by_time = if ids.iter().all(|id| id.hex24_bits().is_some()) {
-        if let Some(objects) = Objects::of(ids) {
-            objects.write(writer, created_at_us)?
-        } else {
-            write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
-            false
-        }
+    let found_by_time = if let Some(objects) = Objects::of(ids) {
+        objects.write(writer, created_at_us)?
+    } else if ids.iter().all(|id| id.hex24_bits().is_some()) {
+        write_bytes(writer, Form::Hex24, (0, 1), ids.iter().map(|id| hex24(*id)))?;
+        false
     } else if let Some(millis) = ids.iter().map(|id| id.version_7_millis()).collect::<Option<Vec<i64>>>() {
         let deviation = id_times::write(writer, Unit::Millis, created_at_us, &millis)?;
         write_bytes(writer, Form::TimeUuid, deviation, ids.iter().map(|id| id.as_u128()))?;
@@ -124,29 +121,20 @@ struct Objects {
 }
 
 impl Objects {
-    /// The columns, if there are few nodes.
+    /// The columns, if all ids were given as hex digits and there are few nodes.
     fn of(ids: &[EventId]) -> Option<Self> {
-        let node = |id: EventId| u64::try_from((hex24(id) >> COUNTER_BITS) & NODE_MASK).unwrap_or_default();
-        let mut nodes: Vec<u64> = Vec::new();
-        let mut last = None;
-        for id in ids {
-            let node = node(*id);
-            if last == Some(node) {
-                continue;
-            }
-            last = Some(node);
-            if let Err(at) = nodes.binary_search(&node) {
-                if nodes.len() == NODES_MAX {
-                    return None;
-                }
-                nodes.insert(at, node);
-            }
-        }
-        let code = |id: &EventId| len_u32(nodes.binary_search(&node(*id)).unwrap_or_default());
-        let node_codes = if nodes.len() == 1 { vec![0; ids.len()] } else { ids.iter().map(code).collect() };
+        let mut found = Nodes::new();
+        let mut node_codes = Vec::with_capacity(ids.len());
+        let mut seconds = Vec::with_capacity(ids.len());
+        let mut counters = Vec::with_capacity(ids.len());
         let part = |bits: u128| i64::try_from(bits).unwrap_or_default();
-        let seconds = ids.iter().map(|id| part(hex24(*id) >> (NODE_BITS + COUNTER_BITS))).collect();
-        let counters = ids.iter().map(|id| part(hex24(*id) & COUNTER_MASK)).collect();
+        for id in ids {
+            let bits = id.hex24_bits()?;
+            node_codes.push(found.code(u64::try_from((bits >> COUNTER_BITS) & NODE_MASK).unwrap_or_default())?);
+            seconds.push(part(bits >> (NODE_BITS + COUNTER_BITS)));
+            counters.push(part(bits & COUNTER_MASK));
+        }
+        let nodes = found.sort(&mut node_codes);
         Some(Self { seconds, nodes, node_codes, counters })
     }
 

@@ -4,7 +4,8 @@ use crate::codec::{len_u32, row_usize};
 use crate::error::{Error, Result};
 use crate::field::{Field, VALUES_MAX, Values};
 
-use super::dictionary::SortedTerms;
+use super::dictionary::{SortedTerms, Term};
+use super::identifiers::{Identifiers, SortRoom};
 use super::layout::{FieldEntry, Section, SectionKind};
 use super::row_values;
 use super::writer::SegmentWriter;
@@ -16,14 +17,24 @@ const SIDE_BY_SIDE_MAX: usize = 1024;
 /// A field that was looked through.
 struct Checked<'a> {
     field: Field,
+    values: Checks<'a>,
+    /// The field, by its place, that has the same value in every row in which this one has any.
+    same_as: Option<usize>,
+}
+
+enum Checks<'a> {
+    Coded(Coded<'a>),
+    Identifiers(Identifiers),
+}
+
+/// Values by codes of terms.
+struct Coded<'a> {
     terms: Vec<&'a [u8]>,
     codes: Vec<u32>,
     /// Where the codes of each row end, of a field of several values.
     ends: Option<Vec<u32>>,
     /// How often each code occurs; 0 stands for absent.
     counts: Vec<u32>,
-    /// The field, by its place, that has the same value in every row in which this one has any.
-    same_as: Option<usize>,
 }
 
 /// Writes the fields, which ascend; those that no row has are left out.
@@ -31,16 +42,17 @@ pub(crate) fn write(writer: &mut SegmentWriter, inputs: Vec<KeywordInput<'_>>, r
     let checked: Result<Vec<Checked<'_>>> = inputs.into_iter().map(|input| Checked::new(input, rows)).collect();
     let mut checked = checked?;
     checked.retain(|field| field.values(rows) > 0);
-    find_repeats(&mut checked);
+    find_repeats(&mut checked, rows);
     let mut entries: Vec<FieldEntry> = Vec::with_capacity(checked.len());
     let repeated: Vec<Option<(Field, u32)>> = checked
         .iter()
         .map(|field| checked.get(field.same_as?).map(|repeated| (repeated.field, repeated.values(rows))))
         .collect();
+    let mut room = SortRoom::default();
     for (field, repeated) in checked.into_iter().zip(repeated) {
         entries.push(match repeated {
             Some(repeated) => field.write_presence(writer, repeated, rows)?,
-            None => field.write(writer, rows)?,
+            None => field.write(writer, rows, &mut room)?,
         });
     }
     // What repeats a field has that one's terms.
@@ -58,12 +70,81 @@ impl<'a> Checked<'a> {
         let (codes, ends) = match codes {
             KeywordCodes::Single(codes) => (codes, None),
             KeywordCodes::Multiple { ends, codes } => (codes, Some(ends)),
+            KeywordCodes::Identifiers(values) => {
+                if field.values() != Values::Single || values.rows() != row_usize(rows) {
+                    return Err(wrong(field, "has not one value per row"));
+                }
+                return Ok(Self { field, values: Checks::Identifiers(values), same_as: None });
+            }
         };
         check_shape(field, rows, &codes, ends.as_deref())?;
         let counts = count(&codes, terms.len(), field)?;
-        Ok(Self { field, terms, codes, ends, counts, same_as: None })
+        Ok(Self { field, values: Checks::Coded(Coded { terms, codes, ends, counts }), same_as: None })
     }
 
+    /// How many values it has.
+    fn values(&self, rows: u32) -> u32 {
+        match &self.values {
+            Checks::Identifiers(values) => values.count(),
+            Checks::Coded(coded) => coded.values(rows),
+        }
+    }
+
+    /// Whether no row has several values.
+    fn is_single(&self) -> bool {
+        !matches!(&self.values, Checks::Coded(Coded { ends: Some(_), .. }))
+    }
+
+    /// The value of a row of a field of one value.
+    fn value(&self, row: u32) -> Option<Term<'_>> {
+        match &self.values {
+            Checks::Identifiers(values) => values.text(row),
+            Checks::Coded(coded) => coded.term(coded.codes.get(row_usize(row)).copied()?).map(Term::Stored),
+        }
+    }
+
+    /// Writes which rows have a value, which is that of the field `repeated`, unless all that have one in the other
+    /// do: as many.
+    fn write_presence(self, writer: &mut SegmentWriter, repeated: (Field, u32), rows: u32) -> Result<FieldEntry> {
+        let values = self.values(rows);
+        let (field, of_repeated) = repeated;
+        if values != of_repeated {
+            let present: Vec<u32> = match &self.values {
+                Checks::Identifiers(values) => values.present().iter().map(|present| u32::from(*present)).collect(),
+                Checks::Coded(coded) => coded.codes.iter().map(|code| (*code).min(1)).collect(),
+            };
+            let mut section = Section::new(SectionKind::Codes, self.field.number(), 0);
+            let bytes = packed::pack(&mut section, &present);
+            writer.section(section, &bytes)?;
+        }
+        // The number of terms is filled in when that of `repeated` is known.
+        Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: field.number() })
+    }
+
+    fn write(self, writer: &mut SegmentWriter, rows: u32, room: &mut SortRoom) -> Result<FieldEntry> {
+        let values = self.values(rows);
+        match self.values {
+            Checks::Coded(coded) => coded.write(writer, self.field, rows),
+            Checks::Identifiers(identifiers) => {
+                let number = self.field.number();
+                let sorted = identifiers.sort(room);
+                drop(identifiers);
+                sorted.write_terms(writer, number)?;
+                write_codes(writer, number, &sorted.codes)?;
+                postings::write(writer, number, rows, sorted.by_term.iter())?;
+                Ok(FieldEntry { field: number, terms: sorted.by_term.terms(), rows: values, values, same_as: 0 })
+            }
+        }
+    }
+}
+
+fn write_codes(writer: &mut SegmentWriter, field: u8, codes: &[u32]) -> Result<()> {
+    let mut section = Section::new(SectionKind::Codes, field, 0);
+    let bytes = packed::pack(&mut section, codes);
+    writer.section(section, &bytes)
+}
+
+impl Coded<'_> {
     fn term(&self, code: u32) -> Option<&[u8]> {
         self.terms.get(row_usize(code.wrapping_sub(1))).copied()
     }
@@ -73,27 +154,10 @@ impl<'a> Checked<'a> {
         if self.ends.is_some() { len_u32(self.codes.len()) } else { rows - absent.min(rows) }
     }
 
-    /// Writes which rows have a value, which is that of the field `repeated`, unless all that have one in the other
-    /// do: as many.
-    fn write_presence(mut self, writer: &mut SegmentWriter, repeated: (Field, u32), rows: u32) -> Result<FieldEntry> {
+    fn write(mut self, writer: &mut SegmentWriter, field: Field, rows: u32) -> Result<FieldEntry> {
+        let number = field.number();
         let values = self.values(rows);
-        let (field, of_repeated) = repeated;
-        if values != of_repeated {
-            for code in &mut self.codes {
-                *code = (*code).min(1);
-            }
-            let mut section = Section::new(SectionKind::Codes, self.field.number(), 0);
-            let bytes = packed::pack(&mut section, &self.codes);
-            writer.section(section, &bytes)?;
-        }
-        // The number of terms is filled in when that of `repeated` is known.
-        Ok(FieldEntry { field: self.field.number(), terms: 0, rows: values, values, same_as: field.number() })
-    }
-
-    fn write(mut self, writer: &mut SegmentWriter, rows: u32) -> Result<FieldEntry> {
-        let number = self.field.number();
-        let values = self.values(rows);
-        let sorted = SortedTerms::new(&self.terms, &self.counts).map_err(|error| error.of_field(self.field))?;
+        let sorted = SortedTerms::new(&self.terms, &self.counts).map_err(|error| error.of_field(field))?;
         let mut new_codes = vec![0_u32; self.counts.len()];
         let mut sizes = Vec::with_capacity(sorted.codes.len());
         for (new_code, old_code) in (1..).zip(&sorted.codes) {
@@ -107,9 +171,7 @@ impl<'a> Checked<'a> {
             *code = new_codes.get(row_usize(*code)).copied().unwrap_or(0);
         }
         sorted.write(writer, number, &self.terms)?;
-        let mut section = Section::new(SectionKind::Codes, number, 0);
-        let packed_codes = packed::pack(&mut section, &self.codes);
-        writer.section(section, &packed_codes)?;
+        write_codes(writer, number, &self.codes)?;
         let rows_with_value = match &self.ends {
             Some(ends) => row_values::write(writer, number, ends)?,
             None => values,
@@ -121,7 +183,7 @@ impl<'a> Checked<'a> {
 }
 
 /// Finds the fields that have the value of another one wherever they have any.
-fn find_repeats(fields: &mut [Checked<'_>]) {
+fn find_repeats(fields: &mut [Checked<'_>], rows: u32) {
     for index in 0..fields.len() {
         // What is repeated has its own columns.
         if fields.iter().any(|field| field.same_as == Some(index)) {
@@ -129,7 +191,8 @@ fn find_repeats(fields: &mut [Checked<'_>]) {
         }
         let same_as = fields.get(index).and_then(|field| {
             let mut others = fields.iter().enumerate();
-            let found = others.find(|(at, other)| *at != index && other.same_as.is_none() && repeats(other, field));
+            let found =
+                others.find(|(at, other)| *at != index && other.same_as.is_none() && repeats(other, field, rows));
             found.map(|(at, _)| at)
         });
         if let Some(field) = fields.get_mut(index) {
@@ -139,10 +202,21 @@ fn find_repeats(fields: &mut [Checked<'_>]) {
 }
 
 /// Whether `field` has the value of `other` in every row in which it has any. Most pairs differ in the first such.
-fn repeats(other: &Checked<'_>, field: &Checked<'_>) -> bool {
-    if field.ends.is_some() || other.ends.is_some() || other.counts.first() > field.counts.first() {
+fn repeats(other: &Checked<'_>, field: &Checked<'_>, rows: u32) -> bool {
+    if !field.is_single() || !other.is_single() || other.values(rows) < field.values(rows) {
         return false;
     }
+    match (&other.values, &field.values) {
+        (Checks::Coded(other), Checks::Coded(field)) => repeats_coded(other, field),
+        (Checks::Identifiers(other), Checks::Identifiers(field)) => field.repeat(other),
+        _ => (0..rows).all(|row| match field.value(row) {
+            Some(own) => other.value(row).is_some_and(|theirs| *theirs == *own),
+            None => true,
+        }),
+    }
+}
+
+fn repeats_coded(other: &Coded<'_>, field: &Coded<'_>) -> bool {
     let mut pairs = other.codes.iter().zip(&field.codes).filter(|(_, code)| **code != 0);
     let equal = |theirs: u32, own: u32| theirs != 0 && other.term(theirs) == field.term(own);
     if !pairs.clone().next().is_some_and(|(theirs, own)| equal(*theirs, *own)) {
@@ -159,8 +233,12 @@ fn repeats(other: &Checked<'_>, field: &Checked<'_>) -> bool {
     })
 }
 
+fn wrong(field: Field, what: &str) -> Error {
+    Error::invalid_input(format!("{field} of a segment to be built {what}"))
+}
+
 fn check_shape(field: Field, rows: u32, codes: &[u32], ends: Option<&[u32]>) -> Result<()> {
-    let wrong = |what: &str| Err(Error::invalid_input(format!("{field} of a segment to be built {what}")));
+    let wrong = |what: &str| Err(wrong(field, what));
     match (field.values(), ends) {
         (Values::Single, None) if codes.len() == row_usize(rows) => Ok(()),
         (Values::Multiple, Some(ends)) => {
@@ -264,6 +342,34 @@ impl ByTerm {
             }
             *next += 1;
         }
+    }
+
+    /// Room for so many rows, which are added term by term.
+    pub(super) fn with_room(rows: usize) -> Self {
+        Self { starts: Vec::new(), rows: Vec::with_capacity(rows) }
+    }
+
+    /// Begins the next term; once more behind the last.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.starts.push(len_u32(self.rows.len()));
+    }
+
+    /// Adds a row to the term begun last.
+    #[inline]
+    pub(super) fn add(&mut self, row: u32) {
+        self.rows.push(row);
+    }
+
+    /// How many terms were begun.
+    #[inline]
+    pub(super) fn begun(&self) -> u32 {
+        len_u32(self.starts.len())
+    }
+
+    /// How many terms.
+    pub(super) fn terms(&self) -> u32 {
+        len_u32(self.starts.len().saturating_sub(1))
     }
 
     /// The rows of each term.

@@ -53,8 +53,7 @@ pub(crate) fn merge_segments(
     let mut acknowledged = RoaringBitmap::new();
     for (new_row, place) in (0_u32..).zip(&plan.order) {
         let (segment, overlay) = place.input(inputs)?;
-        let made = segment.ids.is_none();
-        ids.push(if made { None } else { Some(segment.id(place.row)?) });
+        ids.push(segment.id(place.row)?);
         if overlay.acknowledged.contains(place.row) {
             acknowledged.insert(new_row);
         }

@@ -13,7 +13,9 @@ mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod gather;
+mod id_nodes;
 mod id_times;
+mod identifiers;
 mod ids;
 mod kept;
 mod keyword;
@@ -37,6 +39,7 @@ mod writer;
 mod tests;
 
 pub(crate) use build::build_segment;
+pub(crate) use identifiers::Identifiers;
 pub(crate) use ids::IdWindow;
 pub(crate) use merge::merge_segments;
 pub(crate) use part::SealedPart;
@@ -86,6 +89,8 @@ pub(crate) enum KeywordCodes {
     /// The codes of a row end at its entry of `ends` and start where those of the row before end.
     /// The codes of one row are distinct and not 0; their order is kept.
     Multiple { ends: Vec<u32>, codes: Vec<u32> },
+    /// The values themselves, at most one per row; there are no terms then. Written, they are the same bytes.
+    Identifiers(Identifiers),
 }
 
 /// The texts of a segment, each a column of its own.
@@ -119,8 +124,8 @@ pub(crate) trait TextSource {
 pub(crate) struct SegmentInput<'a> {
     pub(crate) created_at_us: Vec<i64>,
     pub(crate) sequences: Vec<u64>,
-    /// None = made by the store from `created_at` and the sequence.
-    pub(crate) ids: Vec<Option<EventId>>,
+    /// Given ones, and those made by the store from `created_at` and the sequence.
+    pub(crate) ids: Vec<EventId>,
     /// In any order, each field at most once.
     pub(crate) keywords: Vec<KeywordInput<'a>>,
     pub(crate) texts: &'a mut dyn TextSource,

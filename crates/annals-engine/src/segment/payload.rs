@@ -22,8 +22,10 @@ const SAMPLE_SHAPES_MAX: usize = 64;
 /// Blocks of the sample that are compressed to learn what compressing all would give.
 const BLOCKS_TRIED: usize = 8;
 
-/// A dictionary is made of this many bytes of rows.
+/// A dictionary is made of this many bytes of rows. Training takes time by their number.
 const TRAINING_SIZE: usize = 2 << 20;
+/// The same of a new segment, which waits for it: what blocks are larger by then is 1 or 2 %.
+const FRESH_TRAINING_SIZE: usize = 1 << 20;
 /// No row gives more to it.
 const TRAINING_VALUE_MAX: usize = 16 << 10;
 /// How large a dictionary is: training and each segment's copy of it cost little beside `DICTIONARY_PAYS`.
@@ -171,7 +173,8 @@ impl<'a> Sampled<'a> {
         if len_u64(average).saturating_mul(u64::from(rows)) < DICTIONARY_PAYS {
             return Ok(Vec::new());
         }
-        let wanted = u32::try_from(TRAINING_SIZE / average.max(1)).unwrap_or(u32::MAX).max(1);
+        let training = if packing == FRESH { FRESH_TRAINING_SIZE } else { TRAINING_SIZE };
+        let wanted = u32::try_from(training / average.max(1)).unwrap_or(u32::MAX).max(1);
         let step = row_usize((rows / wanted).max(1));
         let (mut samples, mut sizes) = (Vec::new(), Vec::new());
         for row in (0..rows).step_by(step) {
@@ -179,7 +182,7 @@ impl<'a> Sampled<'a> {
             let value = value.get(..TRAINING_VALUE_MAX).unwrap_or(&value);
             samples.extend_from_slice(value);
             sizes.push(value.len());
-            if samples.len() >= 2 * TRAINING_SIZE {
+            if samples.len() >= 2 * training {
                 break;
             }
         }

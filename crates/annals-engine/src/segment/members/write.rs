@@ -6,6 +6,7 @@ use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, Result};
 use crate::field::Field;
 
+use super::super::dictionary::Term;
 use super::super::layout::{Section, SectionKind};
 use super::super::text::VALUE_SIZE_MAX;
 use super::super::writer::SegmentWriter;
@@ -41,17 +42,19 @@ impl<'a> RowValues<'a> {
         Ok(())
     }
 
-    fn term(&self, field: Field, place: u8, row: u32) -> Option<&[u8]> {
+    fn term(&self, field: Field, place: u8, row: u32) -> Option<Term<'_>> {
         let keyword = self.keywords.iter().find(|keyword| keyword.field == field)?;
+        let number = row;
         let row = row_usize(row);
         let code = match &keyword.codes {
+            KeywordCodes::Identifiers(values) => return values.text(number).filter(|_| place == 0),
             KeywordCodes::Single(codes) => codes.get(row).filter(|_| place == 0),
             KeywordCodes::Multiple { ends, codes } => {
                 let start = row.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
                 codes.get(row_usize(start)..row_usize(*ends.get(row)?))?.get(usize::from(place))
             }
         };
-        keyword.terms.get(row_usize(code?.checked_sub(1)?)).copied()
+        keyword.terms.get(row_usize(code?.checked_sub(1)?)).map(|term| Term::Stored(term))
     }
 
     /// The event types by which rows are kept apart, if there are few enough.
@@ -109,7 +112,7 @@ impl Values for RowValues<'_> {
                     take(text.as_bytes());
                 }
             }
-            Origin::Field(field, place) => self.term(field, place, row).into_iter().for_each(take),
+            Origin::Field(field, place) => self.term(field, place, row).iter().for_each(|term| take(term)),
         }
         Ok(())
     }

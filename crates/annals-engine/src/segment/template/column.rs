@@ -13,6 +13,9 @@ use super::number::Notation;
 /// Distinct terms are given up when every second value is a new one, and not before this many.
 const TERMS_TRIED: usize = 512;
 
+/// Numbers that differ by so much at most are looked up in a table of that many entries.
+const NEAR_MAX: usize = 1 << 12;
+
 /// The distinct values of a column and the code of each row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Terms {
@@ -36,6 +39,26 @@ impl Terms {
         self.ends.len()
     }
 
+    /// The terms of numbers, none of which is more than `NEAR_MAX` above `base`: what [`Terms::accept`] makes of their
+    /// texts one by one, but each text is written once.
+    fn of_near_numbers(notation: Notation, numbers: &[i64], base: i64) -> Option<Self> {
+        let mut terms = Self::default();
+        let mut known = vec![0_u32; NEAR_MAX + 1];
+        for number in numbers {
+            let slot = usize::try_from(number.wrapping_sub(base)).ok().and_then(|at| known.get_mut(at))?;
+            if *slot == 0 {
+                if given_up(terms.ends.len(), terms.codes.len()) {
+                    return None;
+                }
+                notation.write(*number, &mut terms.bytes);
+                terms.ends.push(terms.bytes.len());
+                *slot = len_u32(terms.ends.len());
+            }
+            terms.codes.push(*slot - 1);
+        }
+        Some(terms)
+    }
+
     fn accept(&mut self, value: &[u8]) -> bool {
         let Self { table, hasher, bytes, ends, codes } = self;
         let hash = hasher.hash_one(value);
@@ -43,7 +66,7 @@ impl Terms {
             codes.push(*code);
             return true;
         }
-        if ends.len() >= TERMS_TRIED && ends.len() * 2 > codes.len() {
+        if given_up(ends.len(), codes.len()) {
             return false;
         }
         let code = len_u32(ends.len());
@@ -53,6 +76,11 @@ impl Terms {
         codes.push(code);
         true
     }
+}
+
+/// Whether so many terms are too many for so many values.
+fn given_up(terms: usize, values: usize) -> bool {
+    terms >= TERMS_TRIED && terms * 2 > values
 }
 
 fn term<'a>(bytes: &'a [u8], ends: &[usize], code: u32) -> &'a [u8] {
@@ -143,7 +171,7 @@ impl Column {
         if let Self::Fields(candidates) = self {
             let mut left = *candidates & (*candidates - 1);
             while left != 0 {
-                if before.iter().all(|row| fields.is_first(left, *row, fields.term(*candidates, *row))) {
+                if before.iter().all(|row| fields.is_first(left, *row, &fields.term(*candidates, *row))) {
                     *candidates = left;
                     return;
                 }
@@ -164,7 +192,7 @@ impl Column {
     /// Calls `visit` with every value until it says `false`.
     fn all(&self, rows: &[u32], fields: &Fields<'_>, mut visit: impl FnMut(&[u8]) -> bool) -> bool {
         match self {
-            Self::Fields(candidates) => rows.iter().all(|row| visit(fields.term(*candidates, *row))),
+            Self::Fields(candidates) => rows.iter().all(|row| visit(&fields.term(*candidates, *row))),
             Self::Numbers(notation, numbers) => {
                 let mut text = Vec::new();
                 numbers.iter().all(|number| {
@@ -198,7 +226,47 @@ impl Column {
 
     /// The values as terms, unless nearly all of them differ.
     pub(super) fn to_terms(&self, rows: &[u32], fields: &Fields<'_>) -> Option<Terms> {
+        if let Self::Numbers(notation, numbers) = self
+            && let (Some(least), Some(most)) = (numbers.iter().min(), numbers.iter().max())
+            && most.checked_sub(*least).is_some_and(|span| usize::try_from(span).is_ok_and(|span| span <= NEAR_MAX))
+        {
+            return Terms::of_near_numbers(*notation, numbers, *least);
+        }
         let mut terms = Terms::default();
         self.all(rows, fields, |value| terms.accept(value)).then_some(terms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn near_numbers_give_the_terms_of_their_texts(
+            base in prop_oneof![Just(0_i64), Just(-3), any::<i64>()],
+            offsets in proptest::collection::vec(0_i64..4_097, 0..2_000),
+            distinct in 1_i64..4_097,
+            dotted: bool,
+        ) {
+            let base = if dotted { base & 0xffff_0000 } else { base.min(i64::MAX - 5_000) };
+            let notation = if dotted { Notation::Dotted } else { Notation::Decimal };
+            let numbers: Vec<i64> = offsets.iter().map(|offset| base + offset % distinct).collect();
+            let least = numbers.iter().copied().min().unwrap_or(0);
+            let near = Terms::of_near_numbers(notation, &numbers, least);
+            let mut terms = Terms::default();
+            let mut text = Vec::new();
+            let accepted = numbers.iter().all(|number| {
+                text.clear();
+                notation.write(*number, &mut text);
+                terms.accept(&text)
+            });
+            prop_assert_eq!(near.is_some(), accepted);
+            if let Some(near) = near {
+                prop_assert_eq!((near.bytes, near.ends, near.codes), (terms.bytes, terms.ends, terms.codes));
+            }
+        }
     }
 }

@@ -25,14 +25,32 @@ pub(super) struct Hole {
 #[inline]
 fn quoted_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
-    // Most values are shorter than what a call of a vectorised search costs.
     loop {
+        // Most values are shorter than what a call of a vectorised search costs.
+        if let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) {
+            let word = u64::from_le_bytes(*word);
+            let found = equal_bytes(word, b'"') | equal_bytes(word, b'\\');
+            if found == 0 {
+                at += 8;
+                continue;
+            }
+            // The lowest byte found is right; those above it may not be.
+            at += usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
+        }
         match text.get(at)? {
             b'"' => return Some(at),
             b'\\' => at += 2,
             _ => at += 1,
         }
     }
+}
+
+/// The high bit of each byte of a word that is `byte`, and maybe of some above such a one.
+#[inline]
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let differs = word ^ (ONES * u64::from(byte));
+    differs.wrapping_sub(ONES) & !differs & (ONES << 7)
 }
 
 fn is_number_byte(byte: u8) -> bool {
@@ -77,6 +95,17 @@ pub(super) fn split(text: &[u8], holes: &mut Vec<Hole>) -> bool {
         holes.push(hole);
     }
     true
+}
+
+/// Whether both are the same. Pieces are so short that calling a comparison costs more than comparing.
+#[inline]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    if let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+        // The last eight bytes stand for what is left behind the words.
+        return a.len() == b.len() && words.fold(last_a == last_b, |same, (a, b)| same && a == b);
+    }
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// The pieces of a text and how the holes between them end.
@@ -132,7 +161,7 @@ impl Shape {
             let piece = self.pieces.get(start..*end).unwrap_or_default();
             start = *end;
             let after = at + piece.len();
-            if text.get(at..after) != Some(piece) {
+            if !text.get(at..after).is_some_and(|part| equal(part, piece)) {
                 return false;
             }
             let Some(kind) = kinds.next() else { return after == text.len() };
@@ -147,5 +176,43 @@ impl Shape {
             at = end;
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn comparing_words_compares_bytes(a in "[ab]{0,30}", at in 0_usize..40) {
+            let mut b = a.clone().into_bytes();
+            prop_assert!(equal(a.as_bytes(), &b));
+            let longer = format!("{a}a");
+            prop_assert!(!equal(a.as_bytes(), longer.as_bytes()));
+            if let Some(byte) = b.get_mut(at) {
+                *byte ^= 1;
+                prop_assert!(!equal(a.as_bytes(), &b));
+            }
+        }
+
+        #[test]
+        fn the_end_of_a_quoted_text_is_its_first_quote_that_is_not_escaped(text in "([a-z]{0,9}|[\"\\\\é!#]){0,12}", start in 0_usize..20) {
+            let mut expected = None;
+            let mut at = start;
+            while let Some(byte) = text.as_bytes().get(at) {
+                match byte {
+                    b'"' => {
+                        expected = Some(at);
+                        break;
+                    }
+                    b'\\' => at += 2,
+                    _ => at += 1,
+                }
+            }
+            prop_assert_eq!(quoted_end(text.as_bytes(), start), expected);
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod damage;
 mod format;
+mod identifiers;
 mod members;
 mod model;
 mod payload;
@@ -255,7 +256,7 @@ fn input_of<'a>(events: &'a [StoredEvent], texts: &'a mut EventTexts<'_>) -> Seg
     SegmentInput {
         created_at_us: events.iter().map(|event| event.created_at_us).collect(),
         sequences: events.iter().map(|event| event.sequence).collect(),
-        ids: events.iter().map(|event| (!event.id_is_made()).then_some(event.id)).collect(),
+        ids: events.iter().map(|event| event.id).collect(),
         keywords: Field::ALL.iter().map(|field| keyword_input(events, *field)).collect(),
         texts,
     }

@@ -42,7 +42,7 @@ fn build(
     let input = SegmentInput {
         created_at_us: (1_i64..).take(rows).collect(),
         sequences: (1_u64..).take(rows).collect(),
-        ids: vec![None; rows],
+        ids: (1..).take(rows).map(|row| EventId::made(row, row.cast_unsigned())).collect(),
         keywords,
         texts: &mut Payloads(payloads),
     };

@@ -165,7 +165,7 @@ fn impossible_columns_are_refused_and_leave_no_file() {
         let mut input = SegmentInput {
             created_at_us: vec![1, 2, 3],
             sequences: vec![1, 2, 3],
-            ids: vec![None; 3],
+            ids: [1, 2, 3].map(|row| EventId::made(row, row.cast_unsigned())).to_vec(),
             keywords: vec![keyword_input(&events, Field::EventType), keyword_input(&events, Field::RealmIds)],
             texts: &mut texts,
         };
