@@ -62,7 +62,14 @@ fn all(runs: u64, from: u64, options: RunOptions) -> ExitCode {
     println!(
         "{runs} runs from seed {from}: {} power cuts ({} of them while opening), {} kills, {} closes, {} faults, \
          {} steps, {} events; {} runs failed",
-        sum.power_cuts, sum.cuts_in_recovery, sum.kills, sum.closes, sum.faults, sum.steps, sum.events, failures.len()
+        sum.power_cuts,
+        sum.cuts_in_recovery,
+        sum.kills,
+        sum.closes,
+        sum.faults,
+        sum.steps,
+        sum.events,
+        failures.len()
     );
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

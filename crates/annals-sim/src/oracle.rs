@@ -131,10 +131,16 @@ impl Oracle {
     }
 
     /// Compares what a filter finds with a walk over everything.
-    pub(crate) fn check_filter(&self, engine: &Engine, filter: &Filter, passes: impl Fn(&Expected) -> bool) -> std::result::Result<(), String> {
+    pub(crate) fn check_filter(
+        &self,
+        engine: &Engine,
+        filter: &Filter,
+        passes: impl Fn(&Expected) -> bool,
+    ) -> std::result::Result<(), String> {
         let found = all(engine, filter).map_err(|error| format!("asking {filter:?}: {error}"))?;
         let found: Vec<u64> = found.iter().map(|event| event.sequence).collect();
-        let expected: Vec<u64> = self.there().filter(|(_, event)| passes(event)).map(|(sequence, _)| sequence).collect();
+        let expected: Vec<u64> =
+            self.there().filter(|(_, event)| passes(event)).map(|(sequence, _)| sequence).collect();
         if found != expected {
             return Err(format!("{filter:?} finds {found:?} instead of {expected:?}"));
         }

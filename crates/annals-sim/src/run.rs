@@ -162,6 +162,8 @@ impl Run {
             self.cut_power();
         } else if poisoned {
             drop(engine);
+            // A failed sync may have taken from the page cache what was acknowledged and not durable.
+            self.kept = self.safe;
             if self.random.one_in(2) { self.kill() } else { self.cut_power() }
         } else {
             self.end(engine)?;
@@ -222,6 +224,7 @@ impl Run {
                 return Err(format!("verify finds {:?}", report.damages));
             }
         }
+        let poisoned = engine.stats().poisoned;
         if self.random.one_in(2) {
             let closed = engine.close();
             if closed.is_ok() {
@@ -234,9 +237,10 @@ impl Run {
         } else {
             self.world.lock().fault_after(0, Fault::Crash);
             drop(engine);
-            // What was acknowledged is in the page cache at least, which a killed program leaves.
+            // What was acknowledged is in the page cache at least, which a killed program leaves, unless a sync
+            // has failed and taken it.
             if self.random.one_in(2) {
-                self.kept = self.oracle.last_sequence();
+                self.kept = if poisoned { self.safe } else { self.oracle.last_sequence() };
                 self.kill();
             } else {
                 self.cut_power();
