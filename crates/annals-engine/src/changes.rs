@@ -305,14 +305,12 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
     if dropped.is_empty() {
         shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
     } else {
-        let done = shared.drop_segments(&dropped);
-        if done.is_ok() {
-            shared.note_many_changes();
-        } else {
-            // The rows of the other segments are deleted all the same.
-            shared.note_change(&snapshot, &chosen, ChangeKind::Deleted);
+        match shared.drop_segments(&dropped) {
+            Ok(()) => shared.note_many_changes(),
+            // Nothing tells of this clean-up yet: it was not done.
+            Err(error) if chosen.len() == 0 => return Err(error),
+            Err(_) => delete_whole(shared, &snapshot, &dropped, &chosen, control.applied_ordinal)?,
         }
-        done?;
     }
     drop(control);
     if shared.options.background {
@@ -323,4 +321,17 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
         shared.remove_dropped()?;
     }
     Ok(dropped_rows + chosen.len())
+}
+
+/// Deletes every row of segments that could not be dropped: the frame of their clean-up is in the log, and whoever
+/// opens the store next deletes them by it. Compaction gives the room back.
+fn delete_whole(shared: &Shared, before: &Snapshot, ids: &[u64], rest: &ChosenRows, ordinal: u64) -> Result<()> {
+    let sealed = before.catalog.sealed.iter().filter(|entry| ids.contains(&entry.entry.id)).cloned().collect();
+    let whole = Snapshot::new(Arc::new(Catalog { sealed, live: Vec::new() }), before.visible_sequence());
+    let mut chosen = ChosenRows::matching(&whole, &Filter::All)?;
+    shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
+    chosen.sealed.extend(rest.sealed.clone());
+    chosen.live.extend(rest.live.clone());
+    shared.note_change(before, &chosen, ChangeKind::Deleted);
+    Ok(())
 }

@@ -1,0 +1,363 @@
+//! The state of a simulated machine: files, folders, what of them is durable, and when things go wrong.
+
+use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+use annals_engine::{DirEntry, LockMode};
+
+use crate::image::FileImage;
+use crate::random::Random;
+
+/// What goes wrong with a call that changes the disk or makes a change durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The machine stops, with the call done, half done or not.
+    Crash,
+    /// The device says no, and nothing is done; a sync loses what it should have written.
+    Io,
+    /// There is no room, and nothing is done.
+    NoSpace,
+    /// A write does half of what it should, and then there is no room.
+    ShortWrite,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Folder,
+    File(usize),
+}
+
+/// A change of folders that is not durable yet: done whole or not at all.
+#[derive(Clone, Debug)]
+struct FolderChange(Vec<(PathBuf, Option<Node>)>);
+
+/// A machine with one disk. What runs on it sees [`crate::SimStorage`].
+#[derive(Debug)]
+pub struct World {
+    random: Random,
+    files: Vec<FileImage>,
+    live: BTreeMap<PathBuf, Node>,
+    durable: BTreeMap<PathBuf, Node>,
+    /// In the order they were made.
+    pending: Vec<FolderChange>,
+    /// Holders by lock file; -1 is one that shares with nobody.
+    locks: BTreeMap<PathBuf, i32>,
+    capacity: u64,
+    calls: u64,
+    /// By number of the call from now on.
+    faults: BTreeMap<u64, Fault>,
+    is_down: bool,
+    /// Goes up with each start: what was opened before is gone.
+    starts: u64,
+}
+
+/// What a call is to do about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Go,
+    /// Do it, then say that the machine is down.
+    GoDown,
+    /// Do half of it, then say so.
+    Half(ErrorKind),
+    Fail(ErrorKind),
+}
+
+fn down() -> Error {
+    Error::new(ErrorKind::BrokenPipe, "the simulated machine is down")
+}
+
+impl World {
+    /// A machine whose disk holds the empty folder `root` and has room for `capacity` bytes.
+    pub fn new(seed: u64, root: &Path, capacity: u64) -> Self {
+        let folders: BTreeMap<PathBuf, Node> =
+            root.ancestors().map(|folder| (folder.to_owned(), Node::Folder)).collect();
+        Self {
+            random: Random::new(seed),
+            files: Vec::new(),
+            live: folders.clone(),
+            durable: folders,
+            pending: Vec::new(),
+            locks: BTreeMap::new(),
+            capacity,
+            calls: 0,
+            faults: BTreeMap::new(),
+            is_down: false,
+            starts: 0,
+        }
+    }
+
+    /// How many calls there were that changed something or made it durable.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Whether the machine has crashed and was not started again.
+    pub fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    /// Lets something go wrong with the call that comes after so many others.
+    pub fn fault_after(&mut self, calls: u64, fault: Fault) {
+        self.faults.insert(self.calls + calls, fault);
+    }
+
+    /// Forgets what was still to go wrong.
+    pub fn heal(&mut self) {
+        self.faults.clear();
+    }
+
+    /// How much room the disk has in all, in bytes.
+    pub fn set_capacity(&mut self, capacity: u64) {
+        self.capacity = capacity;
+    }
+
+    /// The power goes, now if it has not yet, and comes back: what was not synced is any mixture.
+    pub fn power_cycle(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            if self.random.one_in(2) {
+                apply(&mut self.durable, &change);
+            }
+        }
+        let folders = self.durable.clone();
+        // What lies in a folder that is gone is gone.
+        self.durable.retain(|path, _| path.ancestors().skip(1).all(|above| folders.get(above) == Some(&Node::Folder)));
+        self.live = self.durable.clone();
+        for file in &mut self.files {
+            file.cut_power(&mut self.random);
+        }
+        self.restart();
+    }
+
+    /// The program is killed and started again; the disk keeps what it was told.
+    pub fn restart(&mut self) {
+        self.locks.clear();
+        self.faults.clear();
+        self.is_down = false;
+        self.starts += 1;
+    }
+
+    /// Files with their lengths, ascending.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let files = self.live.iter().filter_map(|(path, node)| match node {
+            Node::File(file) => Some((path.clone(), self.files.get(*file)?.len())),
+            Node::Folder => None,
+        });
+        files.collect()
+    }
+
+    /// Turns one bit of a file over, on the device.
+    pub fn flip_bit(&mut self, path: &Path, offset: u64, bit: u32) {
+        if let Some(Node::File(file)) = self.live.get(path)
+            && let Some(image) = self.files.get_mut(*file)
+        {
+            image.flip_bit(offset, bit);
+        }
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.starts
+    }
+
+    /// Fails for what was opened before the last start, and while the machine is down.
+    pub(crate) fn check(&self, start: u64) -> Result<()> {
+        if self.is_down || start != self.starts { Err(down()) } else { Ok(()) }
+    }
+
+    /// Counts a call and says what goes wrong with it.
+    pub(crate) fn count(&mut self, start: u64) -> Result<Verdict> {
+        self.check(start)?;
+        let number = self.calls;
+        self.calls += 1;
+        Ok(match self.faults.remove(&number) {
+            None => Verdict::Go,
+            Some(Fault::Crash) => {
+                self.is_down = true;
+                match self.random.below(3) {
+                    0 => Verdict::Fail(ErrorKind::BrokenPipe),
+                    1 => Verdict::Half(ErrorKind::BrokenPipe),
+                    _ => Verdict::GoDown,
+                }
+            }
+            Some(Fault::Io) => Verdict::Fail(ErrorKind::Other),
+            Some(Fault::NoSpace) => Verdict::Fail(ErrorKind::StorageFull),
+            Some(Fault::ShortWrite) => Verdict::Half(ErrorKind::StorageFull),
+        })
+    }
+
+    /// Counts a call that is done whole or not at all.
+    pub(crate) fn count_whole(&mut self, start: u64, run: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        match self.count(start)? {
+            Verdict::Go => run(self),
+            Verdict::GoDown => run(self).and_then(|()| Err(down())),
+            Verdict::Half(kind) | Verdict::Fail(kind) => Err(kind.into()),
+        }
+    }
+
+    pub(crate) fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    pub(crate) fn file(&mut self, file: usize) -> Result<&mut FileImage> {
+        self.files.get_mut(file).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// The file and something to draw from.
+    pub(crate) fn file_and_random(&mut self, file: usize) -> Result<(&mut FileImage, &mut Random)> {
+        let image = self.files.get_mut(file).ok_or(ErrorKind::NotFound)?;
+        Ok((image, &mut self.random))
+    }
+
+    pub(crate) fn find(&self, path: &Path) -> Result<usize> {
+        match self.live.get(path) {
+            Some(Node::File(file)) => Ok(*file),
+            Some(Node::Folder) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(crate) fn create(&mut self, path: &Path) -> Result<usize> {
+        if self.live.contains_key(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if path.parent().and_then(|folder| self.live.get(folder)) != Some(&Node::Folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.files.push(FileImage::default());
+        let file = self.files.len() - 1;
+        self.change(vec![(path.to_owned(), Some(Node::File(file)))]);
+        Ok(file)
+    }
+
+    pub(crate) fn create_folder(&mut self, path: &Path) {
+        let missing: Vec<PathBuf> =
+            path.ancestors().filter(|folder| !self.live.contains_key(*folder)).map(Path::to_owned).collect();
+        for folder in missing.into_iter().rev() {
+            self.change(vec![(folder, Some(Node::Folder))]);
+        }
+    }
+
+    pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let file = self.find(from)?;
+        if to.parent().and_then(|folder| self.live.get(folder)) != Some(&Node::Folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.change(vec![(from.to_owned(), None), (to.to_owned(), Some(Node::File(file)))]);
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, path: &Path) -> Result<()> {
+        self.find(path)?;
+        self.change(vec![(path.to_owned(), None)]);
+        Ok(())
+    }
+
+    fn change(&mut self, sets: Vec<(PathBuf, Option<Node>)>) {
+        let change = FolderChange(sets);
+        apply(&mut self.live, &change);
+        self.pending.push(change);
+    }
+
+    pub(crate) fn sync_folder(&mut self, folder: &Path) {
+        let (durable, pending) = (&mut self.durable, std::mem::take(&mut self.pending));
+        for change in pending {
+            if change.0.iter().any(|(path, _)| path.parent() == Some(folder)) {
+                apply(durable, &change);
+            } else {
+                self.pending.push(change);
+            }
+        }
+    }
+
+    pub(crate) fn list(&self, folder: &Path) -> Result<Vec<DirEntry>> {
+        if self.live.get(folder) != Some(&Node::Folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let entries = self.live.iter().filter(|(path, _)| path.parent() == Some(folder));
+        let entries = entries.filter_map(|(path, node)| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(match node {
+                Node::Folder => DirEntry { name, len: 0, is_dir: true },
+                Node::File(file) => DirEntry { name, len: self.files.get(*file)?.len(), is_dir: false },
+            })
+        });
+        Ok(entries.collect())
+    }
+
+    pub(crate) fn lock(&mut self, path: &Path, mode: LockMode) -> Result<()> {
+        if !self.live.contains_key(path) {
+            self.create(path)?;
+        }
+        let holders = self.locks.entry(path.to_owned()).or_default();
+        match mode {
+            LockMode::Exclusive if *holders == 0 => *holders = -1,
+            LockMode::Shared if *holders >= 0 => *holders += 1,
+            _ => return Err(ErrorKind::WouldBlock.into()),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unlock(&mut self, path: &Path, start: u64) {
+        if start == self.starts
+            && let Some(holders) = self.locks.get_mut(path)
+        {
+            *holders -= holders.signum();
+        }
+    }
+
+    pub(crate) fn free_space(&self) -> u64 {
+        let files = self.live.values().filter_map(|node| match node {
+            Node::File(file) => self.files.get(*file).map(FileImage::allocated),
+            Node::Folder => None,
+        });
+        self.capacity.saturating_sub(files.sum())
+    }
+}
+
+fn apply(nodes: &mut BTreeMap<PathBuf, Node>, change: &FolderChange) {
+    for (path, node) in &change.0 {
+        match node {
+            Some(node) => _ = nodes.insert(path.clone(), *node),
+            None => _ = nodes.remove(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_were_not_synced_may_go_and_others_stay() {
+        let (mut kept, mut gone) = (0, 0);
+        for seed in 0..100 {
+            let mut world = World::new(seed, Path::new("/s"), 1 << 20);
+            world.create(Path::new("/s/safe")).unwrap();
+            world.sync_folder(Path::new("/s"));
+            world.create(Path::new("/s/new")).unwrap();
+            world.rename(Path::new("/s/safe"), Path::new("/s/renamed")).unwrap();
+            world.power_cycle();
+            let names: Vec<String> = world.list(Path::new("/s")).unwrap().into_iter().map(|entry| entry.name).collect();
+            let renamed = names.iter().any(|name| name == "renamed");
+            assert!(renamed != names.iter().any(|name| name == "safe"), "a rename is whole: {names:?}");
+            if names.iter().any(|name| name == "new") { kept += 1 } else { gone += 1 }
+        }
+        assert!(kept > 20 && gone > 20);
+    }
+
+    #[test]
+    fn locks_go_with_the_program() {
+        let (root, lock) = (Path::new("/s"), Path::new("/s/LOCK"));
+        let mut world = World::new(1, root, 1 << 20);
+        world.lock(lock, LockMode::Exclusive).unwrap();
+        assert_eq!(world.lock(lock, LockMode::Shared).unwrap_err().kind(), ErrorKind::WouldBlock);
+        world.restart();
+        world.lock(lock, LockMode::Shared).unwrap();
+        world.lock(lock, LockMode::Shared).unwrap();
+        world.unlock(lock, world.start());
+        assert!(world.lock(lock, LockMode::Exclusive).is_err());
+        world.unlock(lock, world.start());
+        world.lock(lock, LockMode::Exclusive).unwrap();
+    }
+}
