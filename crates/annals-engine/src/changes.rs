@@ -327,7 +327,7 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
 /// opens the store next deletes them by it. Compaction gives the room back.
 fn delete_whole(shared: &Shared, before: &Snapshot, ids: &[u64], rest: &ChosenRows, ordinal: u64) -> Result<()> {
     let sealed = before.catalog.sealed.iter().filter(|entry| ids.contains(&entry.entry.id)).cloned().collect();
-    let whole = Snapshot::new(Arc::new(Catalog { sealed, live: Vec::new() }), before.visible_sequence());
+    let whole = Snapshot::new(Arc::new(Catalog { sealed, ..Catalog::default() }), before.visible_sequence());
     let mut chosen = ChosenRows::matching(&whole, &Filter::All)?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     chosen.sealed.extend(rest.sealed.clone());

@@ -122,7 +122,7 @@ impl Oracle {
 
     fn look_at_blob(&mut self, engine: &Engine) -> std::result::Result<(), String> {
         let blob = engine.get_blob("state").map_err(|error| format!("reading the blob: {error}"))?;
-        let blob = blob.map(|bytes| bytes.to_vec()).unwrap_or_default();
+        let blob = blob.unwrap_or_default();
         if !self.blob.is_empty() && !self.blob.contains(&blob) {
             return Err(format!("the blob is {blob:?}, it was one of {:?}", self.blob));
         }
@@ -148,13 +148,13 @@ impl Oracle {
         for part in engine.snapshot().parts() {
             let count = part.count(filter).map_err(|error| format!("counting {filter:?}: {error}"))?;
             let count = match count {
-                Some(count) => count,
+                Some(count) => count.rows,
                 None => part.select(filter).map_err(|error| format!("asking {filter:?}: {error}"))?.len(),
             };
             counted += u64::from(count);
         }
         let expected = u64::try_from(expected.len()).unwrap_or(u64::MAX);
-        if counted != expected { Err(format!("{filter:?} counts {counted} instead of {expected}")) } else { Ok(()) }
+        if counted == expected { Ok(()) } else { Err(format!("{filter:?} counts {counted} instead of {expected}")) }
     }
 }
 

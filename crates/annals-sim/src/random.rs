@@ -1,6 +1,6 @@
 //! All choices of a run, from one number.
 
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+/// `SplitMix64` (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -20,7 +20,7 @@ impl Random {
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.number().checked_rem(bound).unwrap_or(0)
     }
 
     /// Whether something happens that does once in so many times.
@@ -32,10 +32,5 @@ impl Random {
     pub fn pick<'l, T>(&mut self, list: &'l [T]) -> Option<&'l T> {
         let index = self.below(u64::try_from(list.len()).unwrap_or(u64::MAX));
         list.get(usize::try_from(index).ok()?)
-    }
-
-    /// Another source of choices, so that more of them here do not change those of others.
-    pub fn split(&mut self) -> Self {
-        Self(self.next())
     }
 }

@@ -107,7 +107,7 @@ impl Run {
         let mut random = Random::new(seed);
         let levels = [Durability::Sync, Durability::Interval, Durability::Buffered];
         Self {
-            world: Arc::new(Mutex::new(World::new(random.next(), Path::new(ROOT), CAPACITY))),
+            world: Arc::new(Mutex::new(World::new(random.number(), Path::new(ROOT), CAPACITY))),
             clock: Arc::new(ManualClock::at(START_US)),
             durability: random.pick(&levels).copied().unwrap_or(Durability::Sync),
             oracle: Oracle::default(),

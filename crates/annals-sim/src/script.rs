@@ -80,7 +80,7 @@ impl Steps<'_> {
         let now_us = annals_engine::Clock::now_us(&**self.clock);
         let made = self.random.one_in(6);
         Expected {
-            id: (!made).then(|| EventId::from_u128(u128::from(name) << 64 | u128::from(self.random.next()))),
+            id: (!made).then(|| EventId::from_u128(u128::from(name) << 64 | u128::from(self.random.number()))),
             created_at_us: (!made).then(|| now_us - hours * HOUR_US - i64::try_from(name).unwrap_or(0)),
             event_type: self.random.pick(&EVENT_TYPES).copied().unwrap_or("none"),
             user_id: format!("{:024x}", self.random.below(9)),
@@ -102,7 +102,7 @@ impl Steps<'_> {
                 repeats = 1;
             }
         }
-        let key = self.random.one_in(3).then(|| u128::from(self.random.next()) + 1);
+        let key = self.random.one_in(3).then(|| u128::from(self.random.number()) + 1);
         let how =
             AppendOptions { idempotency: key.map(|key| Idempotency { key, body: 1 }), ..AppendOptions::default() };
         let appended = self.engine.append(batch_of(&events), &how);
@@ -219,7 +219,7 @@ impl Steps<'_> {
     }
 
     fn put_blob(&mut self) -> Outcome {
-        let value = self.random.next().to_le_bytes().to_vec();
+        let value = self.random.number().to_le_bytes().to_vec();
         let put = self.engine.put_blob("state", &value);
         if put.is_ok() {
             self.oracle.blob.clear();
