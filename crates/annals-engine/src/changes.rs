@@ -326,9 +326,11 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
 /// Deletes every row of segments that could not be dropped: the frame of their clean-up is in the log, and whoever
 /// opens the store next deletes them by it. Compaction gives the room back.
 fn delete_whole(shared: &Shared, before: &Snapshot, ids: &[u64], rest: &ChosenRows, ordinal: u64) -> Result<()> {
-    let sealed = before.catalog.sealed.iter().filter(|entry| ids.contains(&entry.entry.id)).cloned().collect();
+    let sealed = before.catalog.sealed.iter().filter(|entry| ids.contains(&entry.entry.id));
+    // A damaged one cannot say what it holds, now or when the frame is replayed.
+    let sealed = sealed.filter(|entry| entry.segment.is_some()).cloned().collect();
     let whole = Snapshot::new(Arc::new(Catalog { sealed, ..Catalog::default() }), before.visible_sequence());
-    let mut chosen = ChosenRows::matching(&whole, &Filter::All)?;
+    let mut chosen = ChosenRows::matching(&whole, &Filter::All).inspect_err(|_| shared.note_many_changes())?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     chosen.sealed.extend(rest.sealed.clone());
     chosen.live.extend(rest.live.clone());

@@ -27,6 +27,7 @@ impl CheckAhead {
     pub(crate) fn run(&mut self, shared: &Shared) {
         let waiting = self.waiting(shared);
         if waiting.is_empty() {
+            shared.checking.store(false, Ordering::Relaxed);
             return;
         }
         shared.checking.store(true, Ordering::Relaxed);
@@ -54,9 +55,11 @@ impl CheckAhead {
         let mut entries: Vec<_> = catalog.sealed.iter().collect();
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.part.time_bounds_us().1));
         let mut size_bytes = 0_u64;
+        // The newest one whatever its size: it is asked most.
         let within = entries.into_iter().take_while(|entry| {
+            let is_first = size_bytes == 0;
             size_bytes = size_bytes.saturating_add(entry.entry.size_bytes);
-            size_bytes <= CHECKED_MAX_BYTES
+            is_first || size_bytes <= CHECKED_MAX_BYTES
         });
         let waiting = within.filter(|entry| !self.done.contains(&entry.entry.id));
         waiting.filter_map(|entry| Some((entry.entry.id, Arc::clone(entry.segment.as_ref()?)))).collect()

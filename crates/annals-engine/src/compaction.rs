@@ -18,6 +18,7 @@ use crate::partition::{PartitionSpan, Partitioning};
 use crate::seal::{open_segment, seal_full, segment_entry};
 use crate::segment::{SealedSegment, SegmentForm, SegmentMeta, merge_segments};
 use crate::shared::Shared;
+use crate::writer::FREE_LOGS_MIN;
 
 /// The most rows of one segment that compaction makes.
 const ROWS_MAX: u64 = 2_000_000;
@@ -43,7 +44,7 @@ pub(crate) enum Eagerness {
     EveryTombstone,
     /// Every deleted row goes, every partition becomes as few segments as possible, and all of them are packed.
     Everything,
-    /// What is no longer fresh is packed.
+    /// One segment that is no longer fresh is packed, unless something else comes first: `Busy` then.
     Cold,
 }
 
@@ -92,10 +93,14 @@ fn rewrite_all(shared: &Shared, eagerness: Eagerness, groups: impl FnOnce() -> V
         if shared.is_closing() {
             return Err(crate::queue::closed());
         }
-        match rewrite(shared, &group, form(&group, eagerness, &shared.options)) {
+        match rewrite(shared, &group, eagerness) {
             Ok(()) => {
                 rewritten += crate::codec::len_u64(group.len());
                 shared.counters.compactions.fetch_add(1, Ordering::Relaxed);
+                if eagerness == Eagerness::Cold {
+                    // One at a time: whoever waits for the maintenance thread waits for no more.
+                    return Ok(rewritten);
+                }
             }
             // One damaged segment must not keep the deleted rows of all others.
             Err(error) if error.kind() == ErrorKind::Corrupt => _ = damage.get_or_insert(error),
@@ -116,7 +121,8 @@ fn groups(shared: &Shared, eagerness: Eagerness) -> Vec<Vec<SealedEntry>> {
     for run in entries.chunk_by(|a, b| home(a, partitioning) == home(b, partitioning)) {
         match eagerness {
             Eagerness::EveryTombstone => groups.extend(alone(run, |entry| !entry.overlay.tombstones.is_empty())),
-            Eagerness::Cold => groups.extend(alone(run, |entry| is_cold(entry, &shared.options) && packs(entry))),
+            Eagerness::Cold => groups
+                .extend(alone(run, |entry| is_cold(entry, &shared.options) && packs(entry) && has_room(entry, shared))),
             Eagerness::Everything => {
                 let mut packed = packed(run);
                 let gains = |one: &SealedEntry| !one.overlay.tombstones.is_empty() || packs(one);
@@ -152,6 +158,19 @@ fn packs(entry: &SealedEntry) -> bool {
 fn is_cold(entry: &SealedEntry, options: &Options) -> bool {
     let age_us = entry.segment.as_ref().map(|segment| options.clock.now_us().saturating_sub(segment.sealed_at_us()));
     age_us.is_some_and(|age_us| u64::try_from(age_us).is_ok_and(|age_us| age_us / 1000 >= options.cold_after_ms))
+}
+
+/// Whether there is room for a segment a second time, besides what the log may want next.
+fn has_room(entry: &SealedEntry, shared: &Shared) -> bool {
+    let options = &shared.options;
+    let reserve = options.log_size_bytes.saturating_mul(FREE_LOGS_MIN);
+    let free = options.storage.free_space(&options.directory).unwrap_or(0);
+    free >= entry.entry.size_bytes.saturating_add(reserve)
+}
+
+/// Whether a log waits to be sealed, and appends soon for it.
+fn has_full_log(shared: &Shared) -> bool {
+    shared.catalog().live.first().is_some_and(|entry| entry.closed_at.is_some())
 }
 
 /// The form of what is made of a group: packed if all of it is so already or would be soon.
@@ -223,10 +242,10 @@ fn size_class(rows: u64) -> u32 {
 }
 
 /// Writes one segment in place of several. Changes made meanwhile are carried over.
-fn rewrite(shared: &Shared, group: &[SealedEntry], form: SegmentForm) -> Result<()> {
+fn rewrite(shared: &Shared, group: &[SealedEntry], eagerness: Eagerness) -> Result<()> {
     let Some(first) = group.first() else { return Ok(()) };
     let segment_id = shared.announce(FileKind::Segment, 1)?.next().unwrap_or_default();
-    let rewritten = rewrite_as(shared, group, (first, form), segment_id);
+    let rewritten = rewrite_as(shared, group, (first, eagerness), segment_id);
     if rewritten.is_err() {
         shared.discard(FileKind::Segment, [segment_id]);
     }
@@ -237,7 +256,7 @@ fn rewrite(shared: &Shared, group: &[SealedEntry], form: SegmentForm) -> Result<
 fn rewrite_as(
     shared: &Shared,
     group: &[SealedEntry],
-    (first, form): (&SealedEntry, SegmentForm),
+    (first, eagerness): (&SealedEntry, Eagerness),
     segment_id: u64,
 ) -> Result<()> {
     let inputs: Vec<(Arc<SealedSegment>, Arc<Overlay>)> = group
@@ -245,14 +264,17 @@ fn rewrite_as(
         .filter_map(|entry| Some((Arc::clone(entry.segment.as_ref()?), Arc::clone(&entry.overlay))))
         .collect();
     let options = &shared.options;
+    let form = form(group, eagerness, options);
     let path = segment_path(&options.directory, segment_id);
-    // What stays fresh keeps its age: small merges do not put off that it is packed.
+    // What stays fresh is as old as the youngest of what it is made of, and not new.
     let sealed_at_us = match form {
         SegmentForm::Fresh => inputs.iter().map(|(segment, _)| segment.sealed_at_us()).max().unwrap_or_default(),
         SegmentForm::Packed => options.clock.now_us(),
     };
     let meta = SegmentMeta { store: shared.store, segment_id, created_at_us: sealed_at_us };
-    let merged = merge_segments(&*options.storage, &path, &meta, &inputs, form)?;
+    // Nobody waits for a segment to be packed.
+    let goes_on = || eagerness != Eagerness::Cold || !shared.is_closing() && !has_full_log(shared);
+    let merged = merge_segments(&*options.storage, &path, &meta, &inputs, form, &goes_on)?;
     let directory = options.directory.join(FileKind::Segment.folder());
     options.storage.sync_dir(&directory).map_err(|source| Error::io("sync the folder", &directory, source))?;
     let opened = match &merged {

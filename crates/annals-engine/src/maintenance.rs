@@ -31,6 +31,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut floor_offset = shared.watermarks.durable();
     let mut purge_due = shared.options.clock.monotonic() + FIRST_PURGE_AFTER;
     let mut cold_due = shared.options.clock.monotonic() + COLD_INTERVAL;
+    let mut packing_failed = false;
     let mut unfinished = Unfinished::Nothing;
     let mut ahead = CheckAhead::default();
     loop {
@@ -68,11 +69,7 @@ pub(crate) fn run(shared: &Shared) {
             }
         }
         if now >= cold_due && !shared.watermarks.is_poisoned() && !shared.is_closing() {
-            let packed = compact(shared, Eagerness::Cold);
-            cold_due = now + if packed.is_ok() { COLD_INTERVAL } else { COLD_INTERVAL_FAILED };
-            if let Err(error) = packed {
-                note(shared, &error);
-            }
+            cold_due = now + pack(shared, &mut packing_failed);
         }
         if now >= floor_due && durable != floor_offset && !shared.watermarks.is_poisoned() {
             floor_due = now + FLOOR_INTERVAL;
@@ -124,6 +121,25 @@ fn compact_if_due(shared: &Shared) -> Result<(), Error> {
         shared.compaction_due.store(again, Ordering::Relaxed);
     });
     compacted.map(|_| ())
+}
+
+/// Packs a segment that is no longer fresh, and says how long to wait before the next one. A failure keeps nobody from
+/// appending: it is told, until packing succeeds.
+fn pack(shared: &Shared, failed: &mut bool) -> Duration {
+    match compact(shared, Eagerness::Cold) {
+        Ok(packed) => {
+            if std::mem::take(failed) {
+                *shared.maintenance_failure.lock() = None;
+            }
+            if packed > 0 { Duration::ZERO } else { COLD_INTERVAL }
+        }
+        Err(error) if error.kind() == ErrorKind::Busy || shared.is_closing() => COLD_INTERVAL,
+        Err(error) => {
+            *failed = true;
+            *shared.maintenance_failure.lock() = Some(error.to_string());
+            COLD_INTERVAL_FAILED
+        }
+    }
 }
 
 /// Keeps the last failure for the statistics.

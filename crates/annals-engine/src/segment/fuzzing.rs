@@ -144,7 +144,7 @@ fn merge(segment: &Arc<SealedSegment>, path: &Path, verified: bool) {
     let meta = SegmentMeta { store: 1, segment_id: 2, created_at_us: 3 };
     let inputs = [(Arc::clone(segment), Arc::new(overlay))];
     for form in [SegmentForm::Fresh, SegmentForm::Packed] {
-        let outcome = merge_segments(&*storage, path, &meta, &inputs, form);
+        let outcome = merge_segments(&*storage, path, &meta, &inputs, form, &|| true);
         assert!(!verified || outcome.is_ok(), "a segment that verifies cannot be merged: {outcome:?}");
         if let (true, Ok(Some(merged))) = (verified, &outcome) {
             assert_eq!(merged.summary.rows, segment.rows() - 1);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::codec::{len_u32, row_usize};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::field::{Field, Values};
 use crate::overlay::Overlay;
 use crate::storage::Storage;
@@ -20,6 +20,9 @@ use super::{
     KeywordCodes, KeywordInput, SEGMENT_ROWS_MAX, SealedSegment, SegmentForm, SegmentInput, SegmentMeta,
     SegmentSummary, Stream, TextSource, build_segment,
 };
+
+/// Texts that are read before one asks again whether the merge is to go on: some tens of milliseconds.
+const TEXTS_UNASKED: u32 = 4_096;
 
 /// A segment as it is to be rewritten: its rows and what changed about them.
 type Input = (Arc<SealedSegment>, Arc<Overlay>);
@@ -37,13 +40,15 @@ pub(crate) struct Merged {
 ///
 /// # Errors
 /// `Corrupt` if an input is damaged; `InvalidInput` if two rows have the same key or there are too many
-/// for one segment; `DiskFull`, `Io`. No file is left behind.
+/// for one segment; `DiskFull`, `Io`; `Busy` once `goes_on` says no, which it is asked every few thousand texts.
+/// No file is left behind.
 pub(crate) fn merge_segments(
     storage: &dyn Storage,
     path: &Path,
     meta: &SegmentMeta,
     inputs: &[Input],
     form: SegmentForm,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<Option<Merged>> {
     let plan = Plan::new(inputs)?;
     if plan.order.is_empty() {
@@ -65,7 +70,7 @@ pub(crate) fn merge_segments(
         keywords.extend(unite(*field, inputs, dictionaries, &plan.order)?);
     }
     let Plan { order, created_at_us, sequences } = plan;
-    let mut texts = MergedTexts::new(inputs, &order);
+    let mut texts = MergedTexts::new(inputs, &order, goes_on);
     let input = SegmentInput { created_at_us, sequences, ids, keywords, texts: &mut texts };
     let summary = build_segment(storage, path, meta, input, form)?;
     Ok(Some(Merged { summary, acknowledged }))
@@ -229,18 +234,33 @@ fn unite<'a>(
 /// its blocks is decoded once per stream.
 struct MergedTexts<'a> {
     order: &'a [Place],
+    goes_on: &'a dyn Fn() -> bool,
+    /// Texts until it is asked again.
+    unasked: u32,
     cursors: Vec<(Stream, Vec<StreamCursor<'a>>)>,
 }
 
 impl<'a> MergedTexts<'a> {
-    fn new(inputs: &'a [Input], order: &'a [Place]) -> Self {
+    fn new(inputs: &'a [Input], order: &'a [Place], goes_on: &'a dyn Fn() -> bool) -> Self {
         let of_stream = |stream| inputs.iter().map(|(segment, _)| segment.cursor(stream)).collect();
-        Self { order, cursors: Stream::ALL.into_iter().map(|stream| (stream, of_stream(stream))).collect() }
+        Self {
+            order,
+            goes_on,
+            unasked: 0,
+            cursors: Stream::ALL.into_iter().map(|stream| (stream, of_stream(stream))).collect(),
+        }
     }
 }
 
 impl TextSource for MergedTexts<'_> {
     fn value(&mut self, stream: Stream, row: u32) -> Result<Option<Cow<'_, [u8]>>> {
+        if self.unasked == 0 {
+            if !(self.goes_on)() {
+                return Err(Error::new(ErrorKind::Busy, "a segment is not rewritten now: something else comes first"));
+            }
+            self.unasked = TEXTS_UNASKED;
+        }
+        self.unasked -= 1;
         let place = self.order.get(row_usize(row)).copied();
         let cursors = self.cursors.iter_mut().find(|(of, _)| *of == stream).map(|(_, cursors)| cursors);
         match place.zip(cursors) {

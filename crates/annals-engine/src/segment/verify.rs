@@ -12,8 +12,8 @@ use super::layout::{CHUNK_SIZE, HEADER_SIZE};
 use super::sealed::Ends;
 use super::{SealedSegment, Stream};
 
-/// Rows that are decoded together.
-const ROWS_AT_ONCE: u32 = 256;
+/// Rows that are decoded together: at most so many MiB.
+const ROWS_AT_ONCE: u32 = 32;
 /// Bytes of one read.
 const READ_SIZE: usize = 16 * CHUNK_SIZE;
 

@@ -6,6 +6,8 @@ mod receipt;
 mod rotate;
 mod timing;
 
+pub(crate) use self::rotate::FREE_LOGS_MIN;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

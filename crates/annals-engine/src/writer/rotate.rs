@@ -13,7 +13,7 @@ use crate::manifest::{CleanEnd, LogEntry};
 use crate::overlay::Overlay;
 
 /// Free space below which no new log is begun, in log files.
-const FREE_LOGS_MIN: u64 = 2;
+pub(crate) const FREE_LOGS_MIN: u64 = 2;
 
 impl Writer {
     pub(super) fn rotate_if_used(&mut self) -> Result<()> {

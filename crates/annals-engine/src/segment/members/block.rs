@@ -206,19 +206,45 @@ impl Block {
     }
 
     /// The value of a key in the row behind `rank` others that are taken apart; their codes are among `before`.
-    fn value(&self, key: u32, (before, rank): (&[u32], u32), again: u32, table: &Table) -> &[u8] {
+    fn value(
+        &self,
+        key: u32,
+        (before, rank): (&[u32], u32),
+        earlier: &mut Earlier,
+        again: u32,
+        table: &Table,
+    ) -> &[u8] {
         let at = self.columns.binary_search_by_key(&key, |column| column.key);
-        let Some(column) = at.ok().and_then(|at| self.columns.get(at)) else { return &[] };
+        let Ok(at) = at else { return &[] };
+        let Some(column) = self.columns.get(at) else { return &[] };
         let number = if column.is_constant {
             column.first
         } else if column.is_in_each && column.count == self.split_rows {
             column.first + rank
         } else {
-            let shapes = before.iter().filter_map(|code| table.shape(code.checked_sub(CODE_SHAPES)?));
-            let earlier = shapes.flatten().filter(|other| **other == key).count();
-            column.first + len_u32(earlier) + again
+            let keys = || before.iter().filter_map(|code| table.shape(code.checked_sub(CODE_SHAPES)?)).flatten();
+            let count = if earlier.walked < WALKS_MAX {
+                earlier.walked += 1;
+                len_u32(keys().filter(|other| **other == key).count())
+            } else {
+                let counts = earlier.counts.get_or_insert_with(|| self.count_keys(keys()));
+                counts.get(at).copied().unwrap_or(0)
+            };
+            column.first + count + again
         };
         self.bytes_of(self.values.get(row_usize(number)).copied().unwrap_or_default())
+    }
+
+    /// How often the key of each column is among these.
+    fn count_keys<'k>(&self, keys: impl Iterator<Item = &'k u32>) -> Vec<u32> {
+        let mut counts = vec![0; self.columns.len()];
+        for key in keys {
+            let at = self.columns.binary_search_by_key(key, |column| column.key);
+            if let Some(count) = at.ok().and_then(|at| counts.get_mut(at)) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// The code of the row at `place`. Replaces `out` by its text as it was before it was taken apart.
@@ -229,12 +255,13 @@ impl Block {
             let before = self.codes.get(..place).unwrap_or_default();
             let rank = len_u32(before.iter().filter(|code| **code >= CODE_SHAPES).count());
             let mut members = keys.iter().enumerate();
+            let mut earlier = Earlier::default();
             join(
                 std::iter::from_fn(|| {
                     let (index, key) = members.next()?;
                     // A key may come twice in a shape.
                     let again = keys.get(..index).unwrap_or_default().iter().filter(|other| *other == key).count();
-                    Some((table.key(*key), self.value(*key, (before, rank), len_u32(again), table)))
+                    Some((table.key(*key), self.value(*key, (before, rank), &mut earlier, len_u32(again), table)))
                 }),
                 out,
             );
@@ -245,6 +272,18 @@ impl Block {
         }
         code
     }
+}
+
+/// So many keys of a row that not every row has are counted in the rows before by a walk of their own; most rows have
+/// fewer. For the others all keys are counted at once.
+const WALKS_MAX: u32 = 8;
+
+/// What is known of the rows before one, as far as it was needed.
+#[derive(Debug, Default)]
+struct Earlier {
+    walked: u32,
+    /// By column.
+    counts: Option<Vec<u32>>,
 }
 
 /// The values of one key.

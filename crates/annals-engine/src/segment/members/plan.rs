@@ -99,9 +99,9 @@ impl Sample {
                 let text = source.value(Stream::Payload, row)?.map(Cow::into_owned);
                 size += text.as_ref().map_or(0, Vec::len);
                 sample.push((row, text));
-            }
-            if size > SAMPLE_SIZE_MAX {
-                break;
+                if size > SAMPLE_SIZE_MAX {
+                    return Ok(Self { rows: sample });
+                }
             }
         }
         Ok(Self { rows: sample })

@@ -197,7 +197,7 @@ fn terms_that_do_not_ascend_are_refused_by_a_merge() {
         assert_eq!(segment.verify_all(&mut |_| {}).unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
         let target = built.folder.path().join("merged.seg");
         let inputs = [(segment, Arc::new(Overlay::default()))];
-        let merged = merge_segments(&OsStorage::new(), &target, &meta(2), &inputs, SegmentForm::Packed);
+        let merged = merge_segments(&OsStorage::new(), &target, &meta(2), &inputs, SegmentForm::Packed, &|| true);
         assert_eq!(merged.unwrap_err().kind(), ErrorKind::Corrupt, "{field}");
     }
 }

@@ -108,7 +108,7 @@ fn members_read_as_the_payloads_they_were_made_of() {
     overlay.tombstones.insert_range(0..1000);
     let (merged, direct) = (folder.path().join("merged.seg"), folder.path().join("direct.seg"));
     let inputs = [(Arc::new(packed), Arc::new(overlay))];
-    merge_segments(&OsStorage::new(), &merged, &meta(1), &inputs, SegmentForm::Packed).unwrap().unwrap();
+    merge_segments(&OsStorage::new(), &merged, &meta(1), &inputs, SegmentForm::Packed, &|| true).unwrap().unwrap();
     rewrite_segment(&direct, 1, &events[1000..]);
     assert!(fs::read(&merged).unwrap() == fs::read(&direct).unwrap());
     // The types of the rows that are left are fewer, and so their codes are others.
@@ -126,9 +126,14 @@ fn members_read_as_the_payloads_they_were_made_of() {
         &meta(1),
         &[(Arc::clone(&inputs[0].0), Arc::new(overlay))],
         SegmentForm::Packed,
+        &|| true,
     )
     .unwrap()
     .unwrap();
+    let given_up = folder.path().join("given_up.seg");
+    let busy = merge_segments(&OsStorage::new(), &given_up, &meta(1), &inputs, SegmentForm::Packed, &|| false);
+    assert_eq!(busy.unwrap_err().kind(), crate::error::ErrorKind::Busy);
+    assert!(!given_up.exists());
     let fewer = open(&fewer, 1).unwrap();
     fewer.verify_all(&mut |_| {}).unwrap();
     let left: Vec<StoredEvent> = events
@@ -140,7 +145,7 @@ fn members_read_as_the_payloads_they_were_made_of() {
     // And back to a fresh one.
     fs::remove_file(&direct).unwrap();
     fs::remove_file(&merged).unwrap();
-    merge_segments(&OsStorage::new(), &merged, &meta(1), &inputs, SegmentForm::Fresh).unwrap().unwrap();
+    merge_segments(&OsStorage::new(), &merged, &meta(1), &inputs, SegmentForm::Fresh, &|| true).unwrap().unwrap();
     write_segment(&direct, 1, &events[1000..]);
     assert!(fs::read(&merged).unwrap() == fs::read(&direct).unwrap());
 }

@@ -179,7 +179,7 @@ fn check_merge(seed: u64, rows: u64, odds: u64) {
     }
     expected.sort_by_key(|(event, _)| (event.created_at_us, event.sequence));
     let path = folder.path().join("merged.seg");
-    let merged = merge_segments(&OsStorage::new(), &path, &meta(9), &inputs, SegmentForm::Packed).unwrap();
+    let merged = merge_segments(&OsStorage::new(), &path, &meta(9), &inputs, SegmentForm::Packed, &|| true).unwrap();
     let Some(merged) = merged else {
         assert!(expected.is_empty() && !path.exists());
         return;
