@@ -22,7 +22,7 @@ pub(crate) struct Catalog {
     pub(crate) sealed: Vec<SealedEntry>,
     /// Ascending by sequence; the last one is being appended to.
     pub(crate) live: Vec<LiveEntry>,
-    /// The sealed parts beside each other, made when the first query asks.
+    /// The sealed parts beside each other, made with the first snapshot.
     pub(crate) list: LazyList,
 }
 

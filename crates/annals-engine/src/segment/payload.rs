@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::codec::{len_u32, len_u64, row_usize};
 use crate::error::{Error, Result};
 
-use super::blocks::{self, BLOCK_SIZE_TARGET, BlockWriter, FRESH, Packing};
+use super::blocks::{self, BLOCK_SIZE_TARGET, BlockWriter, FRESH};
 use super::members::{self, Plan, RowValues};
 use super::template::{self, Encoder, Fields};
 use super::text::{self, VALUE_SIZE_MAX};
@@ -22,10 +22,9 @@ const SAMPLE_SHAPES_MAX: usize = 64;
 /// Blocks of the sample that are compressed to learn what compressing all would give.
 const BLOCKS_TRIED: usize = 8;
 
-/// A dictionary is made of this many bytes of rows. Training takes time by their number.
-const TRAINING_SIZE: usize = 2 << 20;
-/// The same of a new segment, which waits for it: what blocks are larger by then is 1 or 2 %.
-const FRESH_TRAINING_SIZE: usize = 1 << 20;
+/// A dictionary is made of this many bytes of rows. Training takes time by their number; twice as many make blocks smaller
+/// by 1 or 2 %.
+const TRAINING_SIZE: usize = 1 << 20;
 /// No row gives more to it.
 const TRAINING_VALUE_MAX: usize = 16 << 10;
 /// How large a dictionary is: training and each segment's copy of it cost little beside `DICTIONARY_PAYS`.
@@ -60,7 +59,7 @@ pub(crate) fn write(
     if let Some((encoder, _)) = encoder {
         return write_shapes(writer, rows, &mut source, encoder);
     }
-    let dictionary = source.dictionary(rows, FRESH)?;
+    let dictionary = source.dictionary(rows)?;
     text::write_packed(writer, Stream::Payload, rows, &mut source, (FRESH, &dictionary))
 }
 
@@ -168,13 +167,12 @@ impl<'a> Sampled<'a> {
 
     /// What the payloads of all rows have in common; empty if that does not pay. Made of these rows alone, so that
     /// they give the same bytes wherever they are sealed.
-    fn dictionary(&mut self, rows: u32, packing: Packing) -> Result<Vec<u8>> {
+    fn dictionary(&mut self, rows: u32) -> Result<Vec<u8>> {
         let average = self.average();
         if len_u64(average).saturating_mul(u64::from(rows)) < DICTIONARY_PAYS {
             return Ok(Vec::new());
         }
-        let training = if packing == FRESH { FRESH_TRAINING_SIZE } else { TRAINING_SIZE };
-        let wanted = u32::try_from(training / average.max(1)).unwrap_or(u32::MAX).max(1);
+        let wanted = u32::try_from(TRAINING_SIZE / average.max(1)).unwrap_or(u32::MAX).max(1);
         let step = row_usize((rows / wanted).max(1));
         let (mut samples, mut sizes) = (Vec::new(), Vec::new());
         for row in (0..rows).step_by(step) {
@@ -182,7 +180,7 @@ impl<'a> Sampled<'a> {
             let value = value.get(..TRAINING_VALUE_MAX).unwrap_or(&value);
             samples.extend_from_slice(value);
             sizes.push(value.len());
-            if samples.len() >= 2 * training {
+            if samples.len() >= 2 * TRAINING_SIZE {
                 break;
             }
         }
@@ -191,9 +189,9 @@ impl<'a> Sampled<'a> {
             return Ok(Vec::new());
         };
         let (mut with, mut without) = (0, 0);
-        for block in self.bytes.chunks(packing.block_size).take(BLOCKS_TRIED) {
-            with += len_u64(blocks::compressed_size(block, packing, &dictionary)?);
-            without += len_u64(blocks::compressed_size(block, packing, &[])?);
+        for block in self.bytes.chunks(FRESH.block_size).take(BLOCKS_TRIED) {
+            with += len_u64(blocks::compressed_size(block, FRESH, &dictionary)?);
+            without += len_u64(blocks::compressed_size(block, FRESH, &[])?);
         }
         Ok(if with * 100 <= without * DICTIONARY_SHARE { dictionary } else { Vec::new() })
     }

@@ -168,7 +168,10 @@ impl Block {
         let mut last = 0_i64;
         for _ in 0..count {
             last = last.wrapping_add(unzigzag(reader.varint()?));
-            rows.push(u32::try_from(last).map_err(|_| Error::corrupt("a block has a row that cannot be"))?);
+            rows.push(
+                u32::try_from(last)
+                    .map_err(|source| Error::corrupt("a block has a row that cannot be").with_source(source))?,
+            );
         }
         let mut codes = Vec::with_capacity(count);
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! Writes payloads as members: what suits a segment is told by its first rows.
+//! Writes payloads as members: what suits a segment is told by rows spread over it.
 
 use std::borrow::Cow;
 
