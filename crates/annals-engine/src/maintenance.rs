@@ -26,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Runs until it is told to stop. Failures are tried again: everything it does can be repeated.
 pub(crate) fn run(shared: &Shared) {
     // Of this thread, and of those that it starts. Refused or not known to a system, the work goes on as it is.
-    let _ = rustix::process::nice(shared.options.maintenance_niceness);
+    let _ = rustix::process::nice(i32::from(shared.options.maintenance_niceness));
     let mut floor_due = shared.options.clock.monotonic() + FLOOR_INTERVAL;
     let mut floor_offset = shared.watermarks.durable();
     let mut purge_due = shared.options.clock.monotonic() + FIRST_PURGE_AFTER;

@@ -51,7 +51,7 @@ pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
 /// More threads than this are used for sealing only if asked for: they would compete with the callers'.
 const SEAL_THREADS_DEFAULT_MAX: usize = 4;
 /// A tenth of the share of a thread that is not nice.
-const MAINTENANCE_NICENESS_DEFAULT: i32 = 10;
+const MAINTENANCE_NICENESS_DEFAULT: u8 = 10;
 /// How long a log file is written to: deleted events leave the disk within this and a compaction.
 pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How long a segment is fresh.
@@ -89,7 +89,7 @@ pub struct Options {
     pub seal_threads: usize,
     /// By how much the threads that seal and compact are nicer than the others, 0 to 19: queries and appends
     /// come first where processors are short. Appends wait for sealing by `unsealed_logs_max` alone.
-    pub maintenance_niceness: i32,
+    pub maintenance_niceness: u8,
     /// How long after its sealing a segment stays in the form whose pages are read fastest, in milliseconds, 0 to
     /// 10 years; then it is rewritten into a smaller one, if that is one.
     pub cold_after_ms: u64,
@@ -145,8 +145,7 @@ impl Options {
         check("log_age_ms_max", self.log_age_ms_max, 1_000, 30 * 24 * 3600 * 1000)?;
         check("cold_after_ms", self.cold_after_ms, 0, 3650 * 24 * 3600 * 1000)?;
         check("seal_threads", crate::codec::len_u64(self.seal_threads), 1, 64)?;
-        // Below 0 is beyond the range as well.
-        check("maintenance_niceness", u64::try_from(self.maintenance_niceness).unwrap_or(u64::MAX), 0, 19)?;
+        check("maintenance_niceness", u64::from(self.maintenance_niceness), 0, 19)?;
         check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)
     }
 }
@@ -166,5 +165,25 @@ impl fmt::Debug for Options {
             .field("log_size_bytes", &self.log_size_bytes)
             .field("partition", &self.partition)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        let with = |change: fn(&mut Options)| {
+            let mut options = Options::new("store");
+            change(&mut options);
+            options.validate()
+        };
+        with(|options| options.maintenance_niceness = 19).unwrap();
+        let refused = with(|options| options.maintenance_niceness = 20).unwrap_err();
+        assert_eq!(refused.message(), "maintenance_niceness is 20, the range is 0 to 19");
+        with(|options| options.cold_after_ms = 3650 * 24 * 3600 * 1000).unwrap();
+        let refused = with(|options| options.cold_after_ms = 3650 * 24 * 3600 * 1000 + 1).unwrap_err();
+        assert!(refused.message().starts_with("cold_after_ms is 315360000001"), "{refused}");
     }
 }
