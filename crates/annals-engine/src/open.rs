@@ -134,6 +134,9 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
     }
     shared.control.lock().applied_ordinal = control_ordinal;
+    for entry in &shared.catalog().live {
+        entry.segment.watch(shared.watermarks.readable());
+    }
     let age_due = active.as_ref().and_then(|active| age_due(&shared.options, active));
     let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us, age_due });
     Ok(Opened { shared, start, notes })

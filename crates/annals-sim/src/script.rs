@@ -112,6 +112,9 @@ impl Steps<'_> {
             Err(error) => {
                 // Only a store that takes no more appends leaves it open what became of this one.
                 if self.engine.stats().poisoned {
+                    if error.kind() != ErrorKind::Poisoned {
+                        return Err(Stop::Wrong(format!("what became of an append is not known, it says: {error}")));
+                    }
                     self.oracle.unanswered = new;
                 }
                 Err(refused(&error))
@@ -140,6 +143,8 @@ impl Steps<'_> {
         let last = receipt.sequences.end - 1;
         match self.engine.snapshot().get_sequence(last) {
             Ok(Some(_)) => Ok(()),
+            // The log failed behind the acknowledgement: what was not durable is not shown any more.
+            Ok(None) if last > self.engine.durable_sequence() && self.engine.stats().poisoned => Err(Stop::Refused),
             Ok(None) => Err(Stop::Wrong(format!("event {last} was acknowledged and is not seen"))),
             Err(error) => Err(refused(&error)),
         }

@@ -277,7 +277,7 @@ impl Writer {
             }
             Err(error) => {
                 // A write that failed half way leaves bytes nobody may build on.
-                self.shared.watermarks.poison(&error);
+                let error = self.shared.watermarks.poison(&error);
                 for frame in ready {
                     _ = frame.job.reply.send(Err(error.duplicate()));
                 }
@@ -287,7 +287,7 @@ impl Writer {
 
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
-        self.write_frames(ready)?;
+        self.write_frames(ready).map_err(|error| self.shared.watermarks.lose_log(&error))?;
         for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
                 frame: &parts.frame,
@@ -380,10 +380,7 @@ impl Writer {
         header.seal(self.active.log.place(offset), &mut frame);
         frame.resize(header.frame_size(), 0);
         let written = self.active.log.write_at(&frame, offset);
-        if let Err(error) = written {
-            self.shared.watermarks.poison(&error);
-            return Err(error);
-        }
+        written.map_err(|error| self.shared.watermarks.lose_log(&error))?;
         self.active.end_offset = offset + len_u64(frame.len());
         self.sync_now()
     }
