@@ -32,7 +32,7 @@ use crate::replay::replay;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
-use crate::storage::LockMode;
+use crate::storage::{LockMode, Storage};
 use crate::watermark::{DurablePoint, Watermarks};
 use crate::writer::{Active, CONTROL_RESERVE};
 
@@ -89,7 +89,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     create_folders(&*options.storage, &options.directory)?;
     let mut manifest_store = match ManifestStore::load(&options.storage, &options.directory)? {
         Some(found) => found,
-        None => ManifestStore::new(&options.storage, &options.directory, new_store_id()?),
+        None => ManifestStore::new(&options.storage, &options.directory, new_store_id(&*options.storage)?),
     };
     let manifest = manifest_store.current().clone();
     let mut recovery = Recovery::new(&options, &manifest);
@@ -224,9 +224,10 @@ fn damage_sentence(damage: &Error) -> String {
     format!("a sealed segment is damaged, a delete or mark found it: {damage}")
 }
 
-fn new_store_id() -> Result<u128> {
+fn new_store_id(storage: &dyn Storage) -> Result<u128> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
+    storage
+        .random_bytes(&mut bytes)
         .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
     Ok(u128::from_le_bytes(bytes))
 }

@@ -91,8 +91,17 @@ impl FrameParts {
 impl Writer {
     /// Runs until it is told to close or every caller is gone.
     pub(crate) fn run(mut self) {
+        let stands_still = self.shared.options.clock.stands_still();
         loop {
-            match self.jobs.recv_timeout(self.idle_time()) {
+            let next = if stands_still {
+                self.jobs.recv().map_err(RecvTimeoutError::from)
+            } else {
+                self.jobs.recv_timeout(self.idle_time())
+            };
+            if stands_still {
+                self.on_time();
+            }
+            match next {
                 Ok(Job::Close(reply)) => {
                     let answer = self.close();
                     _ = reply.send(answer);
@@ -112,7 +121,9 @@ impl Writer {
                     return;
                 }
             }
-            self.on_time();
+            if !stands_still {
+                self.on_time();
+            }
         }
     }
 
