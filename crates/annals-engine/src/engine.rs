@@ -1,11 +1,6 @@
 //! The engine's face: open, append, flush, snapshot, delete, mark, close.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::blob::read_blob;
@@ -31,6 +26,10 @@ use crate::requests::{
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
 use crate::sync;
+use crate::threading::Mutex;
+use crate::threading::atomic::{AtomicBool, Ordering};
+use crate::threading::channel::Sender;
+use crate::threading::{JoinHandle, channel, spawn_named};
 use crate::verify;
 use crate::writer::Writer;
 
@@ -80,10 +79,10 @@ impl Engine {
     pub fn open(options: Options) -> Result<Engine> {
         let opened = open::open(options)?;
         let shared = Arc::new(opened.shared);
-        let (jobs, receiver) = crossbeam_channel::unbounded();
+        let (jobs, receiver) = channel::unbounded();
         let mut threads = Vec::new();
         if let Some(start) = opened.start {
-            let (syncs, requests) = crossbeam_channel::unbounded();
+            let (syncs, requests) = channel::unbounded();
             let writer = Writer {
                 shared: Arc::clone(&shared),
                 jobs: receiver,
@@ -476,9 +475,7 @@ fn spawn(name: &str, shared: &Arc<Shared>, body: impl FnOnce(&Shared) + Send + '
             shared.watermarks.poison(&Error::new(ErrorKind::Poisoned, "a thread of the engine has panicked"));
         }
     };
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(guarded)
+    spawn_named(name, guarded)
         .map_err(|source| Error::new(ErrorKind::Io, format!("cannot start a thread: {source}")).with_source(source))
 }
 

@@ -69,6 +69,7 @@ mod stage;
 mod storage;
 mod sync;
 mod term;
+mod threading;
 mod verify;
 mod watermark;
 mod writer;

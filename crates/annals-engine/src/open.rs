@@ -3,10 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-use parking_lot::{Mutex, RwLock};
 
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
@@ -33,6 +30,8 @@ use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
 use crate::storage::{LockMode, Storage};
+use crate::threading::atomic::AtomicBool;
+use crate::threading::{Mutex, RwLock};
 use crate::watermark::{DurablePoint, Watermarks};
 use crate::writer::{Active, CONTROL_RESERVE};
 

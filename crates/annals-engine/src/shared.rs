@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
@@ -19,6 +16,8 @@ use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
 use crate::spare::Spares;
+use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threading::{Condvar, Mutex, RwLock};
 use crate::watermark::{DurablePoint, Watermarks};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.

@@ -1,13 +1,12 @@
 //! How far the log is visible and how far it is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::follow::News;
+use crate::threading::atomic::{AtomicU64, Ordering};
+use crate::threading::{Condvar, Mutex};
 
 /// A place in the log that is known to be durable, with everything before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! A block of live rows as a query sees it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::block::{BLOCK_ROWS, LiveBlock, Positions};
 use super::order::RowOrder;
@@ -18,6 +18,7 @@ use crate::overlay::Overlay;
 use crate::part::{Counted, OrderKey, Part};
 use crate::record::Record;
 use crate::rows::RowSet;
+use crate::threading::OnceLock;
 
 /// The first rows of a block, as of one snapshot.
 pub(crate) struct LivePart {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use roaring::RoaringBitmap;
 
 use super::block::{BLOCK_ROWS, LiveBlock};
@@ -17,6 +16,7 @@ use crate::field::{FIELD_SLOTS, Field, FieldSet};
 use crate::id::EventId;
 use crate::record::{RECORD_SIZE_MAX, Record, TermRef};
 use crate::storage::GrowingMap;
+use crate::threading::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use crate::watermark::Readable;
 
 /// A field with more terms than this in the live rows is hashed in the blocks to come: its dictionary would

@@ -9,10 +9,7 @@ mod timing;
 pub(crate) use self::rotate::FREE_LOGS_MIN;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::receipt::{answer, receipt, replay};
 use crate::batch::Batch;
@@ -29,6 +26,8 @@ use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
 use crate::sync::SyncRequest;
+use crate::threading::atomic::Ordering;
+use crate::threading::channel::{Receiver, RecvTimeoutError, Sender};
 
 /// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
 const GROUP_SIZE_MAX: usize = 1 << 20;
@@ -94,7 +93,7 @@ impl Writer {
         let stands_still = self.shared.options.clock.stands_still();
         loop {
             let next = if stands_still {
-                self.jobs.recv().map_err(RecvTimeoutError::from)
+                self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected)
             } else {
                 self.jobs.recv_timeout(self.idle_time())
             };
