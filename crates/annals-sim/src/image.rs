@@ -203,6 +203,12 @@ impl FileImage {
         }
     }
 
+    /// Where the last page that was ever written to ends.
+    pub(crate) fn written_end(&self) -> u64 {
+        let pages = self.live.0.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.live_len.min(to_u64(pages * PAGE_SIZE))
+    }
+
     /// Bytes that it takes.
     pub(crate) fn allocated(&self) -> u64 {
         self.live_len

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::check;
 use crate::clock::SimClock;
 use crate::disk::SimStorage;
-use crate::oracle::{Oracle, Trouble};
+use crate::oracle::{Known, Oracle, Trouble};
 use crate::random::Random;
 use crate::script::{Action, Steps, Stop};
 use crate::world::World;
@@ -53,6 +53,19 @@ pub(crate) struct Machine {
     pub(crate) kept: u64,
     /// Whether the store was opened since the machine stopped, and the oracle knows what is in it.
     is_settled: bool,
+    shielded: Shielded,
+}
+
+/// What a bit that is turned over behind a power cut must not take without an error.
+///
+/// Every frame says how far the log was durable before it, and so does the marker that an idle log gets. What the last
+/// frame itself holds looks like a write that the power cut ended: nothing tells it from that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shielded {
+    /// The last sequence.
+    upto: u64,
+    /// Whether the last frame says more than its events: then nothing can be told of what its loss does.
+    is_last_frame_open: bool,
 }
 
 /// A machine at rest, to go back to.
@@ -78,6 +91,7 @@ impl Machine {
             safe: 0,
             kept: 0,
             is_settled: false,
+            shielded: Shielded::default(),
             random,
         }
     }
@@ -142,7 +156,9 @@ impl Machine {
             next_name: &mut self.next_name,
             safe: &mut self.safe,
         };
+        let (safe_before, known_before) = (*steps.safe, steps.oracle.events.len());
         let outcome = steps.perform(action);
+        self.shield(action, outcome.is_ok(), safe_before, known_before);
         if self.durability == Durability::Sync {
             self.safe = self.safe.max(self.oracle.last_sequence());
         }
@@ -163,6 +179,26 @@ impl Machine {
                 looked.map_err(|trouble| format!("behind {action:?}, which failed: {trouble}"))?;
                 Ok(Went::On)
             }
+        }
+    }
+
+    fn shield(&mut self, action: Action, is_done: bool, safe_before: u64, known_before: usize) {
+        match action {
+            Action::Idle if is_done => {
+                self.shielded = Shielded { upto: self.oracle.last_sequence(), is_last_frame_open: false };
+            }
+            Action::Append | Action::AppendLarge => {
+                let unanswered = self.oracle.unanswered.iter().flat_map(|batch| &batch.events);
+                let mut new = self.oracle.events.iter().skip(known_before).chain(unanswered);
+                if new.any(|event| event.is_acknowledged != Known::No) {
+                    self.shielded.is_last_frame_open = true;
+                } else if is_done && self.durability == Durability::Sync {
+                    // The frame is durable, and so was what it says to be durable.
+                    self.shielded = Shielded { upto: self.shielded.upto.max(safe_before), is_last_frame_open: false };
+                }
+            }
+            Action::Wait | Action::Ask | Action::Flush | Action::RepeatKey | Action::PutBlob => {}
+            _ => self.shielded.is_last_frame_open = true,
         }
     }
 
@@ -244,6 +280,37 @@ impl Machine {
         };
         self.restore(&saved);
         noticed.map_err(|what| format!("a bit of {place} was turned over: {what}"))
+    }
+
+    /// Turns one bit of a log over behind a power cut: what the log itself says was durable is there, or the store
+    /// says that it is damaged. Whether it did.
+    pub(crate) fn flip_behind_a_cut(&mut self) -> Result<Option<bool>, String> {
+        let (world, place) = {
+            let mut world = self.world.lock();
+            let logs = world.used_logs(Path::new(ROOT));
+            let Some((path, end)) = self.random.pick(&logs).cloned() else { return Ok(None) };
+            if self.shielded.is_last_frame_open || end == 0 {
+                return Ok(None);
+            }
+            let (offset, bit) = (self.random.below(end), self.random.below(8));
+            let saved = world.clone();
+            world.flip_bit(&path, offset, u32::try_from(bit).unwrap_or(0));
+            drop(world);
+            (saved, format!("{} at byte {offset}", path.display()))
+        };
+        let saved = Saved { world, oracle: self.oracle.clone(), safe: self.safe, kept: self.kept };
+        let upto = self.shielded.upto.min(self.safe);
+        let noticed = match self.open() {
+            Opened::Refused(error) => expect_damage(&error),
+            Opened::Down => Err("the machine is down".to_owned()),
+            Opened::Open(engine) => match self.oracle.settle(&engine, upto) {
+                Ok(()) => Ok(false),
+                Err(Trouble::Refused(error)) => expect_damage(&error),
+                Err(Trouble::Wrong(what)) => Err(what),
+            },
+        };
+        self.restore(&saved);
+        noticed.map(Some).map_err(|what| format!("behind a power cut a bit of {place} was turned over: {what}"))
     }
 
     fn turn_over(&mut self) -> String {

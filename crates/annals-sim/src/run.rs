@@ -141,6 +141,7 @@ struct Run {
 impl Run {
     /// Opens the store, looks whether it is right, uses it until it crashes or is closed.
     fn start(&mut self, is_last: bool) -> Result<(), String> {
+        self.flip_log()?;
         let Some(engine) = self.open(is_last)? else { return Ok(()) };
         self.machine.settle(&engine)?;
         if self.machine.is_down() {
@@ -236,6 +237,17 @@ impl Run {
                 drop(engine);
                 self.crash();
             }
+        }
+        Ok(())
+    }
+
+    /// Behind a power cut: a bit of a log is turned over, now and then.
+    fn flip_log(&mut self) -> Result<(), String> {
+        if self.machine.random.one_in(6)
+            && let Some(noticed) = self.machine.flip_behind_a_cut()?
+        {
+            self.figures.flips += 1;
+            self.figures.noticed_flips += u64::from(noticed);
         }
         Ok(())
     }

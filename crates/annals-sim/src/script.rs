@@ -20,6 +20,8 @@ pub(crate) const SEVERITIES: [Option<&str>; 4] = [None, Some("info"), Some("warn
 pub(crate) const WORDS: [&str; 5] = ["disk", "network", "started", "quota", "backup"];
 /// Of one batch.
 const EVENTS_MAX: u64 = 6;
+/// Idle time behind which a log says how far it is durable: 50 ms, and some more.
+const MARKER_DUE_US: u64 = 60_000;
 /// Bytes of a content that fills a log soon.
 const LARGE: u64 = 300 << 10;
 
@@ -44,6 +46,8 @@ pub(crate) enum Action {
     Flush,
     /// Time goes by.
     Wait,
+    /// Everything is made durable, and nothing happens for a while.
+    Idle,
     Ask,
 }
 
@@ -64,7 +68,8 @@ impl Action {
             81..85 => Action::Read,
             85..88 => Action::PutBlob,
             88..91 => Action::Flush,
-            91..95 => Action::Wait,
+            91..94 => Action::Wait,
+            94..96 => Action::Idle,
             _ => Action::Ask,
         }
     }
@@ -139,6 +144,14 @@ impl Steps<'_> {
             Action::Wait => {
                 self.wait();
                 Ok(())
+            }
+            Action::Idle => {
+                // The second call finds that the marker is due.
+                let flushed = self.engine.flush();
+                self.promised(flushed)?;
+                self.clock.advance_us(MARKER_DUE_US);
+                let flushed = self.engine.flush();
+                self.promised(flushed)
             }
             Action::Ask => {
                 check::check(self.engine, self.oracle, self.random, self.clock.now_us())?;

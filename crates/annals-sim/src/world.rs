@@ -180,6 +180,17 @@ impl World {
         files.collect()
     }
 
+    /// The logs of the store in `root`, with the end of what was written to each.
+    pub fn used_logs(&self, root: &Path) -> Vec<(PathBuf, u64)> {
+        let folder = root.join("log");
+        let logs = self.live.iter().filter(|(path, _)| path.parent() == Some(&folder));
+        let used = logs.filter_map(|(path, node)| match node {
+            Node::File(file) => Some((path.clone(), self.files.get(*file)?.written_end())),
+            Node::Folder => None,
+        });
+        used.collect()
+    }
+
     /// Turns one bit of a file over, on the device.
     pub fn flip_bit(&mut self, path: &Path, offset: u64, bit: u32) {
         if let Some(Node::File(file)) = self.live.get(path)
