@@ -18,6 +18,9 @@ Runs RUNS seeds (1,000), the first one SEED (0), or as many as it takes to cut t
 seed: `annals-sim 1 --from SEED` replays it. With --every: each call of fixed scripts fails, or is the last one before a
 power cut, in turn; and so does each call of the recovery from that, two deep. N variants (4) of what a cut leaves.";
 
+/// After so many power cuts it says how far it is.
+const PROGRESS_CUTS: u64 = 50_000;
+
 /// What to do.
 struct Arguments {
     runs: u64,
@@ -93,7 +96,19 @@ fn all(arguments: &Arguments) -> ExitCode {
                 return;
             }
             match run(arguments.from + index, arguments.options) {
-                Ok(figures) => sum.lock().add(&figures),
+                Ok(figures) => {
+                    let mut sum = sum.lock();
+                    let before = sum.power_cuts;
+                    sum.add(&figures);
+                    if before / PROGRESS_CUTS < sum.power_cuts / PROGRESS_CUTS {
+                        let failed = failures.lock().len();
+                        eprintln!(
+                            "so far: {} runs, {sum}; {failed} failed; {:.0} s",
+                            index + 1,
+                            start.elapsed().as_secs_f64()
+                        );
+                    }
+                }
                 Err(failure) => {
                     sum.lock().add(&failure.figures);
                     eprintln!("{failure}");
