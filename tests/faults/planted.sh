@@ -28,12 +28,10 @@ if ((${#names[@]} == 0)); then
     done
 fi
 
-# A file that did not change keeps its time, so that little is built again.
-mkdir -p "$tree"
+# With new times, so that nothing of an earlier run is taken for up to date.
+rm -rf "$tree" && mkdir -p "$tree"
 git ls-files -z -- Cargo.toml Cargo.lock clippy.toml crates benches tests/faults |
-    rsync -a --checksum --no-times --files-from=- --from0 . "$tree" 2>/dev/null ||
-    { rm -rf "$tree" && mkdir -p "$tree" && git ls-files -z -- Cargo.toml Cargo.lock clippy.toml crates benches tests/faults |
-        tar --null -T - -cf - | tar -xf - -C "$tree"; }
+    tar --null --files-from=- --create --file=- | tar --extract --touch --file=- --directory="$tree"
 
 failed=()
 for name in "${names[@]}"; do
