@@ -173,10 +173,10 @@ impl Oracle {
         }
         self.events.truncate(usize::try_from(last).unwrap_or(usize::MAX));
         self.batch_ends.retain(|end| *end <= last);
-        let (lost, kept): (Vec<Key>, Vec<Key>) = self.keys.drain(..).partition(|key| key.sequences.end > last + 1);
+        let (gone, kept): (Vec<Key>, Vec<Key>) = self.keys.drain(..).partition(|key| key.sequences.end > last + 1);
         self.keys = kept;
         // A key of repeats alone may have survived.
-        self.lost_keys.extend(lost.iter().filter(|key| !key.sequences.is_empty()).map(|key| key.key));
+        self.lost_keys.extend(gone.iter().filter(|key| !key.sequences.is_empty()).map(|key| key.key));
         Ok(())
     }
 

@@ -103,7 +103,7 @@ pub struct Failure {
     /// Which start of it, from 0.
     pub start: u32,
     /// What was done until then.
-    pub figures: Figures,
+    pub figures: Box<Figures>,
     /// What is wrong.
     pub what: String,
 }
@@ -127,7 +127,7 @@ pub fn run(seed: u64, options: RunOptions) -> Result<Figures, Failure> {
         let is_last = start + 1 == options.starts;
         let done = run.start(is_last);
         run.figures.digest = run.machine.world.lock().digest();
-        done.map_err(|what| Failure { seed, start, figures: run.figures, what })?;
+        done.map_err(|what| Failure { seed, start, figures: Box::new(run.figures), what })?;
     }
     Ok(run.figures)
 }
