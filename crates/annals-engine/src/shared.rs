@@ -18,7 +18,7 @@ use crate::recent::{ChangeKind, Recent};
 use crate::spare::Spares;
 use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threading::{Condvar, Mutex, RwLock};
-use crate::watermark::{DurablePoint, Watermarks};
+use crate::watermark::{DurablePoint, Watermarks, read_together};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
 ///
@@ -115,18 +115,9 @@ impl Shared {
         answer
     }
 
-    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and
-    /// the same catalog still behind it, so that everything below the watermark is in a log it names.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut catalog = self.catalog();
-        loop {
-            let visible = self.watermarks.visible();
-            let now = self.catalog();
-            if Arc::ptr_eq(&catalog, &now) {
-                return Snapshot::new(catalog, visible);
-            }
-            catalog = now;
-        }
+        let (catalog, visible) = read_together(|| self.catalog(), || self.watermarks.visible());
+        Snapshot::new(catalog, visible)
     }
 
     /// Commits a changed manifest; on failure the old one stays in force, or the store is poisoned if

@@ -1,5 +1,6 @@
 //! How far the log is visible and how far it is durable.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -123,12 +124,28 @@ impl Watermarks {
     }
 }
 
+/// A catalog and a watermark that belong together.
+///
+/// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and the same catalog
+/// still behind it, so that everything below the watermark is in a log it names.
+pub(crate) fn read_together<C>(catalog: impl Fn() -> Arc<C>, visible: impl Fn() -> u64) -> (Arc<C>, u64) {
+    let mut before = catalog();
+    loop {
+        let visible = visible();
+        let behind = catalog();
+        if Arc::ptr_eq(&before, &behind) {
+            return (before, visible);
+        }
+        before = behind;
+    }
+}
+
 fn poisoned(reason: &Error) -> Error {
     let message = format!("the store refuses writes until it is opened again: {reason}");
     Error::new(ErrorKind::Poisoned, message)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
