@@ -128,7 +128,8 @@ impl Engine {
     /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
-    /// the outcome is unknown until the store is opened again.
+    /// the outcome is unknown until the store is opened again: a write or a sync that fails for whatever
+    /// reason, a full disk included, is `Poisoned` and has the reason as its source.
     pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
@@ -216,11 +217,15 @@ impl Engine {
     }
 
     /// One immutable view for any number of queries. Costs O(segments); blocks nobody.
+    ///
+    /// After a write or a sync of the log that failed it ends at [`Engine::durable_sequence`]: behind that the page
+    /// cache may hold neither what was written nor what was there before.
     pub fn snapshot(&self) -> Snapshot {
         self.shared().snapshot()
     }
 
-    /// The last sequence a query sees.
+    /// The last sequence a query sees. Only rises, but for a write or a sync of the log that fails at a level below
+    /// `sync`: what was visible and not durable is not shown any more.
     pub fn visible_sequence(&self) -> u64 {
         self.shared().watermarks.visible()
     }

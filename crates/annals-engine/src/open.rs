@@ -29,7 +29,7 @@ use crate::replay::replay;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
-use crate::storage::LockMode;
+use crate::storage::{LockMode, Storage};
 use crate::threading::atomic::AtomicBool;
 use crate::threading::{Mutex, RwLock};
 use crate::watermark::{DurablePoint, Watermarks};
@@ -88,7 +88,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     create_folders(&*options.storage, &options.directory)?;
     let mut manifest_store = match ManifestStore::load(&options.storage, &options.directory)? {
         Some(found) => found,
-        None => ManifestStore::new(&options.storage, &options.directory, new_store_id()?),
+        None => ManifestStore::new(&options.storage, &options.directory, new_store_id(&*options.storage)?),
     };
     let manifest = manifest_store.current().clone();
     let mut recovery = Recovery::new(&options, &manifest);
@@ -133,6 +133,9 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
     }
     shared.control.lock().applied_ordinal = control_ordinal;
+    for entry in &shared.catalog().live {
+        entry.segment.watch(shared.watermarks.readable());
+    }
     let age_due = active.as_ref().and_then(|active| age_due(&shared.options, active));
     let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us, age_due });
     Ok(Opened { shared, start, notes })
@@ -220,9 +223,10 @@ fn damage_sentence(damage: &Error) -> String {
     format!("a sealed segment is damaged, a delete or mark found it: {damage}")
 }
 
-fn new_store_id() -> Result<u128> {
+fn new_store_id(storage: &dyn Storage) -> Result<u128> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
+    storage
+        .random_bytes(&mut bytes)
         .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
     Ok(u128::from_le_bytes(bytes))
 }

@@ -135,10 +135,7 @@ impl Shared {
         let floor = DurableFloor { log_id: durable.log_id, offset: durable.offset, sequence: durable.sequence };
         next.durable_floor = Some(floor).filter(|floor| next.logs.iter().any(|log| log.id == floor.log_id));
         if let Err(error) = state.commit(&next) {
-            if state.is_outcome_unknown() {
-                self.watermarks.poison(&error);
-            }
-            return Err(error);
+            return Err(if state.is_outcome_unknown() { self.watermarks.poison(&error) } else { error });
         }
         removed.clear();
         Ok(answer)
@@ -225,10 +222,7 @@ impl Shared {
     pub(crate) fn sync_log(&self, log: &LogFile, point: DurablePoint) -> Result<()> {
         let _one_at_a_time = self.syncing.lock();
         self.watermarks.check()?;
-        if let Err(error) = log.sync() {
-            self.watermarks.poison(&error);
-            return Err(error);
-        }
+        log.sync().map_err(|error| self.watermarks.lose_log(&error))?;
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.watermarks.advance_durable(point);
         Ok(())

@@ -90,8 +90,17 @@ impl FrameParts {
 impl Writer {
     /// Runs until it is told to close or every caller is gone.
     pub(crate) fn run(mut self) {
+        let stands_still = self.shared.options.clock.stands_still();
         loop {
-            match self.jobs.recv_timeout(self.idle_time()) {
+            let next = if stands_still {
+                self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected)
+            } else {
+                self.jobs.recv_timeout(self.idle_time())
+            };
+            if stands_still {
+                self.on_time();
+            }
+            match next {
                 Ok(Job::Close(reply)) => {
                     let answer = self.close();
                     _ = reply.send(answer);
@@ -111,7 +120,9 @@ impl Writer {
                     return;
                 }
             }
-            self.on_time();
+            if !stands_still {
+                self.on_time();
+            }
         }
     }
 
@@ -276,7 +287,7 @@ impl Writer {
             }
             Err(error) => {
                 // A write that failed half way leaves bytes nobody may build on.
-                self.shared.watermarks.poison(&error);
+                let error = self.shared.watermarks.poison(&error);
                 for frame in ready {
                     _ = frame.job.reply.send(Err(error.duplicate()));
                 }
@@ -286,7 +297,7 @@ impl Writer {
 
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
-        self.write_frames(ready)?;
+        self.write_frames(ready).map_err(|error| self.shared.watermarks.lose_log(&error))?;
         for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
                 frame: &parts.frame,
@@ -379,10 +390,7 @@ impl Writer {
         header.seal(self.active.log.place(offset), &mut frame);
         frame.resize(header.frame_size(), 0);
         let written = self.active.log.write_at(&frame, offset);
-        if let Err(error) = written {
-            self.shared.watermarks.poison(&error);
-            return Err(error);
-        }
+        written.map_err(|error| self.shared.watermarks.lose_log(&error))?;
         self.active.end_offset = offset + len_u64(frame.len());
         self.sync_now()
     }

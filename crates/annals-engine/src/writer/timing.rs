@@ -65,7 +65,10 @@ impl Writer {
         self.sync_due = None;
         let options = &self.shared.options;
         self.marker_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_marker_idle_ms));
-        if self.syncs.send(request).is_err() {
+        if options.clock.stands_still() {
+            // A failure has poisoned the store: that is where callers hear of it.
+            _ = self.shared.sync_log(&request.log, request.point);
+        } else if self.syncs.send(request).is_err() {
             self.shared.watermarks.poison(&Error::new(ErrorKind::Io, "the sync thread has stopped"));
         }
     }
