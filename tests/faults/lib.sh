@@ -17,6 +17,8 @@ require=no
 arguments=()
 mounts=()
 loops=()
+# Folders beside $work that go too.
+folders=()
 server_pid=
 address=
 keep=no
@@ -100,6 +102,7 @@ finish() {
     for ((index = ${#loops[@]} - 1; index >= 0; index--)); do
         losetup -d "${loops[index]}" 2>/dev/null
     done
+    ((${#folders[@]} == 0)) || rm -rf "${folders[@]}"
     if [[ -n "${work:-}" ]]; then
         if [[ $keep == yes ]]; then
             echo "$name: store, server.log and the log of acknowledgements are in $work" >&2

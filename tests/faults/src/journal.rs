@@ -20,6 +20,23 @@ pub(crate) enum Change {
     Acknowledge,
 }
 
+impl Change {
+    fn word(self) -> &'static str {
+        match self {
+            Change::Delete => "delete",
+            Change::Acknowledge => "mark",
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        match word.trim_start_matches("reopened-") {
+            "delete" => Some(Change::Delete),
+            "mark" => Some(Change::Acknowledge),
+            _ => None,
+        }
+    }
+}
+
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -31,6 +48,10 @@ pub(crate) enum Line {
     Settled { batch: u64 },
     /// A batch that was acknowledged is gone, as its level allows.
     Lost { batch: u64 },
+    /// A batch was acknowledged too late to count: it may be there or not.
+    Reopened { batch: u64 },
+    /// The same of a change.
+    ChangeReopened { change: Change, place: Place },
     /// A change that was asked for at that time, and what became of it.
     Changed { change: Change, place: Place, asked_ms: u64, known: Known },
 }
@@ -51,8 +72,12 @@ impl Line {
             Line::Acknowledged { batch, stored } => format!("{at_ms} acknowledged {batch} {stored}\n"),
             Line::Settled { batch } => format!("{at_ms} settled {batch}\n"),
             Line::Lost { batch } => format!("{at_ms} lost {batch}\n"),
+            Line::Reopened { batch } => format!("{at_ms} reopened {batch}\n"),
+            Line::ChangeReopened { change, place: Place { batch, index } } => {
+                format!("{at_ms} reopened-{} {batch} {index}\n", change.word())
+            }
             Line::Changed { change, place: Place { batch, index }, asked_ms, known } => {
-                let what = if *change == Change::Delete { "delete" } else { "mark" };
+                let what = change.word();
                 let known = known.map_or("open", |done| if done { "done" } else { "refused" });
                 format!("{at_ms} {what} {batch} {index} {asked_ms} {known}\n")
             }
@@ -70,8 +95,12 @@ impl Line {
             "acknowledged" => Line::Acknowledged { batch, stored: number()? },
             "settled" => Line::Settled { batch },
             "lost" => Line::Lost { batch },
+            "reopened" => Line::Reopened { batch },
+            "reopened-delete" | "reopened-mark" => {
+                Line::ChangeReopened { change: Change::of_word(what)?, place: Place { batch, index: number()? } }
+            }
             "delete" | "mark" => {
-                let change = if what == "delete" { Change::Delete } else { Change::Acknowledge };
+                let change = Change::of_word(what)?;
                 let (index, asked_ms) = (number()?, number()?);
                 let known = match words.next()? {
                     "open" => None,
@@ -123,6 +152,9 @@ mod tests {
             Line::Acknowledged { batch: 7, stored: 9 },
             Line::Settled { batch: 7 },
             Line::Lost { batch: u64::MAX },
+            Line::Reopened { batch: 7 },
+            Line::ChangeReopened { change: Change::Delete, place },
+            Line::ChangeReopened { change: Change::Acknowledge, place },
             changed(Change::Delete, None),
             changed(Change::Delete, Some(true)),
             changed(Change::Acknowledge, Some(false)),

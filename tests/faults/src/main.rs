@@ -3,14 +3,15 @@
 //! ```text
 //! annals-faults kill-loop BIN DIR ROUNDS SEED
 //! annals-faults load ADDRESS LOG [SETTING=VALUE]...
-//! annals-faults check ADDRESS LOG [lost-from=MS] [open=leave]
+//! annals-faults check ADDRESS LOG [cut=MS] [lost-ms=N] [open=leave]
 //! ```
 //!
 //! `load` writes until the server is gone, `seconds` are over or, with `stop=unavailable`, the first answer 503; its
 //! other settings are `connections`, `events` (of a batch at most), `text` (characters of an event), `only=appends`
-//! and `seed`. `check` fails if anything that the log has as acknowledged is not there exactly once; with `lost-from`
-//! what was acknowledged at that time (milliseconds since 1970) or later may be missing, from the end and in whole
-//! batches. Batches without an answer are sent again, but for `open=leave`.
+//! and `seed`. `check` fails if anything that the log has as acknowledged is not there exactly once; what
+//! was acknowledged at the time `cut` (milliseconds since 1970) or later counts as without an answer, and what was within
+//! `lost-ms` before it may be missing, from the end and in whole batches. Batches without an answer are sent again, but
+//! for `open=leave`.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -44,7 +45,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const USAGE: &str = "usage: annals-faults kill-loop BIN DIR ROUNDS SEED
        annals-faults load ADDRESS LOG [connections=N] [seconds=N] [events=N] [text=N] [seed=N] [only=appends]
                           [stop=unavailable]
-       annals-faults check ADDRESS LOG [lost-from=MS] [open=leave]";
+       annals-faults check ADDRESS LOG [cut=MS] [lost-ms=N] [open=leave]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -115,11 +116,18 @@ fn run_load(address: &str, log: &Path, settings: &[&str]) -> Result<String, Fail
 fn run_check(address: &str, log: &Path, settings: &[&str]) -> Result<String, Failure> {
     let address: SocketAddr = address.parse()?;
     let mut settings = Settings::parse(settings)?;
-    let lost_from = settings.number("lost-from")?;
-    let allowed = lost_from.map_or(Allowed::Nothing, |at_ms| Allowed::From { at_ms });
+    let (cut, lost_ms) = (settings.number("cut")?, settings.number("lost-ms")?);
+    let allowed = match (cut, lost_ms) {
+        (Some(cut), Some(lost_ms)) => Allowed::From { at_ms: cut.saturating_sub(lost_ms) },
+        (None, Some(_)) => return Err("lost-ms goes with cut".into()),
+        (_, None) => Allowed::Nothing,
+    };
     let open = if settings.word("open", "leave")? { Open::Leave } else { Open::SendAgain };
     settings.end()?;
     let mut world = World::open(log)?;
+    if let Some(cut) = cut {
+        world.reopen(cut)?;
+    }
     let events = check(&Client::new(address), &mut world, allowed, open)?;
     Ok(format!("{events} events are there; {}", world.totals()))
 }

@@ -20,6 +20,7 @@ struct Sent {
 struct Changed {
     known: Known,
     asked_ms: u64,
+    answered_ms: u64,
 }
 
 /// Everything the clients know.
@@ -132,22 +133,23 @@ impl World {
             Line::Settled { batch } => self.is_there(batch, at_ms),
             Line::Lost { batch } => {
                 self.totals.lost += 1;
-                if let Some(sent) = self.sent.get_mut(&batch) {
-                    sent.acknowledged_ms = None;
+                self.is_open(batch);
+            }
+            Line::Reopened { batch } => self.is_open(batch),
+            Line::ChangeReopened { change, place } => {
+                if let Some(changed) = self.changes_mut(change).0.get_mut(&place) {
+                    changed.known = None;
                 }
-                self.pickable.retain(|name| *name != batch);
             }
             Line::Changed { change, place, asked_ms, known } => {
-                let (map, count) = match change {
-                    Change::Delete => (&mut self.deleted, &mut self.totals.deletes),
-                    Change::Acknowledge => (&mut self.marked, &mut self.totals.marks),
-                };
+                let (map, count) = self.changes_mut(change);
+                let changed = Changed { known, asked_ms, answered_ms: at_ms };
                 *count += u64::from(known == Some(true));
                 // The strongest answer stays: a second call about the same event may be refused because of
                 // the first.
-                let entry = map.entry(place).or_insert(Changed { known, asked_ms });
+                let entry = map.entry(place).or_insert(changed);
                 if known == Some(true) || (known.is_none() && entry.known != Some(true)) {
-                    *entry = Changed { known, asked_ms };
+                    *entry = changed;
                 }
             }
         }
@@ -161,6 +163,38 @@ impl World {
                 self.pickable.push(batch);
             }
         }
+    }
+
+    /// The batch may be there or not.
+    fn is_open(&mut self, batch: u64) {
+        if let Some(sent) = self.sent.get_mut(&batch) {
+            sent.acknowledged_ms = None;
+        }
+        self.pickable.retain(|name| *name != batch);
+    }
+
+    fn changes_mut(&mut self, change: Change) -> (&mut HashMap<Place, Changed>, &mut u64) {
+        match change {
+            Change::Delete => (&mut self.deleted, &mut self.totals.deletes),
+            Change::Acknowledge => (&mut self.marked, &mut self.totals.marks),
+        }
+    }
+
+    /// What was answered at this time or later counts as without an answer.
+    pub(crate) fn reopen(&mut self, from_ms: u64) -> Result<(), Failure> {
+        let late = |sent: &Sent| sent.acknowledged_ms.is_some_and(|at_ms| at_ms >= from_ms);
+        let batches =
+            self.sent.values().filter(|sent| late(sent)).map(|sent| Line::Reopened { batch: sent.batch.name });
+        let mut lines: Vec<Line> = batches.collect();
+        for change in [Change::Delete, Change::Acknowledge] {
+            let changes = self.changes_mut(change).0.iter();
+            let late = changes.filter(|(_, changed)| changed.known == Some(true) && changed.answered_ms >= from_ms);
+            lines.extend(late.map(|(place, _)| Line::ChangeReopened { change, place: *place }));
+        }
+        for line in lines {
+            self.note(&line)?;
+        }
+        Ok(())
     }
 
     /// An event with an id that nobody has deleted or is deleting; from now on it is being changed.

@@ -88,3 +88,21 @@ fn changes_are_there_if_they_were_confirmed_and_settle_if_not() {
     assert!(compare(change(Change::Acknowledge, None), &all, &[]).is_ok());
     assert_fails(compare(change(Change::Acknowledge, None), &all, &all[1..2]), "never acknowledged");
 }
+
+#[test]
+fn what_was_answered_too_late_may_be_there_or_not() {
+    let place = Place { batch: 1, index: 0 };
+    for (from_ms, all, good) in [
+        (22, places(&[(1, 2)]), false),
+        (21, places(&[(1, 2)]), true),
+        (21, places(&[(1, 2), (2, 3)]), true),
+        (21, places(&[(1, 2), (2, 2)]), false),
+        (31, places(&[(1, 2), (2, 3)]), true),
+        (32, places(&[(1, 2), (2, 3)]), false),
+    ] {
+        let mut world = world();
+        world.apply(31, &Line::Changed { change: Change::Delete, place, asked_ms: 12, known: Some(true) });
+        world.reopen(from_ms).unwrap();
+        assert_eq!(world.compare(&all, &[], Allowed::Nothing).is_ok(), good, "from {from_ms}: {all:?}");
+    }
+}
