@@ -238,11 +238,16 @@ impl World {
             open.map(|(place, changed)| (*place, changed.asked_ms)).collect()
         };
         for (place, asked_ms) in open(&self.deleted) {
-            if there.contains(&place) {
-                // It can be picked again.
-                self.deleted.remove(&place);
-            } else {
+            let batch = self.sent.get(&place.batch);
+            let is_stored = batch.is_some_and(|sent| {
+                let mut places = (0..sent.batch.count).map(|index| Place { batch: place.batch, index });
+                sent.acknowledged_ms.is_some() || places.any(|place| there.contains(&place))
+            });
+            if is_stored && !there.contains(&place) {
                 self.note(&Line::Changed { change: Change::Delete, place, asked_ms, known: Some(true) })?;
+            } else {
+                // It was not deleted, or its batch is not there and will come again.
+                self.deleted.remove(&place);
             }
         }
         for (place, asked_ms) in open(&self.marked) {

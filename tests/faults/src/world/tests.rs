@@ -106,3 +106,14 @@ fn what_was_answered_too_late_may_be_there_or_not() {
         assert_eq!(world.compare(&all, &[], Allowed::Nothing).is_ok(), good, "from {from_ms}: {all:?}");
     }
 }
+
+/// An event whose batch was acknowledged too late to count was once taken for deleted, because it was not there.
+#[test]
+fn an_open_delete_of_a_batch_that_is_not_there_says_nothing() {
+    let mut world = world();
+    let place = Place { batch: 3, index: 1 };
+    world.apply(31, &Line::Changed { change: Change::Delete, place, asked_ms: 30, known: None });
+    world.compare(&places(&[(1, 2), (2, 3)]), &[], Allowed::Nothing).unwrap();
+    world.apply(40, &Line::Settled { batch: 3 });
+    world.compare(&places(&[(1, 2), (2, 3), (3, 2)]), &[], Allowed::Nothing).unwrap();
+}
