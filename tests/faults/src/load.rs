@@ -21,13 +21,20 @@ pub(crate) struct Plan {
     pub(crate) until_ms: u64,
     /// It ends at the first answer of a server that cannot.
     pub(crate) ends_when_unavailable: bool,
-    /// Only appends: deletes and marks go on when appends do not.
-    pub(crate) only_appends: bool,
+    /// Only the one or the other.
+    pub(crate) only: Option<Only>,
+}
+
+/// Deletes and marks go on when appends do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Only {
+    Appends,
+    Changes,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { events: 60, text: 0, until_ms: u64::MAX, ends_when_unavailable: false, only_appends: false }
+        Self { events: 60, text: 0, until_ms: u64::MAX, ends_when_unavailable: false, only: None }
     }
 }
 
@@ -52,7 +59,11 @@ impl fmt::Display for End {
 /// Appends, deletes and acknowledges until the plan says so or there is no answer any more.
 pub(crate) fn run(client: &Client, world: &Mutex<World>, random: &mut Random, plan: &Plan) -> Result<End, Failure> {
     while now_ms() < plan.until_ms {
-        let what = if plan.only_appends { 9 } else { random.below(10) };
+        let what = match plan.only {
+            None => random.below(10),
+            Some(Only::Appends) => 9,
+            Some(Only::Changes) => random.below(2),
+        };
         let answer = match what {
             0 => change(client, world, random, Change::Delete)?,
             1 => change(client, world, random, Change::Acknowledge)?,

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `load` writes until the server is gone, `seconds` are over or, with `stop=unavailable`, the first answer 503; its
-//! other settings are `connections`, `events` (of a batch at most), `text` (characters of an event), `only=appends`
-//! and `seed`. `check` fails if anything that the log has as acknowledged is not there exactly once; what
+//! other settings are `connections`, `events` (of a batch at most), `text` (characters of an event), `only`
+//! (`appends` or `changes`, which are deletes and marks) and `seed`. `check` fails if anything that the log has as acknowledged is not there exactly once; what
 //! was acknowledged at the time `cut` (milliseconds since 1970) or later counts as without an answer, and what was within
 //! `lost-ms` before it may be missing, from the end and in whole batches. Batches without an answer are sent again, but
 //! for `open=leave`.
@@ -34,7 +34,7 @@ use std::sync::Mutex;
 use crate::check::{Open, check};
 use crate::client::Client;
 use crate::journal::now_ms;
-use crate::load::{End, Plan};
+use crate::load::{End, Only, Plan};
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::world::{Allowed, World};
@@ -43,7 +43,7 @@ use crate::world::{Allowed, World};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: annals-faults kill-loop BIN DIR ROUNDS SEED
-       annals-faults load ADDRESS LOG [connections=N] [seconds=N] [events=N] [text=N] [seed=N] [only=appends]
+       annals-faults load ADDRESS LOG [connections=N] [seconds=N] [events=N] [text=N] [seed=N] [only=appends|changes]
                           [stop=unavailable]
        annals-faults check ADDRESS LOG [cut=MS] [lost-ms=N] [open=leave]";
 
@@ -91,8 +91,8 @@ fn run_load(address: &str, log: &Path, settings: &[&str]) -> Result<String, Fail
     }
     plan.events = settings.number("events")?.unwrap_or(plan.events).max(1);
     plan.text = settings.number("text")?.unwrap_or(plan.text);
-    plan.ends_when_unavailable = settings.word("stop", "unavailable")?;
-    plan.only_appends = settings.word("only", "appends")?;
+    plan.ends_when_unavailable = settings.word("stop", &[("unavailable", ())])?.is_some();
+    plan.only = settings.word("only", &[("appends", Only::Appends), ("changes", Only::Changes)])?;
     settings.end()?;
     let world = Mutex::new(World::open(log)?);
     let before = lock(&world).totals();
@@ -109,8 +109,8 @@ fn run_load(address: &str, log: &Path, settings: &[&str]) -> Result<String, Fail
     let mut ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
     ends.sort();
     ends.dedup();
-    let batches = lock(&world).totals().since(&before);
-    Ok(format!("{batches} batches acknowledged; ended by: {}", ends.join(", ")))
+    let (batches, changes) = lock(&world).totals().since(&before);
+    Ok(format!("{batches} batches and {changes} changes acknowledged; ended by: {}", ends.join(", ")))
 }
 
 fn run_check(address: &str, log: &Path, settings: &[&str]) -> Result<String, Failure> {
@@ -122,7 +122,7 @@ fn run_check(address: &str, log: &Path, settings: &[&str]) -> Result<String, Fai
         (None, Some(_)) => return Err("lost-ms goes with cut".into()),
         (_, None) => Allowed::Nothing,
     };
-    let open = if settings.word("open", "leave")? { Open::Leave } else { Open::SendAgain };
+    let open = settings.word("open", &[("leave", Open::Leave)])?.unwrap_or(Open::SendAgain);
     settings.end()?;
     let mut world = World::open(log)?;
     if let Some(cut) = cut {

@@ -26,13 +26,11 @@ impl Settings {
         Ok(Some(number))
     }
 
-    /// Whether `name` is given, whose only value is `word`.
-    pub(crate) fn word(&mut self, name: &str, word: &str) -> Result<bool, Failure> {
-        match self.0.remove(name) {
-            None => Ok(false),
-            Some(value) if value == word => Ok(true),
-            Some(value) => Err(format!("{name} is {word}, not {value}").into()),
-        }
+    /// What `name` is, one of `words`.
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Failure> {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == value);
+        Ok(Some(found.ok_or_else(|| format!("{value} is no {name}"))?.1))
     }
 
     /// Nothing is left.

@@ -70,9 +70,9 @@ impl Totals {
 }
 
 impl Totals {
-    /// Batches acknowledged since then.
-    pub(crate) fn since(&self, before: &Self) -> u64 {
-        self.batches - before.batches
+    /// Batches and changes acknowledged since then.
+    pub(crate) fn since(&self, before: &Self) -> (u64, u64) {
+        (self.batches - before.batches, self.deletes + self.marks - before.deletes - before.marks)
     }
 }
 
