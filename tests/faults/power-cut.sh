@@ -31,6 +31,8 @@ readonly SYNC_MS_MAX="${SYNC_MS_MAX:-1000}"
 # From linux/fs.h of both file systems: what GOINGDOWN takes.
 readonly FLUSH_JOURNAL=1 FLUSH_NOTHING=2
 readonly LEVELS=(sync sync interval)
+readonly SIGBUS=7
+killed_by_sigbus=0
 
 # cut_power FOLDER FLAG: prints when, in milliseconds.
 cut_power() {
@@ -60,8 +62,14 @@ one_cut() {
     sleep "$((loads / 1000)).$(printf %03d $((loads % 1000)))"
     cut_ms="$(cut_power "$folder" "$flag")" || skip "$kind here knows no shutdown ioctl"
     sleep 0.1
-    server_is_alive || fail "$where: the server died of the cut, with $server_status"
-    server_kill
+    # Reading a mapped page that is not in memory fails by SIGBUS from now on, which no power cut shows anybody.
+    if server_is_alive; then
+        server_kill
+    elif ((server_status == 128 + SIGBUS)); then
+        killed_by_sigbus=$((killed_by_sigbus + 1))
+    else
+        fail "$where: the server died of the cut, with $server_status"
+    fi
     wait "$clients" || fail "$where: $(tail -1 "$work/clients.log")"
     umount "$folder"
     mount "$loop" "$folder" || fail "$where: the file system cannot be mounted again"
@@ -93,4 +101,5 @@ for kind in "${kinds[@]}"; do
     detach_all
     rm -rf "$images"
 done
-echo "$name: $total cuts (${kinds[*]}), nothing acknowledged was lost but what level interval allows, nothing was there twice"
+echo "$name: $total cuts (${kinds[*]}), nothing acknowledged was lost but what level interval allows, nothing was there twice;" \
+    "of $killed_by_sigbus the server died by itself, reading a map"

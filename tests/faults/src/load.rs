@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) text: u64,
     /// When it ends by itself.
     pub(crate) until_ms: u64,
+    /// It ends after so many calls.
+    pub(crate) calls: u64,
     /// It ends at the first answer of a server that cannot.
     pub(crate) ends_when_unavailable: bool,
     /// Only the one or the other.
@@ -34,7 +36,7 @@ pub(crate) enum Only {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { events: 60, text: 0, until_ms: u64::MAX, ends_when_unavailable: false, only: None }
+        Self { events: 60, text: 0, until_ms: u64::MAX, calls: u64::MAX, ends_when_unavailable: false, only: None }
     }
 }
 
@@ -43,6 +45,7 @@ impl Default for Plan {
 pub(crate) enum End {
     Gone,
     TimeIsOver,
+    Done,
     Unavailable(String),
 }
 
@@ -50,6 +53,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             End::Gone => f.write_str("the server is gone"),
+            End::Done => f.write_str("all is done"),
             End::TimeIsOver => f.write_str("the time is over"),
             End::Unavailable(code) => f.write_str(code),
         }
@@ -58,7 +62,10 @@ impl fmt::Display for End {
 
 /// Appends, deletes and acknowledges until the plan says so or there is no answer any more.
 pub(crate) fn run(client: &Client, world: &Mutex<World>, random: &mut Random, plan: &Plan) -> Result<End, Failure> {
-    while now_ms() < plan.until_ms {
+    for _ in 0..plan.calls {
+        if now_ms() >= plan.until_ms {
+            return Ok(End::TimeIsOver);
+        }
         let what = match plan.only {
             None => random.below(10),
             Some(Only::Appends) => 9,
@@ -75,7 +82,7 @@ pub(crate) fn run(client: &Client, world: &Mutex<World>, random: &mut Random, pl
             _ => {}
         }
     }
-    Ok(End::TimeIsOver)
+    Ok(End::Done)
 }
 
 fn append(client: &Client, world: &Mutex<World>, random: &mut Random, plan: &Plan) -> Result<Answer, Failure> {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `load` writes until the server is gone, `seconds` are over or, with `stop=unavailable`, the first answer 503; its
-//! other settings are `connections`, `events` (of a batch at most), `text` (characters of an event), `only`
+//! other settings are `connections`, `calls` (of a connection), `events` (of a batch at most), `text` (characters of an event), `only`
 //! (`appends` or `changes`, which are deletes and marks) and `seed`. `check` fails if anything that the log has as acknowledged is not there exactly once; what
 //! was acknowledged at the time `cut` (milliseconds since 1970) or later counts as without an answer, and what was within
 //! `lost-ms` before it may be missing, from the end and in whole batches. Batches without an answer are sent again, but
@@ -43,7 +43,7 @@ use crate::world::{Allowed, World};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: annals-faults kill-loop BIN DIR ROUNDS SEED
-       annals-faults load ADDRESS LOG [connections=N] [seconds=N] [events=N] [text=N] [seed=N] [only=appends|changes]
+       annals-faults load ADDRESS LOG [connections=N] [seconds=N] [calls=N] [events=N] [text=N] [seed=N] [only=appends|changes]
                           [stop=unavailable]
        annals-faults check ADDRESS LOG [cut=MS] [lost-ms=N] [open=leave]";
 
@@ -89,6 +89,7 @@ fn run_load(address: &str, log: &Path, settings: &[&str]) -> Result<String, Fail
     if let Some(seconds) = settings.number("seconds")? {
         plan.until_ms = now_ms().saturating_add(seconds.saturating_mul(1000));
     }
+    plan.calls = settings.number("calls")?.unwrap_or(plan.calls);
     plan.events = settings.number("events")?.unwrap_or(plan.events).max(1);
     plan.text = settings.number("text")?.unwrap_or(plan.text);
     plan.ends_when_unavailable = settings.word("stop", &[("unavailable", ())])?.is_some();
