@@ -374,7 +374,8 @@ impl Engine {
         // Held while the file is read, so that no newer value removes it meanwhile.
         let manifest = shared.manifest.lock();
         let Some(blob) = manifest.current().blobs.iter().find(|blob| blob.name == name) else { return Ok(None) };
-        read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob).map(Some)
+        let read = read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob);
+        read.map(Some).map_err(open::missing_is_damage)
     }
 
     /// What recovery did when the store was opened, a sentence each; empty after a clean close.

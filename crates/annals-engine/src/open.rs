@@ -199,7 +199,7 @@ fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
 }
 
 /// A file that the manifest names and that is not there is damage.
-fn missing_is_damage(error: Error) -> Error {
+pub(crate) fn missing_is_damage(error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
@@ -340,6 +340,7 @@ impl<'a> Recovery<'a> {
                 // What may pass, as too many open files, is no damage: the store opens when it has passed.
                 Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => return Err(error),
                 Err(error) => {
+                    let error = missing_is_damage(error);
                     self.notes.push(format!("a sealed segment is damaged: {error}"));
                     SealedEntry::damaged(entry.clone(), Arc::default(), &error)
                 }
