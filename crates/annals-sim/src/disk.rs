@@ -88,6 +88,14 @@ impl Storage for SimStorage {
         self.change(|world| world.remove(path))
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.change(|world| world.link(from, to))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.change(|world| world.remove_folder(path))
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<()> {
         self.change(|world| {
             world.sync_folder(path);
