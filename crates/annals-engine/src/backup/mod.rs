@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use check::{BackupCheck, CheckDepth, check_backup};
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use note::BackupNote;
 pub(crate) use note::refuse_to_open;
 pub use restore::{RestoreOptions, RestoreReport, restore};
@@ -32,7 +31,7 @@ use crate::manifest::{DurableFloor, Manifest};
 use crate::queue;
 use crate::shared::Shared;
 
-use note::{BackupNote as Note, write_note};
+use note::write_note;
 use target::{Target, check_apart};
 use transfer::{Progress, Transfer};
 
@@ -202,7 +201,7 @@ impl Backup {
         target.sync()?;
         let events = event_count(&self.snapshot);
         let damaged_files = crate::codec::len_u64(transfer.damages.len());
-        let note = Note {
+        let note = BackupNote {
             cut_at_us: self.cut_at_us,
             events,
             last_sequence: self.snapshot.visible_sequence(),

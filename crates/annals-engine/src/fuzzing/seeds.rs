@@ -69,6 +69,16 @@ pub fn seeds() -> Vec<Seed> {
             _ => add("manifest", name, bytes.clone()),
         }
     }
+    let note = BackupNote {
+        cut_at_us: 1000,
+        events: 2,
+        last_sequence: 3,
+        manifest_crc: 4,
+        damaged_files: 1,
+        included: vec!["internal".to_owned()],
+    };
+    let place = EnvelopePlace { store: STORE, id: 5 };
+    add("backup", "note".to_owned(), note.encode(place).expect("a note is small"));
     for (path, bytes) in files_of(write_words) {
         if path.extension().is_some_and(|extension| extension == "segment") {
             add("segment", "words".to_owned(), bytes);
