@@ -75,8 +75,8 @@ mod watermark;
 mod writer;
 
 pub use backup::{
-    Backup, BackupCheck, BackupFiles, BackupOptions, BackupReport, CheckDepth, RestoreOptions, RestoreReport, check_backup,
-    restore,
+    Backup, BackupCheck, BackupFiles, BackupOptions, BackupReport, CheckDepth, RestoreOptions, RestoreReport,
+    check_backup, restore,
 };
 pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
 pub use catalog::Snapshot;

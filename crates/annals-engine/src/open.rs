@@ -249,7 +249,7 @@ fn begin(
     next.last_made_created_at_us = last_made_us;
     // The last log is complete where the store was restored from a backup.
     let goes_on = next.logs.last().is_some_and(|log| !log.is_sealed_off());
-    let new_log = if !goes_on { next.announce(FileKind::Log, 1).next() } else { None };
+    let new_log = if goes_on { None } else { next.announce(FileKind::Log, 1).next() };
     manifest_store.commit(&next)?;
     if let Some(log_id) = new_log {
         let directory = options.directory.join(FileKind::Log.folder());

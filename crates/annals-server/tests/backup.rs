@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod support;
 
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ fn start(backups: Option<&Path>) -> Server {
 }
 
 async fn fill(server: &Server, count: usize) {
-    let events: Vec<Value> = (0..count).map(|number| json!({"event_type": "a", "message": number.to_string()})).collect();
+    let events: Vec<Value> =
+        (0..count).map(|number| json!({"event_type": "a", "message": number.to_string()})).collect();
     server.store(&events).await;
 }
 
@@ -131,9 +133,9 @@ async fn damage_is_named_without_where_the_store_lies_and_leaves_nothing() {
     fill(&server, 500).await;
     server.state.engine().seal_now().unwrap();
     let segment = std::fs::read_dir(server.directory.path().join("segment")).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&segment).unwrap();
-    bytes[4200] ^= 1;
-    std::fs::write(&segment, bytes).unwrap();
+    let byte = std::fs::read(&segment).unwrap()[4200] ^ 1;
+    // In place: the server has it mapped.
+    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().write_all_at(&[byte], 4200).unwrap();
     let refused = backup(&server, json!({"name": "a", "copy": true})).await.expect(503).json();
     assert_eq!(refused["error"]["code"], "segment_damaged");
     assert_eq!(entries(backups.path()), 0, "what was written is removed");

@@ -32,6 +32,7 @@ const PATH: &str = "/annals/v1/admin/backup";
 Examples:
   annals backup --data ./annals-data /mnt/backups/2026-01-31 --verify
   ANNALS_KEY=... annals backup --url http://127.0.0.1:8080 2026-01-31")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command, each for itself")]
 pub(crate) struct BackupCommand {
     #[command(flatten)]
     target: Target,

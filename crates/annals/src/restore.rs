@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use annals_engine::{BackupCheck, CheckDepth, OsStorage, RestoreOptions, RestoreReport, Storage, check_backup, restore};
+use annals_engine::{
+    BackupCheck, CheckDepth, OsStorage, RestoreOptions, RestoreReport, Storage, check_backup, restore,
+};
 use clap::Args;
 use serde_json::json;
 

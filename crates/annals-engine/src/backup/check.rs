@@ -88,7 +88,12 @@ impl Whole {
         transfer::total_bytes(&self.manifest) + included
     }
 
-    pub(super) fn check(&self, storage: &Arc<dyn Storage>, depth: CheckDepth, progress: &mut Progress<'_>) -> BackupCheck {
+    pub(super) fn check(
+        &self,
+        storage: &Arc<dyn Storage>,
+        depth: CheckDepth,
+        progress: &mut Progress<'_>,
+    ) -> BackupCheck {
         let mut found = BackupCheck {
             cut_at_us: self.note.cut_at_us,
             events: self.note.events,

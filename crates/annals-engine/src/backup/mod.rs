@@ -123,7 +123,8 @@ impl Backup {
     /// # Errors
     /// `InvalidInput` if the name is not a plain one (letters, digits, `-`, `_`), is one of the engine's own, or is taken.
     pub fn include(&mut self, name: &str, backup: Backup) -> Result<()> {
-        let is_own = FileKind::ALL.map(FileKind::folder).contains(&name) || [QUARANTINE_DIR, ORPHANS_DIR].contains(&name);
+        let is_own =
+            FileKind::ALL.map(FileKind::folder).contains(&name) || [QUARANTINE_DIR, ORPHANS_DIR].contains(&name);
         let is_taken = self.included.iter().any(|(taken, _)| taken == name);
         if !note::is_folder_name(name) || is_own || is_taken {
             return Err(Error::invalid_input(format!("{name:?} is no name for a store inside a backup")));
@@ -151,7 +152,7 @@ impl Backup {
         let mut report = BackupReport::default();
         let mut progress = Progress::new(self.total_bytes(), progress);
         let mut target = Target::begin(&*storage, &destination, BACKUP_UNFINISHED_FILE)?;
-        if let Err(error) = self.fill(&mut target, options, &mut progress, &mut report) {
+        if let Err(error) = self.fill(&mut target, *options, &mut progress, &mut report) {
             target.abandon();
             return Err(error);
         }
@@ -174,7 +175,7 @@ impl Backup {
     fn fill(
         &self,
         target: &mut Target<'_>,
-        options: &BackupOptions,
+        options: BackupOptions,
         progress: &mut Progress<'_>,
         report: &mut BackupReport,
     ) -> Result<()> {
@@ -196,7 +197,8 @@ impl Backup {
             done: &|file| self.pins.release(file),
         };
         let moved = transfer.run(target, progress)?;
-        let manifest_crc = self.manifest.place(transfer.storage.as_ref(), &target.path(crate::layout::MANIFEST_FILE))?;
+        let manifest_crc =
+            self.manifest.place(transfer.storage.as_ref(), &target.path(crate::layout::MANIFEST_FILE))?;
         target.made(crate::layout::MANIFEST_FILE);
         target.sync()?;
         let events = event_count(&self.snapshot);
@@ -244,11 +246,8 @@ fn as_complete(mut manifest: Manifest, end: DurableFloor) -> Manifest {
         log.size_bytes = log.end_offset.unwrap_or(log.size_bytes);
     }
     let last = manifest.logs.last();
-    manifest.durable_floor = last.map(|log| DurableFloor {
-        log_id: log.id,
-        offset: log.size_bytes,
-        sequence: end.sequence,
-    });
+    manifest.durable_floor =
+        last.map(|log| DurableFloor { log_id: log.id, offset: log.size_bytes, sequence: end.sequence });
     manifest.clean_end = None;
     manifest.dropping.clear();
     manifest.announced.clear();

@@ -57,7 +57,7 @@ pub fn restore(
     }
     let mut target = Target::begin(&**storage, &destination, RESTORE_UNFINISHED_FILE)?;
     let mut report = RestoreReport::default();
-    if let Err(error) = whole.fill(storage, &mut target, options, &mut progress, &mut report) {
+    if let Err(error) = whole.fill(storage, &mut target, *options, &mut progress, &mut report) {
         target.abandon();
         return Err(error);
     }
@@ -70,7 +70,7 @@ impl Whole {
         &self,
         storage: &Arc<dyn Storage>,
         target: &mut Target<'_>,
-        options: &RestoreOptions,
+        options: RestoreOptions,
         progress: &mut Progress<'_>,
         report: &mut RestoreReport,
     ) -> Result<()> {

@@ -23,7 +23,8 @@ impl<'a> Target<'a> {
     /// # Errors
     /// `InvalidInput` if there is something in it, or somebody else fills it; `DiskFull`, `Io`.
     pub(super) fn begin(storage: &'a dyn Storage, directory: &Path, marker: &'static str) -> Result<Self> {
-        let mut target = Self { storage, directory: directory.to_owned(), marker, folders: Vec::new(), files: Vec::new() };
+        let mut target =
+            Self { storage, directory: directory.to_owned(), marker, folders: Vec::new(), files: Vec::new() };
         let made = target.take();
         if let Err(error) = made {
             target.abandon();

@@ -1,6 +1,6 @@
 //! Getting the files of a manifest into another folder, or only reading them: each checked as far as it is read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::blob::read_blob;
@@ -185,13 +185,7 @@ impl Transfer<'_> {
     }
 
     /// Links or copies a file whose bytes the caller checks.
-    fn small(
-        &self,
-        target: &Target<'_>,
-        file: FileName,
-        progress: &mut Progress<'_>,
-        moved: &mut Moved,
-    ) -> Result<()> {
+    fn small(&self, target: &Target<'_>, file: FileName, progress: &mut Progress<'_>, moved: &mut Moved) -> Result<()> {
         let (from, to) = (file.path(self.from), file.path(target.directory()));
         if self.link(&from, &to) {
             let len = self.storage.open(&from, false).and_then(|file| file.len());
@@ -230,17 +224,14 @@ impl Transfer<'_> {
         match copy_raw(&**self.storage, &from, &to, &mut tell(self.goes_on, progress)) {
             Ok(bytes) => moved.copied(bytes),
             // A file that is not there, or cannot be read, is damage of the copy as it is of the original.
-            Err(error) if error.path() == Some(&from) => _ = self.storage.remove(&to),
+            Err(error) if error.path() == Some(&*from) => _ = self.storage.remove(&to),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 }
 
-fn tell<'t>(
-    goes_on: &'t dyn Fn() -> Result<()>,
-    progress: &'t mut Progress<'_>,
-) -> impl FnMut(u64) -> Result<()> + 't {
+fn tell<'t>(goes_on: &'t dyn Fn() -> Result<()>, progress: &'t mut Progress<'_>) -> impl FnMut(u64) -> Result<()> + 't {
     move |bytes| {
         progress.add(bytes);
         goes_on()
@@ -311,12 +302,7 @@ pub(super) fn check_frame(header: &FrameHeader, payload: &[u8]) -> Result<u64> {
 }
 
 /// Copies a file as it is, synced; gives its length.
-fn copy_raw(
-    storage: &dyn Storage,
-    from: &Path,
-    to: &PathBuf,
-    on_bytes: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<u64> {
+fn copy_raw(storage: &dyn Storage, from: &Path, to: &Path, on_bytes: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
     let unreadable = |source| Error::io("read the file", from, source);
     let unwritable = |source| Error::io("write the file", to, source);
     let source = storage.open(from, false).map_err(unreadable)?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::memory::MemoryStorage;
 use super::{LOG_ID, STORE, directory, fix_frame};
+use crate::backup::BackupNote;
 use crate::batch::Batch;
 use crate::clock::ManualClock;
 use crate::codec::{row_usize, to_usize};
 use crate::engine::Engine;
-use crate::envelope::ENVELOPE_HEADER_SIZE;
+use crate::envelope::{ENVELOPE_HEADER_SIZE, EnvelopePlace};
 use crate::error::Result;
 use crate::event::Event;
 use crate::field::Field;

@@ -71,8 +71,12 @@ impl LogFile {
             sink.copy = Some((file, path));
         }
         let size_bytes = what.end_offset;
-        let header =
-            LogHeader { store: self.place(0).store, log_id: self.log_id(), created_at_us: self.created_at_us(), size_bytes };
+        let header = LogHeader {
+            store: self.place(0).store,
+            log_id: self.log_id(),
+            created_at_us: self.created_at_us(),
+            size_bytes,
+        };
         sink.push(&header.encode(&FORMAT))?;
         progress(LOG_HEADER_SIZE)?;
         let mut window = Window::new(self, what.end_offset);

@@ -1,8 +1,8 @@
 //! Log files: preallocated, append-only files of frames.
 
+mod copy;
 #[cfg(test)]
 mod crash_tests;
-mod copy;
 mod file;
 mod header;
 mod recover;

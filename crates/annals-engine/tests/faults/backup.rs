@@ -65,8 +65,8 @@ fn filled(store: &Store) {
     store.engine.append(batch(&[event(300, NOW_US)]), &keyed(99, 3)).unwrap();
 }
 
-fn backup_of(store: &Store, into: &Path, how: &BackupOptions) -> BackupReport {
-    store.engine.backup(into, how, &mut quiet()).unwrap()
+fn backup_of(store: &Store, into: &Path, how: BackupOptions) -> BackupReport {
+    store.engine.backup(into, &how, &mut quiet()).unwrap()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_restored_store_is_the_one_that_was_backed_up_and_goes_on_behind_it() {
         let (expected, stats) = (everything(&store.engine), store.engine.stats());
         let folder = tempfile::tempdir().unwrap();
         let (backup, into) = (folder.path().join("deep/backup"), folder.path().join("restored"));
-        let report = backup_of(&store, &backup, &how);
+        let report = backup_of(&store, &backup, how);
         assert_eq!((report.events, report.last_sequence), (stats.events, stats.last_sequence));
         assert_eq!(report.files_linked > 0, how == LINK, "{report:?}");
         assert!(report.files_copied >= 1 && report.damages.is_empty(), "{report:?}");
@@ -117,7 +117,7 @@ fn a_restored_store_that_is_killed_before_it_seals_recovers() {
     let store = Store::new(Durability::Interval);
     filled(&store);
     let folder = tempfile::tempdir().unwrap();
-    backup_of(&store, &folder.path().join("backup"), &LINK);
+    backup_of(&store, &folder.path().join("backup"), LINK);
     let into = folder.path().join("restored");
     let engine = restored(&folder.path().join("backup"), &into);
     let before = everything(&engine).len();
@@ -141,7 +141,7 @@ fn a_store_of_nothing_and_one_without_a_log_have_backups_too() {
             store.engine.seal_now().unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        backup_of(&store, &folder.path().join("backup"), &COPY);
+        backup_of(&store, &folder.path().join("backup"), COPY);
         let engine = restored(&folder.path().join("backup"), &folder.path().join("restored"));
         assert_eq!(everything(&engine), everything(&store.engine));
         let next = engine.append(batch(&[event(3, NOW_US)]), &keyed(1, 1)).unwrap();
@@ -165,7 +165,8 @@ fn a_backup_of_a_busy_store_is_its_snapshot() {
                     }
                     let first = (thread << 64) + round * 20 + 1;
                     let time = |id: u128| NOW_US - i64::try_from(id % 5).unwrap() * DAY_US;
-                    let events: Vec<_> = (first..first + 20).map(|id| with_message(event(id, time(id)), &text)).collect();
+                    let events: Vec<_> =
+                        (first..first + 20).map(|id| with_message(event(id, time(id)), &text)).collect();
                     let receipt = engine.append(batch(&events), &keyed(first, 1)).unwrap();
                     acknowledged.fetch_max(receipt.sequences.end - 1, Ordering::SeqCst);
                     let sequence = receipt.sequences.start;
@@ -223,7 +224,8 @@ fn is_refused(folder: &Path) -> Result<(), Error> {
 fn each_call_of_a_backup_may_fail_and_the_store_goes_on() {
     for how in [LINK, COPY] {
         let directory = small_folder();
-        let store = Store::with(Durability::Sync, |options| directory.path().join("store").clone_into(&mut options.directory));
+        let store =
+            Store::with(Durability::Sync, |options| directory.path().join("store").clone_into(&mut options.directory));
         filled(&store);
         let expected = everything(&store.engine);
         let mut finished = None;
@@ -240,7 +242,10 @@ fn each_call_of_a_backup_may_fail_and_the_store_goes_on() {
                 // A link that is refused becomes a copy.
                 Ok(_) if came_to_it => {
                     assert_eq!(how, LINK);
-                    assert_eq!(check_backup(&disk(), &into, CheckDepth::Everything, &mut quiet()).unwrap().damages.len(), 0);
+                    assert_eq!(
+                        check_backup(&disk(), &into, CheckDepth::Everything, &mut quiet()).unwrap().damages.len(),
+                        0
+                    );
                 }
                 Ok(report) => {
                     finished = Some((number, report));
@@ -253,7 +258,9 @@ fn each_call_of_a_backup_may_fail_and_the_store_goes_on() {
                     assert!(!into.exists() || files(directory.path(), "backup").is_empty(), "call {number}: {error}");
                 }
             }
-            std::fs::remove_dir_all(&into).or_else(|gone| if gone.kind() == Io::NotFound { Ok(()) } else { Err(gone) }).unwrap();
+            std::fs::remove_dir_all(&into)
+                .or_else(|gone| if gone.kind() == Io::NotFound { Ok(()) } else { Err(gone) })
+                .unwrap();
         }
         let (calls, _) = finished.unwrap();
         assert!(calls > 20, "{calls} calls");
@@ -269,7 +276,7 @@ fn each_call_of_a_restore_may_fail_and_what_is_left_does_not_open() {
     let store = Store::new(Durability::Sync);
     filled(&store);
     let backup = folder.path().join("backup");
-    backup_of(&store, &backup, &COPY);
+    backup_of(&store, &backup, COPY);
     let into = folder.path().join("restored");
     for number in 0.. {
         assert!(number < 500, "it comes to an end");
@@ -287,9 +294,7 @@ fn each_call_of_a_restore_may_fail_and_what_is_left_does_not_open() {
         // The same with a disk that takes nothing from then on: what is left cannot be taken for a store.
         let from = AtomicU64::new(0);
         let nothing = Disk::new();
-        nothing.refuse(Io::Other, move |_, _| {
-            from.fetch_add(1, Ordering::Relaxed) >= u64::try_from(number).unwrap()
-        });
+        nothing.refuse(Io::Other, move |_, _| from.fetch_add(1, Ordering::Relaxed) >= u64::try_from(number).unwrap());
         let storage: Arc<dyn Storage> = Arc::new(nothing);
         restore(&storage, &backup, &into, &RestoreOptions::default(), &mut quiet()).unwrap_err();
         let holds_files = into.exists() && !files(folder.path(), "restored").is_empty();
@@ -300,7 +305,9 @@ fn each_call_of_a_restore_may_fail_and_what_is_left_does_not_open() {
             // Only the sync of the folder failed: everything is there.
             assert_eq!(everything(&open_at(&into)), everything(&store.engine), "call {number}");
         }
-        std::fs::remove_dir_all(&into).or_else(|gone| if gone.kind() == Io::NotFound { Ok(()) } else { Err(gone) }).unwrap();
+        std::fs::remove_dir_all(&into)
+            .or_else(|gone| if gone.kind() == Io::NotFound { Ok(()) } else { Err(gone) })
+            .unwrap();
     }
     assert_eq!(everything(&open_at(&into)), everything(&store.engine));
     check_backup(&disk(), &backup, CheckDepth::Everything, &mut quiet()).unwrap();
@@ -315,7 +322,8 @@ fn a_destination_is_empty_and_lies_elsewhere() {
     std::fs::create_dir(&full).unwrap();
     std::fs::write(full.join("mine"), b"x").unwrap();
     std::os::unix::fs::symlink(store.path(), folder.path().join("link")).unwrap();
-    let inside = [store.path().join("b"), store.path().join("segment/b"), folder.path().join("link/b"), store.path().into()];
+    let inside =
+        [store.path().join("b"), store.path().join("segment/b"), folder.path().join("link/b"), store.path().into()];
     for into in inside.iter().chain([&full]) {
         let refused = store.engine.backup(into, &LINK, &mut quiet()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{refused}");
@@ -324,7 +332,7 @@ fn a_destination_is_empty_and_lies_elsewhere() {
     assert!(!store.path().join("b").exists());
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    backup_of(&store, &empty, &LINK);
+    backup_of(&store, &empty, LINK);
     let again = store.engine.backup(&empty, &LINK, &mut quiet()).unwrap_err();
     assert_eq!(again.kind(), ErrorKind::InvalidInput, "{again}");
     for into in [&empty, &empty.join("x"), &full] {
@@ -340,11 +348,11 @@ fn a_destination_is_empty_and_lies_elsewhere() {
     }
 }
 
-/// Turns one bit over.
+/// Turns one bit over, in place: an open store has the file mapped.
 fn flip(path: &Path, offset: usize) {
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes[offset] ^= 1;
-    std::fs::write(path, bytes).unwrap();
+    let byte = std::fs::read(path).unwrap()[offset] ^ 1;
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[byte], u64::try_from(offset).unwrap()).unwrap();
 }
 
 fn all_files(folder: &Path) -> Vec<PathBuf> {
@@ -363,7 +371,7 @@ fn every_damaged_file_of_a_backup_is_named_and_nothing_is_restored() {
     filled(&store);
     let folder = small_folder();
     let backup = folder.path().join("backup");
-    backup_of(&store, &backup, &COPY);
+    backup_of(&store, &backup, COPY);
     let into = folder.path().join("into");
     let files = all_files(&backup);
     assert!(files.len() >= 9, "{files:?}");
@@ -403,11 +411,11 @@ fn damage_of_the_store_ends_a_copy_unless_it_is_asked_for() {
     assert_eq!(refused.path(), Some(&*damaged));
     assert!(!path("a").exists());
     // A link does not read the bytes: the check of the backup does.
-    backup_of(&store, &path("link"), &LINK);
+    backup_of(&store, &path("link"), LINK);
     let checked = check_backup(&disk(), &path("link"), CheckDepth::Checksums, &mut quiet()).unwrap();
     assert_eq!((checked.damages.len(), checked.damages_known), (1, 0));
 
-    let report = backup_of(&store, &path("b"), &BackupOptions { with_damage: true, ..COPY });
+    let report = backup_of(&store, &path("b"), BackupOptions { with_damage: true, ..COPY });
     assert_eq!(report.damages.len(), 1);
     let checked = check_backup(&disk(), &path("b"), CheckDepth::Checksums, &mut quiet()).unwrap();
     assert_eq!((checked.damages.len(), checked.damages_known), (1, 1));
@@ -437,7 +445,7 @@ fn a_segment_that_is_missing_or_has_no_end_goes_with_the_damage() {
         for (how, name) in [(LINK, "link"), (COPY, "copy")] {
             let path = folder.path().join(name);
             assert_eq!(store.engine.backup(&path, &how, &mut quiet()).unwrap_err().kind(), ErrorKind::Corrupt);
-            let report = backup_of(&store, &path, &BackupOptions { with_damage: true, ..how });
+            let report = backup_of(&store, &path, BackupOptions { with_damage: true, ..how });
             assert_eq!(report.damages.len(), 1, "{report:?}");
             let into = folder.path().join(format!("{name} restored"));
             restore(&disk(), &path, &into, &RestoreOptions { with_damage: true }, &mut quiet()).unwrap();
@@ -488,7 +496,8 @@ fn a_store_inside_another_is_whole_before_that_one_is() {
     assert_eq!(everything(&restored(&path, &into)), everything(&outer.engine));
     assert_eq!(everything(&open_at(&into.join("inner"))), everything(&inner.engine));
     std::fs::remove_file(path.join("inner/BACKUP")).unwrap();
-    let refused = restore(&disk(), &path, &folder.path().join("x"), &RestoreOptions::default(), &mut quiet()).unwrap_err();
+    let refused =
+        restore(&disk(), &path, &folder.path().join("x"), &RestoreOptions::default(), &mut quiet()).unwrap_err();
     assert!(refused.path().unwrap().ends_with("inner"), "{refused}");
 }
 

@@ -47,11 +47,13 @@ pub(crate) async fn create(request: Request) -> Answer {
     let told = |deed: Deed, made: &Made| {
         let report = &made.report;
         let deed = deed.count(report.events).detail("last_sequence", json!(report.last_sequence));
-        deed.detail("bytes", json!(report.bytes_linked + report.bytes_copied)).detail("damages", json!(made.damages.len()))
+        deed.detail("bytes", json!(report.bytes_linked + report.bytes_copied))
+            .detail("damages", json!(made.damages.len()))
     };
     // Clients are not told where on this machine the store or its backups lie.
     let hidden = [state.engine().options().directory.join(""), destination.join("")];
-    let made = state.back_up(move |state| state.audited(deed, |state| make(state, &destination, &asked), told))?.await?;
+    let made =
+        state.back_up(move |state| state.audited(deed, |state| make(state, &destination, &asked), told))?.await?;
     for damage in &made.damages {
         tracing::error!(damage, "stored bytes are damaged");
     }
@@ -115,7 +117,8 @@ fn make(state: &AppState, destination: &Path, asked: &Asked) -> Answer<Made> {
     if let Some(internal) = state.internal().engine() {
         backup.include(internal::FOLDER, internal.begin_backup()?)?;
     }
-    let mut report = backup.write(destination, &asked.options, &mut |_done, _all| {}).map_err(|error| failed(&error))?;
+    let mut report =
+        backup.write(destination, &asked.options, &mut |_done, _all| {}).map_err(|error| failed(&error))?;
     let mut damages = std::mem::take(&mut report.damages);
     if asked.verify {
         let checked = check_backup(&storage, destination, CheckDepth::Everything, &mut |_done, _all| {});
@@ -137,8 +140,13 @@ fn failed(error: &annals_engine::Error) -> Failure {
 /// The answer; files are named from within the folder of the store, or of the backup.
 fn shown(name: &str, made: &Made, folders: &[PathBuf]) -> Value {
     let Made { report, verified, damages } = made;
-    let folders: Vec<String> = folders.iter().flat_map(|folder| [std::path::absolute(folder).ok(), Some(folder.clone())])
-        .flatten().map(|folder| folder.to_string_lossy().into_owned()).filter(|folder| !folder.is_empty()).collect();
+    let folders: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| [std::path::absolute(folder).ok(), Some(folder.clone())])
+        .flatten()
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .filter(|folder| !folder.is_empty())
+        .collect();
     let within = |damage: &String| folders.iter().fold(damage.clone(), |damage, folder| damage.replace(folder, ""));
     let damages: Vec<String> = damages.iter().map(within).collect();
     json!({
