@@ -70,6 +70,7 @@ mod stage;
 mod storage;
 mod sync;
 mod term;
+mod threading;
 mod verify;
 mod watermark;
 mod writer;

@@ -108,6 +108,7 @@ fn a_power_cut_at_every_call_of_a_backup_costs_the_backup_at_most() {
             machine.0.lock().fault_after(number, Fault::Crash);
             let done = engine.backup(Path::new(BACKUP), &how(files), &mut |_, _| ());
             let is_over = !machine.0.lock().is_down();
+            machine.0.lock().heal();
             drop(engine);
             machine.0.lock().power_cycle();
             let engine = machine.open(STORE).unwrap();
@@ -150,6 +151,7 @@ fn a_power_cut_at_every_call_of_a_restore_leaves_a_whole_store_or_none() {
         machine.0.lock().fault_after(number, Fault::Crash);
         let done = machine.restore();
         let is_over = !machine.0.lock().is_down();
+        machine.0.lock().heal();
         machine.0.lock().power_cycle();
         machine.check().unwrap();
         let there = machine.storage().list(Path::new(RESTORED)).is_ok_and(|entries| !entries.is_empty());

@@ -30,6 +30,7 @@ use crate::layout::{BACKUP_FILE, BACKUP_UNFINISHED_FILE, FileKind, ORPHANS_DIR, 
 use crate::manifest::{DurableFloor, Manifest};
 use crate::queue;
 use crate::shared::Shared;
+use crate::threading::channel::Sender;
 
 use note::write_note;
 use target::{Target, check_apart};
@@ -100,7 +101,7 @@ pub(crate) struct Cut {
 impl Backup {
     /// Cuts. The control lock keeps deletes, marks and the publication of rewritten segments away meanwhile, so that the
     /// manifest, the log and the snapshot tell of the same moment.
-    pub(crate) fn cut(shared: &Arc<Shared>, jobs: &crossbeam_channel::Sender<queue::Job>) -> Result<Self> {
+    pub(crate) fn cut(shared: &Arc<Shared>, jobs: &Sender<queue::Job>) -> Result<Self> {
         shared.check_writable().map_err(|refusal| {
             let message = format!("a store that takes no writes is not backed up, {}", refusal.message());
             Error::new(refusal.kind(), message).with_source(refusal)

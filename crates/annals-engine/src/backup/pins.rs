@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::layout::FileName;
 use crate::shared::Shared;
+use crate::threading::Mutex;
 
 /// How many backups still need each file. A leaf: nothing is locked inside it.
 #[derive(Debug, Default)]

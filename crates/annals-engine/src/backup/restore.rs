@@ -91,7 +91,7 @@ impl Whole {
             done: &|_| (),
         };
         let Moved { files_copied, bytes_copied, .. } = transfer.run(target, progress)?;
-        target.fill_marker(&restored(&self.manifest)?.to_bytes()?)?;
+        target.fill_marker(&restored(&**storage, &self.manifest)?.to_bytes()?)?;
         target.finish(MANIFEST_FILE)?;
         report.damages.append(&mut transfer.damages);
         report.files_copied += files_copied;
@@ -104,9 +104,10 @@ impl Whole {
 
 /// The manifest of the store that goes on from here beside the original: its logs are complete, so that it begins one of
 /// its own, and its ids are its own.
-fn restored(backup: &Manifest) -> Result<Manifest> {
+fn restored(storage: &dyn Storage, backup: &Manifest) -> Result<Manifest> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes)
+    storage
+        .random_bytes(&mut bytes)
         .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
     let step = ID_STEP_MIN + u64::from_le_bytes(bytes) % ID_STEP_SPREAD;
     let mut manifest = backup.clone();

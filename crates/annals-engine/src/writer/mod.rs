@@ -9,10 +9,7 @@ mod timing;
 pub(crate) use self::rotate::FREE_LOGS_MIN;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::receipt::{answer, receipt, replay};
 use crate::batch::Batch;
@@ -29,6 +26,8 @@ use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
 use crate::sync::SyncRequest;
+use crate::threading::atomic::Ordering;
+use crate::threading::channel::{Receiver, RecvTimeoutError, Sender};
 
 /// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
 const GROUP_SIZE_MAX: usize = 1 << 20;
@@ -36,6 +35,9 @@ const GROUP_SIZE_MAX: usize = 1 << 20;
 const WRITTEN_ALONE_SIZE_MIN: usize = 128 << 10;
 /// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
 pub(crate) const CONTROL_RESERVE: u64 = 64 << 10;
+/// Of that room the end is for deletes by filter alone, clean-ups among them: what gives room back must not be kept
+/// from it by marks.
+pub(crate) const CLEAN_UP_RESERVE: u64 = 8 << 10;
 
 /// Where the next frame goes.
 pub(crate) struct Active {
@@ -91,8 +93,17 @@ impl FrameParts {
 impl Writer {
     /// Runs until it is told to close or every caller is gone.
     pub(crate) fn run(mut self) {
+        let stands_still = self.shared.options.clock.stands_still();
         loop {
-            match self.jobs.recv_timeout(self.idle_time()) {
+            let next = if stands_still {
+                self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected)
+            } else {
+                self.jobs.recv_timeout(self.idle_time())
+            };
+            if stands_still {
+                self.on_time();
+            }
+            match next {
                 Ok(Job::Close(reply)) => {
                     let answer = self.close();
                     _ = reply.send(answer);
@@ -112,7 +123,9 @@ impl Writer {
                     return;
                 }
             }
-            self.on_time();
+            if !stands_still {
+                self.on_time();
+            }
         }
     }
 
@@ -278,7 +291,7 @@ impl Writer {
             }
             Err(error) => {
                 // A write that failed half way leaves bytes nobody may build on.
-                self.shared.watermarks.poison(&error);
+                let error = self.shared.watermarks.poison(&error);
                 for frame in ready {
                     _ = frame.job.reply.send(Err(error.duplicate()));
                 }
@@ -288,7 +301,7 @@ impl Writer {
 
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
-        self.write_frames(ready)?;
+        self.write_frames(ready).map_err(|error| self.shared.watermarks.lose_log(&error))?;
         for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
                 frame: &parts.frame,
@@ -361,8 +374,9 @@ impl Writer {
         let mut frame = vec![0; FRAME_HEADER_SIZE];
         control::encode(std::slice::from_ref(operation), &mut frame)?;
         let size = len_u64(frame_size(frame.len() - FRAME_HEADER_SIZE));
-        if self.active.end_offset + size > self.active.limit {
-            self.rotate(size)?;
+        let kept = if matches!(operation, ControlOp::DeleteMatching { .. }) { 0 } else { CLEAN_UP_RESERVE };
+        if self.active.end_offset + size + kept > self.active.limit {
+            self.rotate(size + kept)?;
         }
         let header = FrameHeader {
             count: 1,
@@ -381,10 +395,7 @@ impl Writer {
         header.seal(self.active.log.place(offset), &mut frame);
         frame.resize(header.frame_size(), 0);
         let written = self.active.log.write_at(&frame, offset);
-        if let Err(error) = written {
-            self.shared.watermarks.poison(&error);
-            return Err(error);
-        }
+        written.map_err(|error| self.shared.watermarks.lose_log(&error))?;
         self.active.end_offset = offset + len_u64(frame.len());
         self.sync_now()
     }

@@ -1,7 +1,6 @@
 //! From one log file to the next, and the end of the last one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Active, CONTROL_RESERVE, Writer};
 use crate::backup::{Cut, Pins};
@@ -12,6 +11,7 @@ use crate::live::LiveSegment;
 use crate::log::LogFile;
 use crate::manifest::{CleanEnd, DurableFloor, LogEntry};
 use crate::overlay::Overlay;
+use crate::threading::atomic::Ordering;
 
 /// Free space below which no new log is begun, in log files.
 pub(crate) const FREE_LOGS_MIN: u64 = 2;

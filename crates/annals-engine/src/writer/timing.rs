@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Writer;
+use super::{CLEAN_UP_RESERVE, Writer};
 use crate::codec::len_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
@@ -65,7 +65,10 @@ impl Writer {
         self.sync_due = None;
         let options = &self.shared.options;
         self.marker_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_marker_idle_ms));
-        if self.syncs.send(request).is_err() {
+        if options.clock.stands_still() {
+            // A failure has poisoned the store: that is where callers hear of it.
+            _ = self.shared.sync_log(&request.log, request.point);
+        } else if self.syncs.send(request).is_err() {
             self.shared.watermarks.poison(&Error::new(ErrorKind::Io, "the sync thread has stopped"));
         }
     }
@@ -110,7 +113,7 @@ impl Writer {
     pub(super) fn write_marker(&mut self) -> Result<()> {
         let header = self.empty_header(FrameKind::SyncMarker);
         let first_frame = self.active.log.first_frame_offset();
-        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.limit;
+        let fits = self.active.end_offset + len_u64(header.frame_size()) + CLEAN_UP_RESERVE <= self.active.limit;
         if header.synced_upto <= first_frame || !fits {
             return Ok(());
         }
