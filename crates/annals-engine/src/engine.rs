@@ -1,7 +1,9 @@
 //! The engine's face: open, append, flush, snapshot, delete, mark, close.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::backup::{Backup, BackupOptions, BackupReport};
 use crate::batch::Batch;
 use crate::blob::read_blob;
 use crate::catalog::{LiveEntry, Snapshot};
@@ -338,6 +340,29 @@ impl Engine {
             self.flush()?;
         }
         Ok(verify::verify(self.shared(), progress))
+    }
+
+    /// Begins a backup: the store as of now, everything acknowledged before this call in it and whole batches only. The
+    /// files it needs are kept until it is written or dropped, so disk space that is given up meanwhile comes back later.
+    ///
+    /// # Errors
+    /// `Poisoned` for a store that takes no writes: what is not acknowledged there is not known until it is opened again.
+    pub fn begin_backup(&self) -> Result<Backup> {
+        Backup::cut(&self.handle.shared, &self.handle.jobs)
+    }
+
+    /// Writes a backup into a folder that is missing or empty, while appends, deletes and everything else go on:
+    /// [`Engine::begin_backup`] and [`Backup::write`] in one.
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn backup(
+        &self,
+        destination: &Path,
+        options: &BackupOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport> {
+        self.begin_backup()?.write(destination, options, progress)
     }
 
     /// Figures. Costs O(segments).

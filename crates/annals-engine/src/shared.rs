@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::backup::Pinned;
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
 use crate::error::{Error, ErrorKind, Result};
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) manifest: Mutex<ManifestStore>,
     /// Files given up by the last commits whose names are not yet off the manifest's list.
     pub(crate) removed: Mutex<Vec<FileName>>,
+    /// Files that backups still need.
+    pub(crate) pinned: Pinned,
     pub(crate) idempotency: Mutex<IdempotencyTable>,
     /// The latest marks and deletes, for those who follow.
     pub(crate) recent: Recent,
@@ -168,7 +171,8 @@ impl Shared {
     pub(crate) fn remove_dropped(&self) -> Result<()> {
         let removed = self.removed.lock().clone();
         let mut dropping = self.manifest.lock().current().dropping.clone();
-        dropping.retain(|file| !removed.contains(file));
+        // ORDER: asked behind the manifest's lock, under which files are pinned. They go when the backup has them.
+        dropping.retain(|file| !removed.contains(file) && !self.pinned.contains(*file));
         if dropping.is_empty() {
             return Ok(());
         }

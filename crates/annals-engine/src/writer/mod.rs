@@ -161,6 +161,7 @@ impl Writer {
             Job::Control(operation, reply) => _ = reply.send(self.control(&operation)),
             Job::Flush(reply) => _ = reply.send(self.flush()),
             Job::Rotate(reply) => _ = reply.send(self.rotate_if_used()),
+            Job::Cut(reply) => _ = reply.send(self.cut()),
             Job::Close(_) => return Some(job),
         }
         None

@@ -5,6 +5,7 @@
 mod acknowledged;
 mod aging;
 mod ahead;
+mod backup;
 mod cleanup;
 mod concurrency;
 mod damage;
