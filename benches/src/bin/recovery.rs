@@ -1,12 +1,12 @@
 //! How long it takes to open a store: after a kill, by the bytes of its logs; and with many sealed segments.
 //!
 //! ```text
-//! cargo run --release -p annals-benches --bin recovery -- log [MIB] [FOLDER]
+//! cargo run --release -p annals-benches --bin recovery -- log [MIB] [FOLDER] [KIND]
 //! cargo run --release -p annals-benches --bin recovery -- segments [COUNT] [FOLDER]
 //! ```
 //!
 //! `log` fills logs with MIB (1,024) MiB of records in a process of its own, kills that, and opens the store three times in
-//! processes of their own, for records of several sizes. `segments` makes COUNT (10,000) segments of ten rows.
+//! processes of their own, for records of several sizes (KIND: small, generated, large; all). `segments` makes COUNT (10,000) segments of ten rows.
 //! FOLDER is where the stores lie; they are removed.
 
 use std::error::Error;
@@ -37,12 +37,12 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *words {
-        ["log", ref rest @ ..] => logs(number(rest.first(), 1_024)?, rest.get(1).map(Path::new)),
+        ["log", ref rest @ ..] => logs(number(rest.first(), 1_024)?, rest.get(1).map(Path::new), rest.get(2).copied()),
         ["segments", ref rest @ ..] => segments(number(rest.first(), 10_000)?, rest.get(1).map(Path::new)),
         ["fill-log", directory, kind, bytes] => fill_log(Path::new(directory), kind, bytes.parse()?),
         ["fill-segments", directory, count] => fill_segments(Path::new(directory), count.parse()?),
         ["open", directory] => open(Path::new(directory)),
-        _ => Err("usage: recovery log [MIB] [FOLDER] | recovery segments [COUNT] [FOLDER]".into()),
+        _ => Err("usage: recovery log [MIB] [FOLDER] [KIND] | recovery segments [COUNT] [FOLDER]".into()),
     }
 }
 
@@ -71,8 +71,8 @@ fn again(arguments: &[&str], until: &str) -> Outcome<String> {
     found.ok_or_else(|| format!("`{}` ended without `{until}`", arguments.join(" ")).into())
 }
 
-fn logs(mib: u64, folder: Option<&Path>) -> Outcome<()> {
-    for kind in KINDS {
+fn logs(mib: u64, folder: Option<&Path>, only: Option<&str>) -> Outcome<()> {
+    for kind in KINDS.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)) {
         let scratch = scratch(folder)?;
         let directory = text(scratch.path())?;
         let filled = again(&["fill-log", directory, kind, &(mib << 20).to_string()], "filled")?;
