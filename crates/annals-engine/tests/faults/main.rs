@@ -13,6 +13,7 @@ mod disk;
 mod durability;
 mod every_byte;
 mod every_call;
+mod golden;
 mod ground;
 mod idempotency;
 mod limits;

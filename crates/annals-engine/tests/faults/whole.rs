@@ -76,7 +76,7 @@ fn append_day(engine: &Engine, first: u128, count: u128, from_us: i64, how: &App
                 format!("the message number {id}"),
                 format!(
                     r#"{{"noise":"some {:x} words","number":{id},"list":[1,"{}",null]}}"#,
-                    noise ^ 77,
+                    noise ^ 0x4d,
                     noise % 1_000_007
                 ),
                 format!("resource-{id}"),
