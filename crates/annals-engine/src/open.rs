@@ -17,7 +17,7 @@ use crate::idempotency::{Answer, IdempotencyTable};
 use crate::layout::{FileKind, LOCK_FILE, QUARANTINE_DIR, segment_path};
 use crate::live::{IdRow, LiveSegment, RowsToIndex};
 use crate::log::{LogFile, RecoverContext, recover_log};
-use crate::manifest::{LogEntry, Manifest, ManifestStore, SegmentEntry};
+use crate::manifest::{DurableFloor, LogEntry, Manifest, ManifestStore, SegmentEntry};
 use crate::options::Options;
 use crate::overlay::Overlay;
 use crate::overlay_file::{OverlayPlace, read_overlay};
@@ -247,6 +247,11 @@ fn begin(
     let mut next = manifest_store.current().clone();
     next.epoch = epoch;
     next.clean_end = None;
+    // Recovery made durable what it kept: from now on damage to it is none that a power cut does.
+    next.durable_floor = catalog.live.last().and_then(|last| {
+        let (log_id, offset) = (last.segment.log_id, last.closed_at?);
+        Some(DurableFloor { log_id, offset, sequence: next_sequence.saturating_sub(1) })
+    });
     next.dropping.clear();
     next.announced.clear();
     next.last_made_created_at_us = last_made_us;

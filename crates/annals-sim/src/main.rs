@@ -12,11 +12,15 @@ use annals_sim::{Counts, Fault, Figures, RunOptions, SCRIPTS, every_call, every_
 use parking_lot::Mutex;
 
 const USAGE: &str = "annals-sim [RUNS] [--from SEED] [--cuts N] [--jobs N] [--no-faults] [--fail-fast]
-annals-sim --every [--variants N] [--jobs N]
+annals-sim --every [--script NAME] [--variants N] [--jobs N]
 
 Runs RUNS seeds (1,000), the first one SEED (0), or as many as it takes to cut the power N times. A failure names its
 seed: `annals-sim 1 --from SEED` replays it. With --every: each call of fixed scripts fails, or is the last one before a
-power cut, in turn; and so does each call of the recovery from that, two deep. N variants (4) of what a cut leaves.";
+power cut, in turn; and so does each call of the recovery from that, two deep for the smallest script. N variants (4) of what a cut
+leaves.";
+
+/// After so many power cuts it says how far it is.
+const PROGRESS_CUTS: u64 = 50_000;
 
 /// What to do.
 struct Arguments {
@@ -26,6 +30,7 @@ struct Arguments {
     jobs: usize,
     every: bool,
     variants: u64,
+    script: Option<String>,
     fail_fast: bool,
     options: RunOptions,
 }
@@ -44,8 +49,17 @@ fn main() -> ExitCode {
 fn parse() -> Result<Arguments, String> {
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = RunOptions::default();
-    let mut arguments =
-        Arguments { runs: 1_000, from: 0, cuts: None, jobs, every: false, variants: 4, fail_fast: false, options };
+    let mut arguments = Arguments {
+        runs: 1_000,
+        from: 0,
+        cuts: None,
+        jobs,
+        every: false,
+        variants: 4,
+        script: None,
+        fail_fast: false,
+        options,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || number(&words.next().unwrap_or_default());
@@ -57,6 +71,7 @@ fn parse() -> Result<Arguments, String> {
             }
             "--jobs" => arguments.jobs = usize::try_from(value()?.max(1)).unwrap_or(1),
             "--variants" => arguments.variants = value()?,
+            "--script" => arguments.script = words.next(),
             "--every" => arguments.every = true,
             "--no-faults" => arguments.options.faults = false,
             "--fail-fast" => arguments.fail_fast = true,
@@ -93,7 +108,19 @@ fn all(arguments: &Arguments) -> ExitCode {
                 return;
             }
             match run(arguments.from + index, arguments.options) {
-                Ok(figures) => sum.lock().add(&figures),
+                Ok(figures) => {
+                    let mut sum = sum.lock();
+                    let before = sum.power_cuts;
+                    sum.add(&figures);
+                    if before / PROGRESS_CUTS < sum.power_cuts / PROGRESS_CUTS {
+                        let failed = failures.lock().len();
+                        eprintln!(
+                            "so far: {} runs, {sum}; {failed} failed; {:.0} s",
+                            index + 1,
+                            start.elapsed().as_secs_f64()
+                        );
+                    }
+                }
                 Err(failure) => {
                     sum.lock().add(&failure.figures);
                     eprintln!("{failure}");
@@ -120,20 +147,19 @@ enum Task {
     Recovery(&'static str, Durability, u64, u32),
 }
 
-fn tasks(variants: u64) -> Vec<Task> {
+fn tasks(arguments: &Arguments) -> Vec<Task> {
     let mut tasks = Vec::new();
-    for level in [Durability::Sync, Durability::Interval, Durability::Buffered] {
-        for variant in 0..variants {
-            // The longest first.
-            for script in SCRIPTS.into_iter().take(2) {
-                tasks.push(Task::Recovery(script, level, variant, 2));
-            }
-            for script in SCRIPTS.into_iter().skip(2) {
-                tasks.push(Task::Recovery(script, level, variant, 1));
-            }
-            for script in SCRIPTS {
-                let faults = std::iter::once(Fault::Crash).chain(Fault::FAILURES.into_iter().filter(|_| variant < 2));
-                tasks.extend(faults.map(|fault| Task::Call(script, level, variant, fault)));
+    let scripts = || SCRIPTS.into_iter().filter(|name| arguments.script.as_ref().is_none_or(|only| only == name));
+    for variant in 0..arguments.variants {
+        for level in [Durability::Sync, Durability::Interval, Durability::Buffered] {
+            for script in scripts() {
+                // The first variant tries everything, the others what else a cut may leave.
+                if variant == 0 {
+                    let depth = if script == SCRIPTS[0] { 2 } else { 1 };
+                    tasks.push(Task::Recovery(script, level, variant, depth));
+                    tasks.extend(Fault::FAILURES.map(|fault| Task::Call(script, level, variant, fault)));
+                }
+                tasks.push(Task::Call(script, level, variant, Fault::Crash));
             }
         }
     }
@@ -141,7 +167,7 @@ fn tasks(variants: u64) -> Vec<Task> {
 }
 
 fn every(arguments: &Arguments) -> ExitCode {
-    let (start, tasks) = (Instant::now(), tasks(arguments.variants));
+    let (start, tasks) = (Instant::now(), tasks(arguments));
     let (next, failures) = (AtomicU64::new(0), AtomicU64::new(0));
     let (calls, recoveries) = (Mutex::new(Counts::default()), Mutex::new(Counts::default()));
     on_threads(arguments.jobs, || {
@@ -165,9 +191,8 @@ fn every(arguments: &Arguments) -> ExitCode {
     });
     let (calls, recoveries) = (calls.into_inner(), recoveries.into_inner());
     println!(
-        "{} scripts, 3 levels, {} variants: {} plays with a call that went wrong, {} of them power cuts; {} power cuts at \
+        "3 levels, {} variants: {} plays with a call that went wrong, {} of them power cuts; {} power cuts at \
          calls of scripts and recoveries; {:.1} s",
-        SCRIPTS.len(),
         arguments.variants,
         calls.plays,
         calls.power_cuts,

@@ -284,10 +284,6 @@ impl Steps<'_> {
         self.oracle.events.extend(batch.events);
         for (sequence, id) in receipt.sequences.clone().zip(&receipt.ids) {
             let Some(event) = self.oracle.event_mut(sequence) else { continue };
-            if event.id.is_none() {
-                // The store made it, of the time that it gave the event.
-                event.created_at_us = event.created_at_us.or(id.made_parts().map(|(created_at_us, _)| created_at_us));
-            }
             if *event.id.get_or_insert(*id) != *id {
                 return Err(Stop::Wrong(format!("event {sequence} was given another id: {id}")));
             }
@@ -303,10 +299,22 @@ impl Steps<'_> {
             // As deletes and marks are.
             *self.safe = self.oracle.last_sequence();
         }
-        // An acknowledged event is seen by the next query.
-        let last = receipt.sequences.end - 1;
-        match self.engine.snapshot().get_sequence(last) {
-            Ok(Some(_)) => Ok(()),
+        self.find_appended(receipt.sequences.clone())
+    }
+
+    /// An acknowledged event is seen by the next query.
+    fn find_appended(&mut self, mut sequences: std::ops::Range<u64>) -> Outcome {
+        let snapshot = self.engine.snapshot();
+        let last = sequences.end - 1;
+        let untimed =
+            sequences.find(|sequence| self.oracle.event(*sequence).is_some_and(|event| event.created_at_us.is_none()));
+        match snapshot.get_sequence(untimed.unwrap_or(last)) {
+            Ok(Some(found)) => {
+                if let Some(event) = self.oracle.event_mut(found.sequence) {
+                    event.created_at_us = Some(found.created_at_us);
+                }
+                if found.sequence == last { Ok(()) } else { self.find_appended(found.sequence + 1..last + 1) }
+            }
             // The log failed behind the acknowledgement: what was not durable is not shown any more.
             Ok(None) if last > self.engine.durable_sequence() && self.engine.stats().poisoned => Err(Stop::Refused),
             Ok(None) => Err(Stop::Wrong(format!("event {last} was acknowledged and is not seen"))),
@@ -338,9 +346,10 @@ impl Steps<'_> {
         }
         match deleted {
             Ok(told) if told == u64::try_from(meant.len()).unwrap_or(u64::MAX) => {
-                if !meant.is_empty() {
-                    *self.safe = self.oracle.last_sequence();
-                }
+                // A clean-up of whole segments writes nothing to the log, and so syncs nothing of it.
+                let is_logged = !meant.is_empty() && !matches!(what, Delete::CreatedBefore(_));
+                let safe = if is_logged { self.oracle.last_sequence() } else { meant.last().copied().unwrap_or(0) };
+                *self.safe = (*self.safe).max(safe);
                 Ok(())
             }
             Ok(told) => Err(Stop::Wrong(format!("{what:?} deleted {told} instead of {meant:?}"))),
