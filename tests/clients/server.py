@@ -97,7 +97,8 @@ def start() -> Server:
     work = pathlib.Path(os.environ.get("CLIENT_WORK", tempfile.gettempdir()))
     work.mkdir(parents=True, exist_ok=True)
     directory = tempfile.mkdtemp(prefix="store-", dir=work)
-    command = [os.environ["ANNALS"], "serve", "--data", directory, "--listen", "127.0.0.1:0"]
+    data, backups = str(pathlib.Path(directory, "data")), str(pathlib.Path(directory, "backups"))
+    command = [os.environ["ANNALS"], "serve", "--data", data, "--backup-dir", backups, "--listen", "127.0.0.1:0"]
     # Small logs: a log file is reserved in full, and there is a server for each file of tests.
     command += ["--durability", "interval", "--log-size", "4MiB"]
     environment = {"PATH": os.environ["PATH"], "ANNALS_ADMIN_KEY": ADMIN_KEY, "ANNALS_LOG": "warn"}

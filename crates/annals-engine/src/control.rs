@@ -283,6 +283,34 @@ mod tests {
     }
 
     #[test]
+    fn limits_hold_at_n_and_break_at_one_more() {
+        let deletes = |count: usize| [ControlOp::DeleteSequences((1..).take(count).collect())];
+        let mut bytes = Vec::new();
+        encode(&deletes(CONTROL_ITEMS_MAX), &mut bytes).unwrap();
+        bytes.truncate(2);
+        let error = encode(&deletes(CONTROL_ITEMS_MAX + 1), &mut bytes).unwrap_err();
+        assert_eq!((error.kind(), bytes.len()), (ErrorKind::InvalidInput, 2));
+        let mut empty = vec![ControlOp::DeleteSequences(Vec::new()); CONTROL_OPS_MAX];
+        encode(&empty, &mut bytes).unwrap();
+        empty.push(ControlOp::DeleteSequences(Vec::new()));
+        assert_eq!(encode(&empty, &mut bytes).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_payload_is_as_large_as_a_frame_at_most_wherever_it_begins() {
+        let user = "x".repeat(READER_SIZE_MAX);
+        let reads = |size: usize| {
+            let count = u64::try_from(size / READER_SIZE_MAX).unwrap();
+            [ControlOp::Read { marks: (1..=count).map(|sequence| read(sequence, &user)).collect() }]
+        };
+        let mut bytes = vec![0; FRAME_PAYLOAD_MAX / 2];
+        encode(&reads(FRAME_PAYLOAD_MAX / 4 * 3), &mut bytes).unwrap();
+        bytes.truncate(5);
+        let error = encode(&reads(FRAME_PAYLOAD_MAX), &mut bytes).unwrap_err();
+        assert_eq!((error.kind(), bytes.len()), (ErrorKind::InvalidInput, 5));
+    }
+
+    #[test]
     fn operations_come_back() {
         let mut bytes = vec![9; 3];
         encode(&sample(), &mut bytes).unwrap();

@@ -1,7 +1,9 @@
 //! The engine's face: open, append, flush, snapshot, delete, mark, close.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::backup::{Backup, BackupOptions, BackupReport};
 use crate::batch::Batch;
 use crate::blob::read_blob;
 use crate::catalog::{LiveEntry, Snapshot};
@@ -340,6 +342,29 @@ impl Engine {
         Ok(verify::verify(self.shared(), progress))
     }
 
+    /// Begins a backup: the store as of now, everything acknowledged before this call in it and whole batches only. The
+    /// files it needs are kept until it is written or dropped, so disk space that is given up meanwhile comes back later.
+    ///
+    /// # Errors
+    /// `Poisoned` for a store that takes no writes: what is not acknowledged there is not known until it is opened again.
+    pub fn begin_backup(&self) -> Result<Backup> {
+        Backup::cut(&self.handle.shared, &self.handle.jobs)
+    }
+
+    /// Writes a backup into a folder that is missing or empty, while appends, deletes and everything else go on:
+    /// [`Engine::begin_backup`] and [`Backup::write`] in one.
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn backup(
+        &self,
+        destination: &Path,
+        options: &BackupOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport> {
+        self.begin_backup()?.write(destination, options, progress)
+    }
+
     /// Figures. Costs O(segments).
     pub fn stats(&self) -> EngineStats {
         stats_of(self.shared())
@@ -374,7 +399,8 @@ impl Engine {
         // Held while the file is read, so that no newer value removes it meanwhile.
         let manifest = shared.manifest.lock();
         let Some(blob) = manifest.current().blobs.iter().find(|blob| blob.name == name) else { return Ok(None) };
-        read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob).map(Some)
+        let read = read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob);
+        read.map(Some).map_err(open::missing_is_damage)
     }
 
     /// What recovery did when the store was opened, a sentence each; empty after a clean close.

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::amended::Amended;
+use crate::backup::BackupNote;
 use crate::batch::Batch;
 use crate::codec::len_u32;
 use crate::control::{self, ControlOp};
+use crate::envelope::EnvelopePlace;
 use crate::event::Event;
 use crate::field::Field;
 use crate::filter::{Filter, wire};
@@ -203,4 +205,17 @@ fn an_overlay_and_a_blob_are_as_documented() {
     check("overlay", &std::fs::read(FileName::new(FileKind::Overlay, 3).path(dir.path())).unwrap());
     crate::blob::write_blob(&*storage, dir.path(), STORE, 4, "name", b"value").unwrap();
     check("blob", &std::fs::read(FileName::new(FileKind::Blob, 4).path(dir.path())).unwrap());
+}
+
+#[test]
+fn the_last_file_of_a_backup_is_as_documented() {
+    let note = BackupNote {
+        cut_at_us: 1000,
+        events: 2,
+        last_sequence: 3,
+        manifest_crc: 0xaabb_ccdd,
+        damaged_files: 0,
+        included: vec!["internal".to_owned()],
+    };
+    check("backup", &note.encode(EnvelopePlace { store: STORE, id: 5 }).unwrap());
 }

@@ -13,6 +13,12 @@ pub(crate) const LOCK_FILE: &str = "LOCK";
 pub(crate) const MANIFEST_FILE: &str = "MANIFEST";
 /// The manifest before the last commit.
 pub(crate) const MANIFEST_PREVIOUS_FILE: &str = "MANIFEST.prev";
+/// The last file of a backup: there is a whole one.
+pub(crate) const BACKUP_FILE: &str = "BACKUP";
+/// The first file of a backup, until it is whole.
+pub(crate) const BACKUP_UNFINISHED_FILE: &str = "BACKUP.unfinished";
+/// The first file of a restored store, until it is whole and this is its manifest.
+pub(crate) const RESTORE_UNFINISHED_FILE: &str = "RESTORE.unfinished";
 /// Bytes cut off the end of a log by recovery.
 pub(crate) const QUARANTINE_DIR: &str = "quarantine";
 /// Files that no manifest names.

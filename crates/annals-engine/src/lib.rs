@@ -5,6 +5,7 @@
 //! It knows no query language, no JSON, no HTTP and no async: those live in the crates above it.
 
 mod amended;
+mod backup;
 mod batch;
 mod batch_terms;
 mod blob;
@@ -74,6 +75,10 @@ mod verify;
 mod watermark;
 mod writer;
 
+pub use backup::{
+    Backup, BackupCheck, BackupFiles, BackupOptions, BackupReport, CheckDepth, RestoreOptions, RestoreReport,
+    check_backup, restore,
+};
 pub use batch::{BATCH_EVENTS_MAX, BATCH_SIZE_MAX, Batch, CONTENT_SIZE_MAX, EVENT_SIZE_MAX, MESSAGE_SIZE_MAX};
 pub use catalog::Snapshot;
 pub use clock::{Clock, ManualClock, OsClock};

@@ -84,6 +84,7 @@ struct Recovery<'a> {
 /// Opens the store of `options.directory`, or makes one.
 pub(crate) fn open(options: Options) -> Result<Opened> {
     options.validate()?;
+    crate::backup::refuse_to_open(&*options.storage, &options.directory)?;
     let lock = take_lock(&options)?;
     create_folders(&*options.storage, &options.directory)?;
     let mut manifest_store = match ManifestStore::load(&options.storage, &options.directory)? {
@@ -123,8 +124,10 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
             format!("{} is unknown to the manifest and was moved to {}", from.display(), to.display())
         }));
         let begun = begin(&options, &mut manifest_store, &mut catalog, epoch, next_sequence, last_made_us)?;
+        // What is durable of a log that is complete says nothing of the one begun behind it.
+        let gone_on_with = durable.log_id == begun.log.log_id();
         durable.log_id = begun.log.log_id();
-        durable.offset = begun.end_offset.max(durable.offset);
+        durable.offset = if gone_on_with { begun.end_offset.max(durable.offset) } else { begun.end_offset };
         active = Some(begun);
     }
     let shared = share(options, manifest.store, epoch, catalog, manifest_store, idempotency, owed, read_only, lock);
@@ -167,6 +170,7 @@ fn share(
         control: Mutex::new(ControlState::default()),
         manifest: Mutex::new(manifest),
         removed: Mutex::default(),
+        pinned: crate::backup::Pinned::default(),
         idempotency: Mutex::new(idempotency),
         recent: crate::recent::Recent::default(),
         owed,
@@ -199,7 +203,7 @@ fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
 }
 
 /// A file that the manifest names and that is not there is damage.
-fn missing_is_damage(error: Error) -> Error {
+pub(crate) fn missing_is_damage(error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
@@ -251,7 +255,9 @@ fn begin(
     next.dropping.clear();
     next.announced.clear();
     next.last_made_created_at_us = last_made_us;
-    let new_log = if catalog.live.is_empty() { next.announce(FileKind::Log, 1).next() } else { None };
+    // The last log is complete where the store was restored from a backup.
+    let goes_on = next.logs.last().is_some_and(|log| !log.is_sealed_off());
+    let new_log = if goes_on { None } else { next.announce(FileKind::Log, 1).next() };
     manifest_store.commit(&next)?;
     if let Some(log_id) = new_log {
         let directory = options.directory.join(FileKind::Log.folder());
@@ -345,6 +351,7 @@ impl<'a> Recovery<'a> {
                 // What may pass, as too many open files, is no damage: the store opens when it has passed.
                 Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => return Err(error),
                 Err(error) => {
+                    let error = missing_is_damage(error);
                     self.notes.push(format!("a sealed segment is damaged: {error}"));
                     SealedEntry::damaged(entry.clone(), Arc::default(), &error)
                 }

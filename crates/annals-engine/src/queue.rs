@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backup::Cut;
 use crate::batch::Batch;
 use crate::catalog::Snapshot;
 use crate::changes::ChosenRows;
@@ -29,6 +30,8 @@ pub(crate) enum Job {
     Flush(Reply<u64>),
     /// Close the active log file so that it can be sealed; nothing happens if it is empty.
     Rotate(Reply<()>),
+    /// Sync, and give what a backup is made of: the store as it is between two jobs.
+    Cut(Reply<Cut>),
     /// Sync, write a clean end, stop.
     Close(Reply<()>),
 }

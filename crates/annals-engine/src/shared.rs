@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::backup::Pinned;
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,7 @@ use crate::recent::{ChangeKind, Recent};
 use crate::spare::Spares;
 use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threading::{Condvar, Mutex, RwLock};
-use crate::watermark::{DurablePoint, Watermarks};
+use crate::watermark::{DurablePoint, Watermarks, read_together};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
 ///
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) manifest: Mutex<ManifestStore>,
     /// Files given up by the last commits whose names are not yet off the manifest's list.
     pub(crate) removed: Mutex<Vec<FileName>>,
+    /// Files that backups still need.
+    pub(crate) pinned: Pinned,
     pub(crate) idempotency: Mutex<IdempotencyTable>,
     /// The latest marks and deletes, for those who follow.
     pub(crate) recent: Recent,
@@ -115,18 +118,9 @@ impl Shared {
         answer
     }
 
-    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and
-    /// the same catalog still behind it, so that everything below the watermark is in a log it names.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut catalog = self.catalog();
-        loop {
-            let visible = self.watermarks.visible();
-            let now = self.catalog();
-            if Arc::ptr_eq(&catalog, &now) {
-                return Snapshot::new(catalog, visible);
-            }
-            catalog = now;
-        }
+        let (catalog, visible) = read_together(|| self.catalog(), || self.watermarks.visible());
+        Snapshot::new(catalog, visible)
     }
 
     /// Commits a changed manifest; on failure the old one stays in force, or the store is poisoned if
@@ -177,7 +171,8 @@ impl Shared {
     pub(crate) fn remove_dropped(&self) -> Result<()> {
         let removed = self.removed.lock().clone();
         let mut dropping = self.manifest.lock().current().dropping.clone();
-        dropping.retain(|file| !removed.contains(file));
+        // ORDER: asked behind the manifest's lock, under which files are pinned. They go when the backup has them.
+        dropping.retain(|file| !removed.contains(file) && !self.pinned.contains(*file));
         if dropping.is_empty() {
             return Ok(());
         }

@@ -188,12 +188,28 @@ impl Watermarks {
     }
 }
 
+/// A catalog and a watermark that belong together.
+///
+/// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and the same catalog
+/// still behind it, so that everything below the watermark is in a log it names.
+pub(crate) fn read_together<C>(catalog: impl Fn() -> Arc<C>, visible: impl Fn() -> u64) -> (Arc<C>, u64) {
+    let mut before = catalog();
+    loop {
+        let visible = visible();
+        let behind = catalog();
+        if Arc::ptr_eq(&before, &behind) {
+            return (before, visible);
+        }
+        before = behind;
+    }
+}
+
 fn poisoned(reason: &Error) -> Error {
     let message = format!("the store refuses writes until it is opened again: {reason}");
     Error::new(ErrorKind::Poisoned, message).with_source(reason.duplicate())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -156,6 +156,8 @@ pub struct ServerConfig {
     /// Whether a damaged store is served read-only all the same, the engine's
     /// [`Options::degraded`](annals_engine::Options).
     pub degraded: bool,
+    /// Below which folder backups are made that clients ask for; none are without one.
+    pub backup_directory: Option<PathBuf>,
     /// The administrator's key, while it is set.
     pub admin_key: Option<String>,
     /// Whether keys and events may travel unencrypted over a network.
@@ -176,6 +178,7 @@ impl ServerConfig {
             log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
             partition: Partitioning::default(),
             degraded: false,
+            backup_directory: None,
             admin_key: None,
             insecure: false,
             limits: Limits::default(),
@@ -206,6 +209,15 @@ impl ServerConfig {
                 "the size of a log file is {} bytes, the range is {LOG_SIZE_BYTES_MIN} to {LOG_SIZE_BYTES_MAX}",
                 self.log_size_bytes
             )));
+        }
+        if let Some(backups) = &self.backup_directory {
+            let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_unknown| path.clone());
+            if absolute(backups).starts_with(absolute(&self.directory)) {
+                return Err(Error::config(format!(
+                    "the folder for backups, {}, lies in the store's own: name one elsewhere, best on another device",
+                    backups.display()
+                )));
+            }
         }
         for name in &self.faces.off {
             if !FACES.iter().any(|face| face.name == name) {
@@ -243,6 +255,14 @@ mod tests {
         assert!(config.validate().unwrap_err().to_string().ends_with("or say --insecure"));
         config.insecure = true;
         assert!(config.validate().is_ok());
+    }
+
+    #[test]
+    fn backups_lie_outside_of_the_store() {
+        for (folder, good) in [("x", false), ("x/backups", false), ("./x/b", false), ("y", true), ("xy", true)] {
+            let config = ServerConfig { backup_directory: Some(folder.into()), ..ServerConfig::new("x") };
+            assert_eq!(config.validate().is_ok(), good, "{folder}");
+        }
     }
 
     #[test]

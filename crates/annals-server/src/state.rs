@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,6 +50,9 @@ struct Inner {
     streams: Arc<Semaphore>,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
+    /// Of one: a backup copies the whole store.
+    backups: Arc<Semaphore>,
+    backup_directory: Option<PathBuf>,
     recordings: Arc<Semaphore>,
     /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
     passwords: Arc<Semaphore>,
@@ -122,6 +126,8 @@ impl AppState {
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             verifications: Arc::new(Semaphore::new(1)),
+            backups: Arc::new(Semaphore::new(1)),
+            backup_directory: config.backup_directory.clone(),
             recordings: Arc::new(Semaphore::new(1)),
             passwords: Arc::new(Semaphore::new(limits.passwords_max)),
             passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
@@ -180,6 +186,11 @@ impl AppState {
     /// Whether the server stops.
     pub(crate) fn is_draining(&self) -> bool {
         *self.0.draining.borrow()
+    }
+
+    /// Below which folder clients may have backups made.
+    pub(crate) fn backup_directory(&self) -> Option<&Path> {
+        self.0.backup_directory.as_deref()
     }
 
     pub(crate) fn retention(&self) -> &Retention {

@@ -104,6 +104,14 @@ impl Storage for SimStorage {
         self.change("remove", path, |world| world.remove(path))
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.change("link", to, |world| world.link(from, to))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.change("remove folder", path, |world| world.remove_folder(path))
+    }
+
     fn sync_dir(&self, path: &Path) -> Result<()> {
         self.change("sync folder", path, |world| {
             world.sync_folder(path);

@@ -1,6 +1,6 @@
 //! The state of a simulated machine: files, folders, what of them is durable, and when things go wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,15 @@ use crate::random::Random;
 enum Node {
     Folder,
     File(usize),
+}
+
+impl Node {
+    fn file(self) -> Option<usize> {
+        match self {
+            Node::File(file) => Some(file),
+            Node::Folder => None,
+        }
+    }
 }
 
 /// A change of folders that is not durable yet: done whole or not at all.
@@ -33,6 +42,8 @@ pub struct World {
     /// Holders by lock file; -1 is one that shares with nobody.
     locks: BTreeMap<PathBuf, i32>,
     capacity: u64,
+    /// Whether any file was ever given a second name.
+    has_links: bool,
     calls: u64,
     /// By number of the call from now on.
     faults: BTreeMap<u64, Fault>,
@@ -62,6 +73,7 @@ impl World {
             pending: Vec::new(),
             locks: BTreeMap::new(),
             capacity,
+            has_links: false,
             calls: 0,
             faults: BTreeMap::new(),
             is_down: false,
@@ -306,6 +318,31 @@ impl World {
         Ok(file)
     }
 
+    /// Gives a file another name.
+    pub(crate) fn link(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let file = self.find(from)?;
+        if self.live.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if to.parent().and_then(|folder| self.live.get(folder)) != Some(&Node::Folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.has_links = true;
+        self.change(vec![(to.to_owned(), Some(Node::File(file)))]);
+        Ok(())
+    }
+
+    pub(crate) fn remove_folder(&mut self, path: &Path) -> Result<()> {
+        if self.live.get(path) != Some(&Node::Folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        if self.live.keys().any(|other| other.parent() == Some(path)) {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.change(vec![(path.to_owned(), None)]);
+        Ok(())
+    }
+
     pub(crate) fn create_folder(&mut self, path: &Path) {
         let missing: Vec<PathBuf> =
             path.ancestors().filter(|folder| !self.live.contains_key(*folder)).map(Path::to_owned).collect();
@@ -383,11 +420,15 @@ impl World {
     }
 
     pub(crate) fn free_space(&self) -> u64 {
-        let files = self.live.values().filter_map(|node| match node {
-            Node::File(file) => self.files.get(*file).map(FileImage::allocated),
-            Node::Folder => None,
-        });
-        self.capacity.saturating_sub(files.sum())
+        let allocated = |file: usize| self.files.get(file).map_or(0, FileImage::allocated);
+        let named = self.live.values().filter_map(|node| node.file());
+        let used: u64 = if self.has_links {
+            // A file of several names takes its room once.
+            named.collect::<BTreeSet<usize>>().into_iter().map(allocated).sum()
+        } else {
+            named.map(allocated).sum()
+        };
+        self.capacity.saturating_sub(used)
     }
 }
 
@@ -424,6 +465,33 @@ mod tests {
             if names.iter().any(|name| name == "new") { kept += 1 } else { gone += 1 }
         }
         assert!(kept > 20 && gone > 20);
+    }
+
+    #[test]
+    fn a_link_is_durable_for_itself_and_takes_no_room() {
+        for seed in 0..50 {
+            let mut world = World::new(seed, Path::new("/s"), 1 << 20);
+            let file = world.create(Path::new("/s/one")).unwrap();
+            world.file(file).unwrap().write(&[7; 600], 0);
+            world.file(file).unwrap().sync();
+            world.sync_folder(Path::new("/s"));
+            let free = world.free_space();
+            world.create_folder(Path::new("/s/other"));
+            world.link(Path::new("/s/one"), Path::new("/s/other/one")).unwrap();
+            assert!(world.link(Path::new("/s/one"), Path::new("/s/other/one")).is_err(), "the name is taken");
+            assert!(world.remove_folder(Path::new("/s/other")).is_err(), "it is not empty");
+            assert_eq!(world.free_space(), free);
+            world.sync_folder(Path::new("/s"));
+            world.sync_folder(Path::new("/s/other"));
+            world.remove(Path::new("/s/one")).unwrap();
+            world.sync_folder(Path::new("/s"));
+            world.power_cycle();
+            let found = world.find(Path::new("/s/other/one")).unwrap();
+            let mut bytes = [0; 600];
+            assert!(world.file(found).unwrap().read(&mut bytes, 0));
+            assert_eq!(bytes, [7; 600], "one name goes, the file stays");
+            assert!(world.find(Path::new("/s/one")).is_err());
+        }
     }
 
     #[test]

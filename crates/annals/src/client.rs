@@ -95,6 +95,16 @@ impl Client {
         request.send_empty().and_then(read).map_err(|error| self.unreachable(&error))
     }
 
+    /// As [`Client::post_patiently`], with a body.
+    pub(crate) fn post_patiently_with(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        let mut request = self.agent.post(format!("{}{path}", self.base)).config().timeout_global(None).build();
+        request = request.header("Content-Type", content_type);
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        request.send(body).and_then(read).map_err(|error| self.unreachable(&error))
+    }
+
     /// Tries once more when the server is busy or the connection broke, with growing pauses.
     fn again_and_again(&self, attempt: impl Fn() -> Result<Answer, ureq::Error>) -> Result<Answer> {
         let mut pause = PAUSE_FIRST;

@@ -1,6 +1,7 @@
 //! The command line: a server, an import, queries, and checks of a store.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod bench;
 mod client;
 mod failure;
@@ -10,6 +11,7 @@ mod hidden;
 mod import;
 mod open_files;
 mod query;
+mod restore;
 mod serve;
 mod signals;
 mod size;
@@ -52,6 +54,8 @@ enum Command {
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
     Verify(verify::Verify),
+    Backup(backup::BackupCommand),
+    Restore(restore::RestoreCommand),
     Users(users::Users),
     Generate(generate::Generate),
     Bench(bench::Bench),
@@ -65,6 +69,8 @@ fn main() -> ExitCode {
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
         Command::Verify(command) => verify::run(&command),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(command) => restore::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),
         Command::Bench(command) => bench::run(&command),

@@ -54,6 +54,9 @@ pub(crate) struct Serve {
     /// Serve a damaged store: for reading only, without what the damage took, changing nothing
     #[arg(long, value_parser = BoolishValueParser::new(), env = "ANNALS_DEGRADED")]
     degraded: bool,
+    /// Where administrators may have backups made, each in a new folder; none are made without it
+    #[arg(long, value_name = "DIR", env = "ANNALS_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
@@ -96,6 +99,7 @@ fn config_of(command: &Serve) -> ServerConfig {
     config.log_size_bytes = command.log_size;
     config.partition = command.partition;
     config.degraded = command.degraded;
+    config.backup_directory.clone_from(&command.backup_dir);
     config.insecure = command.insecure;
     config.faces.off.clone_from(&command.without_face);
     config.faces.deltafi_default_window = command.deltafi_default_window;
@@ -197,6 +201,7 @@ mod tests {
             partition: Partitioning::default(),
             demo: true,
             degraded: false,
+            backup_dir: None,
             insecure: false,
             without_face: Vec::new(),
             deltafi_default_window: None,

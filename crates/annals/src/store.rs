@@ -19,7 +19,12 @@ pub(crate) struct Target {
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub(crate) data: Option<PathBuf>,
     /// A running server instead
-    #[arg(long, value_name = "URL", help = "A running server instead, for example http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        alias = "server",
+        value_name = "URL",
+        help = "A running server instead, for example http://127.0.0.1:8080"
+    )]
     pub(crate) url: Option<String>,
     /// The key for the server
     #[arg(long, value_name = "KEY", env = "ANNALS_KEY", hide_env_values = true)]

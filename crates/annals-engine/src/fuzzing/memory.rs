@@ -85,6 +85,16 @@ impl Storage for MemoryStorage {
         self.files.lock().remove(path).map(|_| ()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut files = self.files.lock();
+        let file = files.get(from).cloned().ok_or(ErrorKind::NotFound)?;
+        if files.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
     fn sync_dir(&self, _path: &Path) -> Result<()> {
         Ok(())
     }

@@ -14,6 +14,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::backup::BackupNote;
 use crate::blob::read_blob;
 use crate::codec::{Reader, len_u32, len_u64};
 use crate::control;
@@ -44,6 +45,7 @@ pub type Target = fn(&[u8]) -> bool;
 
 /// Every function and its name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("backup", backup),
     ("blob", blob),
     ("control", control),
     ("filter", filter),
@@ -294,6 +296,18 @@ pub fn blob(bytes: &[u8]) -> bool {
     let mut fixed = bytes.to_vec();
     let crc = fix_envelope(&mut fixed);
     _ = read(&fixed, crc);
+    accepted
+}
+
+/// The last file of a backup: as a file, and as the body behind the header of one.
+pub fn backup(bytes: &[u8]) -> bool {
+    let accepted = BackupNote::decode(bytes).is_ok();
+    let mut fixed = bytes.to_vec();
+    fix_envelope(&mut fixed);
+    if let Ok((place, note)) = BackupNote::decode(&fixed) {
+        let again = BackupNote::decode(&note.encode(place).expect("what was read can be written"));
+        assert_eq!(again.expect("just written"), (place, note));
+    }
     accepted
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::memory::MemoryStorage;
 use super::{LOG_ID, STORE, directory, fix_frame};
+use crate::backup::BackupNote;
 use crate::batch::Batch;
 use crate::clock::ManualClock;
 use crate::codec::{row_usize, to_usize};
 use crate::engine::Engine;
-use crate::envelope::ENVELOPE_HEADER_SIZE;
+use crate::envelope::{ENVELOPE_HEADER_SIZE, EnvelopePlace};
 use crate::error::Result;
 use crate::event::Event;
 use crate::field::Field;
@@ -69,6 +70,16 @@ pub fn seeds() -> Vec<Seed> {
             _ => add("manifest", name, bytes.clone()),
         }
     }
+    let note = BackupNote {
+        cut_at_us: 1000,
+        events: 2,
+        last_sequence: 3,
+        manifest_crc: 4,
+        damaged_files: 1,
+        included: vec!["internal".to_owned()],
+    };
+    let place = EnvelopePlace { store: STORE, id: 5 };
+    add("backup", "note".to_owned(), note.encode(place).expect("a note is small"));
     for (path, bytes) in files_of(write_words) {
         if path.extension().is_some_and(|extension| extension == "segment") {
             add("segment", "words".to_owned(), bytes);

@@ -1,5 +1,6 @@
 //! Log files: preallocated, append-only files of frames.
 
+mod copy;
 #[cfg(test)]
 mod crash_tests;
 mod file;
@@ -9,8 +10,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use copy::CompleteLog;
 pub(crate) use file::LogFile;
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use header::LOG_HEADER_SIZE;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use recover::RecoveredLog;

@@ -6,16 +6,18 @@ mod tests;
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::Path;
 
 use bincode::{Decode, Encode};
 
 use crate::blob::{BLOB_NAME_SIZE_MAX, BLOB_SIZE_MAX};
 use crate::codec::row_usize;
-use crate::envelope::{ENVELOPE_HEADER_SIZE, EnvelopePlace, Format, read_envelope, wrap};
-use crate::error::{Error, Result};
+use crate::envelope::{ENVELOPE_HEADER_SIZE, EnvelopePlace, Format, place_file, read_envelope, read_whole, wrap};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{FileKind, FileName};
 use crate::metadata::{self, METADATA_SIZE_MAX};
 use crate::partition::PartitionSpan;
+use crate::storage::Storage;
 
 pub(crate) use store::ManifestStore;
 
@@ -218,6 +220,39 @@ impl Manifest {
         }
         let payload = metadata::encode(self)?;
         Ok(wrap(&FORMAT, EnvelopePlace { store: self.store, id: self.version }, &payload).0)
+    }
+
+    /// The whole file, for a folder that has no manifest yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the manifest contradicts itself or is too large.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.encode()
+    }
+
+    /// Writes it under a name of its own, synced; the name is durable after the folder's next sync. Gives its checksum.
+    ///
+    /// # Errors
+    /// As [`Manifest::to_bytes`]; `DiskFull`, `Io`.
+    pub(crate) fn place(&self, storage: &dyn Storage, path: &Path) -> Result<u32> {
+        let bytes = self.encode()?;
+        place_file(storage, path, |file| file.write_at(&bytes, 0))?;
+        Ok(read_envelope(&FORMAT, &bytes)?.header_crc)
+    }
+
+    /// Reads the manifest of that name, and no other in its place; gives its checksum too.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is damaged or missing; `UnsupportedFormat`, `Io`.
+    pub(crate) fn read_at(storage: &dyn Storage, path: &Path) -> Result<(Self, u32)> {
+        let read = read_whole(storage, path, MANIFEST_SIZE_MAX);
+        let bytes = read.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::corrupt("the manifest is missing").at_path(path).with_source(error),
+            _ => error,
+        })?;
+        let manifest = Self::decode(&bytes).map_err(|error| error.at_path(path))?;
+        let crc = read_envelope(&FORMAT, &bytes).map_err(|error| error.at_path(path))?.header_crc;
+        Ok((manifest, crc))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {

@@ -9,6 +9,7 @@ mod bits;
 mod blocks;
 mod build;
 mod checked;
+mod copy;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

@@ -58,6 +58,13 @@ impl Storage for FailingStorage {
     fn remove(&self, path: &Path) -> Result<()> {
         OsStorage.remove(path)
     }
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.0.step()?;
+        OsStorage.hard_link(from, to)
+    }
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        OsStorage.remove_dir(path)
+    }
     fn sync_dir(&self, path: &Path) -> Result<()> {
         self.0.step()?;
         OsStorage.sync_dir(path)

@@ -9,7 +9,7 @@ pub use os::OsStorage;
 use std::borrow::Cow;
 use std::io;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A directory entry.
@@ -64,6 +64,28 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` if it is missing.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file a second name, in the place of `to`, which must be free. Both names share the file's bytes; each goes
+    /// with [`Storage::remove`] for itself. A disk without such names keeps this default, and copies are made instead.
+    ///
+    /// # Errors
+    /// `Unsupported`, or whatever else the operating system says: not every pair of folders has links between them.
+    fn hard_link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Removes a folder, which must be empty.
+    ///
+    /// # Errors
+    /// What the operating system says; `Unsupported` by default: an empty folder does no harm.
+    fn remove_dir(&self, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// The one name of the folder that `path` leads to, or would if it were there, for comparisons.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
     /// Makes the entries of a folder durable.
     ///
     /// # Errors

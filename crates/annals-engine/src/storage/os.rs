@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
@@ -59,6 +59,29 @@ impl Storage for OsStorage {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        let whole = std::path::absolute(path)?;
+        for there in whole.ancestors() {
+            match fs::canonicalize(there) {
+                Ok(mut canonical) => {
+                    canonical.extend(whole.strip_prefix(there).into_iter().flat_map(Path::components));
+                    return Ok(canonical);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(whole)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -11,6 +11,8 @@
 pub(crate) mod channel;
 #[cfg(any(loom, shuttle))]
 mod modelled;
+#[cfg(all(test, loom))]
+mod models;
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use modelled::{

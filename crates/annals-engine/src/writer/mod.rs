@@ -35,6 +35,9 @@ const GROUP_SIZE_MAX: usize = 1 << 20;
 const WRITTEN_ALONE_SIZE_MIN: usize = 128 << 10;
 /// Room at the end of each log that only control frames and markers use, so that deletes work on a full disk.
 pub(crate) const CONTROL_RESERVE: u64 = 64 << 10;
+/// Of that room the end is for deletes by filter alone, clean-ups among them: what gives room back must not be kept
+/// from it by marks.
+pub(crate) const CLEAN_UP_RESERVE: u64 = 8 << 10;
 
 /// Where the next frame goes.
 pub(crate) struct Active {
@@ -158,6 +161,7 @@ impl Writer {
             Job::Control(operation, reply) => _ = reply.send(self.control(&operation)),
             Job::Flush(reply) => _ = reply.send(self.flush()),
             Job::Rotate(reply) => _ = reply.send(self.rotate_if_used()),
+            Job::Cut(reply) => _ = reply.send(self.cut()),
             Job::Close(_) => return Some(job),
         }
         None
@@ -370,8 +374,9 @@ impl Writer {
         let mut frame = vec![0; FRAME_HEADER_SIZE];
         control::encode(std::slice::from_ref(operation), &mut frame)?;
         let size = len_u64(frame_size(frame.len() - FRAME_HEADER_SIZE));
-        if self.active.end_offset + size > self.active.limit {
-            self.rotate(size)?;
+        let kept = if matches!(operation, ControlOp::DeleteMatching { .. }) { 0 } else { CLEAN_UP_RESERVE };
+        if self.active.end_offset + size + kept > self.active.limit {
+            self.rotate(size + kept)?;
         }
         let header = FrameHeader {
             count: 1,

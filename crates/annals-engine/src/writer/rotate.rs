@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{Active, CONTROL_RESERVE, Writer};
+use crate::backup::{Cut, Pins};
 use crate::catalog::LiveEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::FileKind;
 use crate::live::LiveSegment;
 use crate::log::LogFile;
-use crate::manifest::{CleanEnd, LogEntry};
+use crate::manifest::{CleanEnd, DurableFloor, LogEntry};
 use crate::overlay::Overlay;
 use crate::threading::atomic::Ordering;
 
@@ -98,6 +99,25 @@ impl Writer {
             self.shared.discard(FileKind::Log, [log_id]);
         }
         log
+    }
+
+    /// The store as of now, for a backup: everything written is durable, and the files that hold it stay until the
+    /// pins go. The caller's lock keeps sealing and deletes away.
+    pub(super) fn cut(&mut self) -> Result<Cut> {
+        self.shared.check_writable()?;
+        self.sync_now()?;
+        let end = DurableFloor {
+            log_id: self.active.log.log_id(),
+            offset: self.active.end_offset,
+            sequence: self.next_sequence - 1,
+        };
+        let state = self.shared.manifest.lock();
+        let mut manifest = state.current().clone();
+        let pins = Pins::new(&self.shared, manifest.live_files());
+        drop(state);
+        manifest.last_made_created_at_us = self.last_made_us;
+        manifest.next_control_ordinal = manifest.next_control_ordinal.max(self.control_ordinal + 1);
+        Ok(Cut::new(manifest, end, self.shared.snapshot(), pins))
     }
 
     /// Syncs, marks, and says in the manifest that the log ends here.

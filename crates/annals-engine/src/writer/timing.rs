@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Writer;
+use super::{CLEAN_UP_RESERVE, Writer};
 use crate::codec::len_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
@@ -113,7 +113,7 @@ impl Writer {
     pub(super) fn write_marker(&mut self) -> Result<()> {
         let header = self.empty_header(FrameKind::SyncMarker);
         let first_frame = self.active.log.first_frame_offset();
-        let fits = self.active.end_offset + len_u64(header.frame_size()) <= self.active.limit;
+        let fits = self.active.end_offset + len_u64(header.frame_size()) + CLEAN_UP_RESERVE <= self.active.limit;
         if header.synced_upto <= first_frame || !fits {
             return Ok(());
         }

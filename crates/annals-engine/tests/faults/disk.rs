@@ -11,6 +11,7 @@ use annals_engine::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storag
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Create,
+    Link,
     Rename,
     Remove,
     SyncDir,
@@ -124,6 +125,20 @@ impl Storage for Disk {
             self.ask(Call::Remove, path)?;
         }
         OsStorage.remove(path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.ask(Call::Link, to)?;
+        OsStorage.hard_link(from, to)
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.ask(Call::Remove, path)?;
+        OsStorage.remove_dir(path)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        OsStorage.canonical(path)
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {

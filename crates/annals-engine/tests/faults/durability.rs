@@ -238,6 +238,23 @@ fn a_full_disk_stops_appends_alone_and_they_resume() {
     assert_eq!(left.len(), 2, "failed attempts leave nothing behind: {left:?}");
 }
 
+/// Marks once used up the room that is kept for deletes, and then nothing could make room any more.
+#[test]
+fn a_full_disk_keeps_room_for_the_clean_up_that_makes_some() {
+    let store = Store::new(Durability::Sync);
+    let text = "x".repeat(8000);
+    let large = |id| crate::support::with_message(event(id, NOW_US - 1), &text);
+    store.disk.refuse(Io::StorageFull, |call, path| call == Call::Preallocate && is_in(path, "log"));
+    let full = (1..).find_map(|id| store.append(&[large(id)]).err()).unwrap();
+    assert_eq!(full.kind(), ErrorKind::DiskFull, "{full}");
+    let mark = |number: u64| store.engine.mark(&[Mark { sequence: 2, acknowledged: number.is_multiple_of(2) }]);
+    let refused = (1..10_000).find_map(|number| mark(number).err()).unwrap();
+    assert_eq!(refused.kind(), ErrorKind::DiskFull, "{refused}");
+    assert_eq!(store.engine.delete(&Delete::Sequences(vec![1])).unwrap_err().kind(), ErrorKind::DiskFull);
+    assert!(store.engine.delete(&Delete::CreatedBefore(NOW_US)).unwrap() > 100);
+    assert_eq!(sequences(&store.engine), [0_u64; 0]);
+}
+
 /// Each attempt to seal on a full disk once left the segments behind that it had written, and the next
 /// attempt wrote them again beside: the disk that was full for one file was soon full for all.
 #[test]

@@ -84,6 +84,19 @@ impl AppState {
         Ok(self.blocking(place, work))
     }
 
+    /// Runs a backup on a blocking thread of its own, to its end even if the client has gone; there is one at a time.
+    pub(crate) fn back_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a backup is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "backup_running", message)
+        };
+        let place = Arc::clone(&self.0.backups).try_acquire_owned().map_err(running)?;
+        Ok(self.blocking(place, work))
+    }
+
     /// Runs a query on the thread of its connection if that may be, else on the blocking threads; either way
     /// in the reads' share.
     pub(crate) async fn read<T: Send + 'static>(

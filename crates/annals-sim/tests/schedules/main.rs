@@ -3,6 +3,7 @@
 #![cfg(shuttle)]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod replacing;
 mod retention;
 mod store;
 mod together;
@@ -30,4 +31,9 @@ fn appends_reads_deletes_and_seals_at_once() {
 #[test]
 fn retention_while_others_read_and_append() {
     explore(retention::scenario);
+}
+
+#[test]
+fn replacing_and_marking_while_others_read_and_seal() {
+    explore(replacing::scenario);
 }

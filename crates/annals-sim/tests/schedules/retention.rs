@@ -6,6 +6,7 @@ use shuttle::thread;
 use crate::store::{DAY_US, EVENTS_OF_A_BATCH, Machine, NOW_US, append, read};
 
 const OLD_BATCHES: usize = 2;
+const OLD: usize = OLD_BATCHES * EVENTS_OF_A_BATCH;
 
 pub(crate) fn scenario() {
     let machine = Machine::new();
@@ -39,17 +40,17 @@ fn spawn(engine: &Engine, body: impl FnOnce(&Engine) + Send + 'static) -> thread
 
 fn clean_up(engine: &Engine) {
     let deleted = engine.delete(&Delete::CreatedBefore(NOW_US - 2 * DAY_US)).expect("a clean-up without faults");
-    assert_eq!(deleted, (OLD_BATCHES * EVENTS_OF_A_BATCH) as u64, "the count of a clean-up is exact");
-    assert!(read(engine).values().all(|name| !name.starts_with("old")), "what was cleaned up is there");
+    assert_eq!(deleted, OLD as u64, "the count of a clean-up is exact");
+    assert!(read(engine, OLD).values().all(|name| !name.starts_with("old")), "what was cleaned up is there");
 }
 
 /// The old events are all there or all gone, and do not come back.
 fn look(engine: &Engine) {
     let mut gone = false;
     for _ in 0..4 {
-        let seen = read(engine);
+        let seen = read(engine, OLD);
         let old = seen.values().filter(|name| name.starts_with("old")).count();
-        assert!([0, OLD_BATCHES * EVENTS_OF_A_BATCH].contains(&old), "{old} of the old events are seen");
+        assert!([0, OLD].contains(&old), "{old} of the old events are seen");
         assert!(!gone || old == 0, "old events are there again");
         gone = old == 0;
         let new = seen.values().filter(|name| *name == "new").count();
@@ -58,6 +59,6 @@ fn look(engine: &Engine) {
 }
 
 fn check(engine: &Engine) {
-    let seen: Vec<String> = read(engine).into_values().collect();
+    let seen: Vec<String> = read(engine, OLD).into_values().collect();
     assert_eq!(seen, ["new", "new", "newer", "newer"]);
 }

@@ -68,9 +68,9 @@ pub(crate) fn named(name: &str) -> Filter {
     Filter::term(Field::UserId, name)
 }
 
-/// Sequence and name of every event of one snapshot, after looking whether counts and lists agree and no batch is
-/// seen by halves.
-pub(crate) fn read(engine: &Engine) -> BTreeMap<u64, String> {
+/// Sequence and name of every event of one snapshot, after looking whether counts and lists agree, no batch is seen by
+/// halves, and nothing below the watermark is missing but what a delete took, which is this many events.
+pub(crate) fn read(engine: &Engine, deleted: usize) -> BTreeMap<u64, String> {
     let snapshot = engine.snapshot();
     let visible = snapshot.visible_sequence();
     let mut seen = BTreeMap::new();
@@ -86,6 +86,8 @@ pub(crate) fn read(engine: &Engine) -> BTreeMap<u64, String> {
         }
     }
     assert_eq!(usize::try_from(counted).expect("few"), seen.len(), "counts and lists differ");
+    let missing = usize::try_from(visible).expect("few") - seen.len();
+    assert!(missing == 0 || missing == deleted, "{missing} events below {visible} are missing");
     let mut batches: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (sequence, name) in &seen {
         batches.entry(name).or_default().push(*sequence);

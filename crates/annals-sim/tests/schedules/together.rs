@@ -31,11 +31,11 @@ pub(crate) fn scenario() {
     if deleted > 0 {
         appended.retain(|_, name| name != DELETED);
     }
-    assert_eq!(appended.len(), read(&engine).len());
+    assert_eq!(appended.len(), read(&engine, EVENTS_OF_A_BATCH).len());
     engine.close().expect("a close on a disk without faults");
     drop(engine);
     let engine = machine.open(Durability::Sync, false);
-    assert_eq!(read(&engine), appended, "after a close and an open");
+    assert_eq!(read(&engine, EVENTS_OF_A_BATCH), appended, "after a close and an open");
     engine.close().expect("a close on a disk without faults");
 }
 
@@ -53,7 +53,7 @@ fn append_batches(engine: &Engine, who: usize) -> BTreeMap<u64, String> {
         let name = format!("{who}-{batch}");
         let sequences = append(engine, &name, None);
         // What was acknowledged is seen by every later look.
-        let seen = read(engine);
+        let seen = read(engine, EVENTS_OF_A_BATCH);
         for sequence in sequences {
             let is_seen = seen.get(&sequence) == Some(&name);
             assert!(is_seen || name == DELETED, "event {sequence} is acknowledged and not seen");
@@ -67,7 +67,7 @@ fn append_batches(engine: &Engine, who: usize) -> BTreeMap<u64, String> {
 fn delete(engine: &Engine) -> u64 {
     let deleted = engine.delete(&Delete::Matching(named(DELETED))).expect("a delete on a disk without faults");
     assert!([0, EVENTS_OF_A_BATCH as u64].contains(&deleted), "{deleted} events were deleted");
-    let there = read(engine).values().any(|name| name == DELETED);
+    let there = read(engine, EVENTS_OF_A_BATCH).values().any(|name| name == DELETED);
     assert!(deleted == 0 || !there, "a deleted event is still there");
     deleted
 }
@@ -75,7 +75,7 @@ fn delete(engine: &Engine) -> u64 {
 fn look(engine: &Engine, synced: bool) {
     let mut before = BTreeSet::new();
     for _ in 0..3 {
-        let seen = read(engine);
+        let seen = read(engine, EVENTS_OF_A_BATCH);
         let last = seen.keys().last().copied().unwrap_or(0);
         let durable = engine.durable_sequence();
         assert!(!synced || last <= durable, "event {last} is seen and only {durable} durable");

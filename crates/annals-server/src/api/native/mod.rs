@@ -2,6 +2,7 @@
 
 mod about;
 pub(crate) mod audit;
+pub(crate) mod backup;
 mod document;
 pub(crate) mod health;
 pub(crate) mod ingest;
@@ -63,6 +64,7 @@ static ROUTES: &[Route] = route_table! {
     DELETE "/annals/v1/users/{username}"          NeedsWholeStore(Scope::Admin) => users::delete, about::admin::delete_user;
     GET    "/annals/v1/audit"                     NeedsWholeStore(Scope::AuditRead) => audit::list, about::audit;
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
+    POST   "/annals/v1/admin/backup"              NeedsWholeStore(Scope::Admin) => backup::create, about::admin::backup;
     GET    "/healthz"                             Open                          => health::alive, about::alive;
     GET    "/readyz"                              Open                          => health::ready, about::ready;
     GET    "/"                                    Open                          => document::start, about::start;

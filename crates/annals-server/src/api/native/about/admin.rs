@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::auth::Scope;
 use crate::auth::password::{PASSWORD_LEN_MAX, PASSWORD_LEN_MIN};
 use crate::openapi::Operation;
-use crate::openapi::schema::{any_object, list, named, object, object_with, one_of, text, time};
+use crate::openapi::schema::{any_object, boolean, count, list, named, object, object_with, one_of, text, time};
 
 fn scopes() -> Value {
     let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
@@ -87,4 +87,35 @@ pub(in super::super) fn delete_user() -> Operation {
 
 pub(in super::super) fn verify() -> Operation {
     Operation::new("Reads the whole store and reports damage").answers("The report", any_object()).refuses(&[409])
+}
+
+pub(in super::super) fn backup() -> Operation {
+    let flag = |about: &str| json!({"type": ["boolean", "null"], "default": false, "description": about});
+    let asked = object_with(
+        &[
+            ("name", json!({"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"})),
+            ("copy", flag("Copy sealed files, and check them, where they could be linked")),
+            ("verify", flag("Read the whole backup again when it is written")),
+            ("with_damage", flag("Take damaged segments as they are, instead of failing")),
+        ],
+        &["name"],
+    );
+    let answer = object(&[
+        ("name", text()),
+        ("cut_at", time()),
+        ("events", count()),
+        ("last_sequence", count()),
+        ("files_linked", count()),
+        ("bytes_linked", count()),
+        ("files_copied", count()),
+        ("bytes_copied", count()),
+        ("seconds", json!({"type": "number", "minimum": 0})),
+        ("verified", boolean()),
+        ("damages", list(text())),
+    ]);
+    Operation::new("Backs the store up into a new folder below the one that the server keeps backups in")
+        .about("The store as of one moment, everything acknowledged before the call in it, while it goes on.")
+        .body(asked)
+        .answers("It is written, durably", answer)
+        .refuses(&[409])
 }
