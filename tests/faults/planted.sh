@@ -4,14 +4,14 @@
 #   tests/faults/planted.sh [NAME...]
 #
 # Each tests/faults/planted/NAME.patch says in its first line what it breaks. It is applied to a copy of the tree below
-# target/planted/, the simulator is built from that (PLANTED_PROFILE: dev, or release) and run for PLANTED_CUTS (20,000)
+# target/planted/, the simulator is built from that (PLANTED_PROFILE: dev, or release) and run for PLANTED_CUTS (40,000)
 # power cuts from seed PLANTED_SEED (0) at most. Exits with 1 if one is not caught, or does not apply any more.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 profile="${PLANTED_PROFILE:-dev}"
-cuts="${PLANTED_CUTS:-20000}"
+cuts="${PLANTED_CUTS:-40000}"
 seed="${PLANTED_SEED:-0}"
 tree="$PWD/target/planted/tree"
 export CARGO_TARGET_DIR="$PWD/target/planted/target"
