@@ -37,6 +37,7 @@ mod idempotency;
 mod layout;
 mod live;
 mod log;
+mod lost;
 mod maintenance;
 mod manifest;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
@@ -54,6 +55,7 @@ mod queue;
 mod receipts;
 mod recent;
 mod record;
+pub mod repair;
 mod replacing;
 mod replay;
 mod requests;

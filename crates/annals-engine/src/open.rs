@@ -20,6 +20,7 @@ use crate::idempotency::{Answer, IdempotencyTable};
 use crate::layout::{FileKind, LOCK_FILE, QUARANTINE_DIR, segment_path};
 use crate::live::{IdRow, LiveSegment, RowsToIndex};
 use crate::log::{LogFile, RecoverContext, recover_log};
+use crate::lost::LostSequences;
 use crate::manifest::{LogEntry, Manifest, ManifestStore, SegmentEntry};
 use crate::options::Options;
 use crate::overlay::Overlay;
@@ -78,6 +79,8 @@ struct Recovery<'a> {
     idempotency: IdempotencyTable,
     /// Every delete and mark that is still in a log, or that a damaged segment has not taken.
     owed: Owed,
+    /// What a repair gave up between the logs.
+    lost: LostSequences,
     read_only: Option<Error>,
     notes: Vec<String>,
 }
@@ -99,6 +102,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         recovery.read_only = Some(Error::corrupt(message));
     }
     recovery.load_idempotency()?;
+    recovery.load_lost()?;
     recovery.open_segments()?;
     recovery.settle_owed()?;
     recovery.recover_logs()?;
@@ -243,7 +247,8 @@ fn begin(
     next.dropping.clear();
     next.announced.clear();
     next.last_made_created_at_us = last_made_us;
-    let new_log = if catalog.live.is_empty() { next.announce(FileKind::Log, 1).next() } else { None };
+    let needs_log = next.logs.last().is_none_or(LogEntry::is_sealed_off);
+    let new_log = if needs_log { next.announce(FileKind::Log, 1).next() } else { None };
     manifest_store.commit(&next)?;
     if let Some(log_id) = new_log {
         let directory = options.directory.join(FileKind::Log.folder());
@@ -294,6 +299,7 @@ impl<'a> Recovery<'a> {
             durable: DurablePoint::default(),
             idempotency: IdempotencyTable::default(),
             owed: Owed::default(),
+            lost: LostSequences::default(),
             read_only: None,
             notes: Vec::new(),
         }
@@ -308,6 +314,15 @@ impl<'a> Recovery<'a> {
                 Err(error) if self.options.degraded => self.degrade(error),
                 Err(error) => return Err(missing_is_damage(error)),
             }
+        }
+        Ok(())
+    }
+
+    fn load_lost(&mut self) -> Result<()> {
+        match LostSequences::read(&*self.options.storage, &self.options.directory, self.manifest) {
+            Ok(lost) => self.lost = lost,
+            Err(error) if self.options.degraded => self.degrade(error),
+            Err(error) => return Err(missing_is_damage(error)),
         }
         Ok(())
     }
@@ -379,11 +394,15 @@ impl<'a> Recovery<'a> {
         let manifest = self.manifest;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let next = manifest.logs.get(index + 1);
-            let end = self.recover_log(entry, next.map(|next| next.base_sequence))?;
+            let end = self.recover_log(entry, next.map(|next| self.lost.end_before(next.base_sequence)))?;
             if end == LogEnd::Damaged && next.is_some() {
                 self.notes.push(format!("log {} and later ones are left out behind the gap", entry.id + 1));
-                break;
+                return Ok(());
             }
+        }
+        if manifest.logs.last().is_none_or(LogEntry::is_sealed_off) {
+            // A repair cut the last log: what it held from there on is not given again.
+            self.next_sequence = self.next_sequence.max(manifest.next_sequence_floor);
         }
         Ok(())
     }

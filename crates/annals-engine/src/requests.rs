@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::filter::{Filter, TenantScope};
 use crate::id::EventId;
 use crate::options::Durability;
+use crate::repair::Damage;
 
 /// How one batch is appended.
 #[derive(Clone, Debug)]
@@ -192,4 +193,8 @@ pub struct VerifyReport {
     pub events: u64,
     /// One sentence per damage: file, offset, what is lost.
     pub damages: Vec<String>,
+    /// The same damages in their parts.
+    pub details: Vec<Damage>,
+    /// What is no damage and may be worth knowing, a sentence each.
+    pub notes: Vec<String>,
 }

@@ -10,8 +10,7 @@ mod scan;
 mod tests;
 
 pub(crate) use file::LogFile;
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use header::LOG_HEADER_SIZE;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use recover::RecoveredLog;
-pub(crate) use recover::{RecoverContext, recover_log};
+pub(crate) use recover::{Gap, RecoverContext, recover_log};

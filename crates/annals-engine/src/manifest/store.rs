@@ -64,6 +64,22 @@ impl ManifestStore {
         Self::with(storage, directory, Manifest::new(store), Vec::new())
     }
 
+    /// Whether MANIFEST.prev can be read; one that is missing is none.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_previous(storage: &dyn Storage, directory: &Path) -> Result<()> {
+        match read(storage, directory, MANIFEST_PREVIOUS_FILE) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            read => read.map(|_| ()),
+        }
+    }
+
+    /// For a repair: what is committed next replaces a MANIFEST that nobody relies on; MANIFEST.prev stays as it is.
+    pub(crate) fn to_replace(storage: &Arc<dyn Storage>, directory: &Path, current: Manifest) -> Self {
+        Self::with(storage, directory, current, Vec::new())
+    }
+
     fn with(storage: &Arc<dyn Storage>, directory: &Path, current: Manifest, current_bytes: Vec<u8>) -> Self {
         Self {
             storage: Arc::clone(storage),

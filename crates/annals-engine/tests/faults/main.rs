@@ -16,6 +16,7 @@ mod limits;
 mod many_values;
 mod notices;
 mod recovery;
+mod repair;
 mod repeats;
 mod replace;
 mod support;
