@@ -51,7 +51,8 @@ impl LostSequences {
 
     /// Where the sequences of a log ended, behind which another one starts at `next`.
     pub(crate) fn end_before(&self, next: u64) -> u64 {
-        self.ranges.iter().find(|held| held.end == next).map_or(next, |held| held.start)
+        // What is lost on both sides of a log's start is one range.
+        self.ranges.iter().find(|held| held.start < next && next <= held.end).map_or(next, |held| held.start)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -93,6 +94,7 @@ mod tests {
         }
         assert_eq!(lost.ranges, [10..25, 40..60]);
         assert_eq!((lost.end_before(25), lost.end_before(60), lost.end_before(40)), (10, 40, 40));
+        assert_eq!((lost.end_before(12), lost.end_before(26)), (10, 26));
         let bytes = lost.encode();
         assert_eq!(LostSequences::decode(&bytes).unwrap(), lost);
         assert!((0..bytes.len()).all(|cut| LostSequences::decode(&bytes[..cut]).is_err()));

@@ -11,6 +11,7 @@ mod append;
 mod auth;
 mod body;
 mod config;
+mod damage;
 mod deed;
 mod error;
 mod face;
@@ -33,6 +34,7 @@ mod serve;
 mod state;
 
 pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
+pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;
 pub use internal::FOLDER as INTERNAL_FOLDER;

@@ -10,6 +10,8 @@ mod hidden;
 mod import;
 mod open_files;
 mod query;
+mod repair;
+mod report;
 mod serve;
 mod signals;
 mod size;
@@ -52,6 +54,7 @@ enum Command {
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
     Verify(verify::Verify),
+    Repair(repair::Repair),
     Users(users::Users),
     Generate(generate::Generate),
     Bench(bench::Bench),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
         Command::Verify(command) => verify::run(&command),
+        Command::Repair(command) => repair::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),
         Command::Bench(command) => bench::run(&command),

@@ -64,14 +64,14 @@ impl ManifestStore {
         Self::with(storage, directory, Manifest::new(store), Vec::new())
     }
 
-    /// Whether MANIFEST.prev can be read; one that is missing is none.
+    /// Reads the manifest of that name; says whether it is there.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn check_previous(storage: &dyn Storage, directory: &Path) -> Result<()> {
-        match read(storage, directory, MANIFEST_PREVIOUS_FILE) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            read => read.map(|_| ()),
+    pub(crate) fn check(storage: &dyn Storage, directory: &Path, name: &str) -> Result<bool> {
+        match read(storage, directory, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            read => read.map(|_| true),
         }
     }
 

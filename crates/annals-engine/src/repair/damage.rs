@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
+use crate::manifest::SegmentEntry;
+
 /// What kind of file is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -72,6 +74,16 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// Every event of a segment.
+    pub(crate) fn of_segment(entry: &SegmentEntry) -> Self {
+        Self {
+            events: Some(u64::from(entry.rows)),
+            sequences: Some(entry.min_sequence..entry.max_sequence.saturating_add(1)),
+            times_us: Some(entry.min_created_at_us..=entry.max_created_at_us),
+            besides: String::new(),
+        }
+    }
+
     /// Nothing.
     pub(crate) fn none() -> Self {
         Self { events: Some(0), ..Self::default() }

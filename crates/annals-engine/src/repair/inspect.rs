@@ -145,7 +145,7 @@ impl Inspection<'_> {
         let (loss, remedy) = match &segment {
             Some(_) if rows.len() == u64::from(entry.rows) => (Loss::none(), Remedy::Rebuild),
             Some(segment) if !rows.is_empty() => (loss_of_rows(entry, segment, &rows), Remedy::Salvage),
-            _ => (loss_of_all(entry), Remedy::TakeOut),
+            _ => (Loss::of_segment(entry), Remedy::TakeOut),
         };
         self.damaged(FileName::new(FileKind::Segment, entry.id), &error, loss, remedy);
         self.work.manifest.segments.retain(|held| held.id != entry.id);
@@ -181,19 +181,10 @@ impl Inspection<'_> {
     }
 }
 
-fn loss_of_all(entry: &SegmentEntry) -> Loss {
-    Loss {
-        events: Some(u64::from(entry.rows)),
-        sequences: Some(entry.min_sequence..entry.max_sequence.saturating_add(1)),
-        times_us: Some(entry.min_created_at_us..=entry.max_created_at_us),
-        besides: String::new(),
-    }
-}
-
 /// What the rows that cannot be read were, as far as their keys can.
 fn loss_of_rows(entry: &SegmentEntry, segment: &SealedSegment, kept: &roaring::RoaringBitmap) -> Loss {
     let keys: Result<Vec<_>> = (0..segment.rows()).filter(|row| !kept.contains(*row)).map(|row| segment.key(row)).collect();
-    let mut loss = loss_of_all(entry);
+    let mut loss = Loss::of_segment(entry);
     loss.events = Some(u64::from(entry.rows).saturating_sub(kept.len()));
     if let Ok(keys) = keys {
         let sequences = keys.iter().map(|key| key.sequence);

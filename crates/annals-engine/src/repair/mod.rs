@@ -70,7 +70,7 @@ pub fn plan(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Repa
         lost: LostSequences::default(),
         damages,
         notes,
-        files: 2,
+        files: 0,
         bytes: 0,
         events: 0,
         bytes_in_all: 0,
@@ -78,9 +78,9 @@ pub fn plan(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Repa
     inspection.run(progress)?;
     let Inspection { manifest, mut work, lost, damages, mut notes, files, bytes, events, .. } = inspection;
     work.orphans = orphans(&*options.storage, &options, &manifest)?;
-    add_notes(&options, &work, &mut notes)?;
+    let manifests = add_notes(&options, &work, &mut notes)?;
     let sentences = damages.iter().map(Damage::to_string).collect();
-    let report = VerifyReport { files, bytes, events, damages: sentences, details: damages, notes };
+    let report = VerifyReport { files: files + manifests, bytes, events, damages: sentences, details: damages, notes };
     Ok(RepairPlan { options, report, work, lost, _lock: lock })
 }
 
@@ -228,8 +228,8 @@ fn orphans(storage: &dyn Storage, options: &Options, manifest: &Manifest) -> Res
     Ok(unknown)
 }
 
-/// What is no damage, and what a person may want to know.
-fn add_notes(options: &Options, work: &Work, notes: &mut Vec<String>) -> Result<()> {
+/// Adds what is no damage and what a person may want to know; gives how many manifests there are.
+fn add_notes(options: &Options, work: &Work, notes: &mut Vec<String>) -> Result<u64> {
     let directory = &options.directory;
     for path in &work.orphans {
         let name = path.strip_prefix(directory).unwrap_or(path).display();
@@ -241,10 +241,15 @@ fn add_notes(options: &Options, work: &Work, notes: &mut Vec<String>) -> Result<
             notes.push(format!("{folder}/ holds {files} files, which nothing reads any more"));
         }
     }
-    if !work.replaces_manifest
-        && let Err(error) = ManifestStore::check_previous(&*options.storage, directory)
-    {
-        notes.push(format!("{MANIFEST_PREVIOUS_FILE} cannot be read ({}); the next open replaces it", error.message()));
+    let mut manifests = 0;
+    for name in [MANIFEST_FILE, MANIFEST_PREVIOUS_FILE] {
+        match ManifestStore::check(&*options.storage, directory, name) {
+            Ok(is_there) => manifests += u64::from(is_there),
+            Err(error) if name == MANIFEST_PREVIOUS_FILE && !work.replaces_manifest => {
+                notes.push(format!("{name} cannot be read ({}); the next open replaces it", error.message()));
+            }
+            Err(_) => {}
+        }
     }
     for kind in FileKind::ALL {
         let folder = directory.join(kind.folder());
@@ -252,5 +257,5 @@ fn add_notes(options: &Options, work: &Work, notes: &mut Vec<String>) -> Result<
             notes.push(format!("the folder {} is missing; the next open makes it", kind.folder()));
         }
     }
-    Ok(())
+    Ok(manifests)
 }

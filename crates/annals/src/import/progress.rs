@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::failure::{Failure, Result};
 use crate::source::Source;
 use crate::terminal::{grouped, is_watched, say};
-use crate::verify::target;
+use crate::report::target;
 
 /// Between two lines when nobody watches.
 const LINE_PAUSE: Duration = Duration::from_secs(10);
