@@ -60,6 +60,7 @@ mod replacing;
 mod replay;
 mod requests;
 mod rows;
+mod scrub;
 mod seal;
 mod seal_fields;
 mod seal_rows;
@@ -88,15 +89,15 @@ pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
     Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options, SYNC_INTERVAL_BYTES_DEFAULT,
-    SYNC_INTERVAL_MS_DEFAULT,
+    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{Counted, OrderKey, Part};
 pub use part_list::{Bounded, KeptCounts, PartList, Parts, Whole};
 pub use partition::{PartitionSpan, Partitioning};
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
-    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
-    ReadReceipt, Receipt, Repeats, VerifyReport,
+    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Gap, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
+    ReadReceipt, Receipt, Repeats, ScrubStats, VerifyReport,
 };
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

@@ -28,6 +28,7 @@ use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::record::index_payload;
+use crate::requests::Gap;
 use crate::replacing;
 use crate::replay::replay;
 use crate::segment::SealedSegment;
@@ -107,6 +108,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     recovery.settle_owed()?;
     recovery.recover_logs()?;
     recovery.keep_owed();
+    recovery.skip_damaged();
     let epoch = manifest.epoch + 1;
     let Recovery {
         catalog,
@@ -182,6 +184,7 @@ fn share(
         compaction_due: AtomicBool::new(false),
         cut: Mutex::new(cut),
         counters: crate::shared::Counters::default(),
+        scrub: crate::scrub::Scrub::default(),
         lock: Mutex::new(Some(lock)),
         options,
     }
@@ -384,6 +387,29 @@ impl<'a> Recovery<'a> {
         self.owed.keep_after(applied);
     }
 
+    /// A degraded store answers without what is damaged, and says so.
+    fn skip_damaged(&mut self) {
+        if !self.options.degraded {
+            return;
+        }
+        let mut damages = Vec::new();
+        for entry in self.catalog.sealed.iter_mut().filter(|entry| entry.segment.is_none()) {
+            if let Err(damage) = entry.part.key(0) {
+                self.catalog.gaps.push(entry.skip(&damage));
+                damages.push(damage);
+            }
+        }
+        for damage in damages {
+            self.read_only.get_or_insert(damage);
+        }
+    }
+
+    /// Behind it nothing is read.
+    fn note_log_gap(&mut self, first_sequence: u64) {
+        let gap = Gap { first_sequence, last_sequence: None, events_max: None, created_at_us: None };
+        self.catalog.gaps.push(gap);
+    }
+
     fn read_overlay(&self, entry: &SegmentEntry) -> Result<Overlay> {
         let Some(overlay_id) = entry.overlay_id else { return Ok(Overlay::default()) };
         let place = OverlayPlace { store: self.manifest.store, overlay_id, segment_id: entry.id };
@@ -420,6 +446,7 @@ impl<'a> Recovery<'a> {
                     return Err(error);
                 }
                 self.degrade(error);
+                self.note_log_gap(entry.base_sequence);
                 return Ok(LogEnd::Damaged);
             }
         };
@@ -439,8 +466,11 @@ impl<'a> Recovery<'a> {
         self.notes.extend(recovered.notes);
         let end = if recovered.gap.is_some() { LogEnd::Damaged } else { LogEnd::Good };
         if let Some(gap) = recovered.gap {
-            let damage = Error::corrupt(gap.reason).at_path(log.path()).at_offset(gap.offset);
+            let damage = Error::corrupt(gap.reason.clone()).at_path(log.path()).at_offset(gap.offset);
             self.read_only.get_or_insert(damage);
+            if !gap.is_short_only {
+                self.note_log_gap(gap.first_sequence);
+            }
         } else if options.degraded && recovered.torn_bytes > 0 {
             // Left as it is, so nothing may be written behind it.
             let message = "the log ends in an unfinished write, which a degraded open leaves as it is";

@@ -105,13 +105,17 @@ impl Scrub {
     }
 }
 
+/// Before when no pass begins, by the monotonic clock, in a store that is opened now.
+pub(crate) fn begin_at(shared: &Shared) -> Duration {
+    let period = Duration::from_millis(shared.options.scrub_period_ms);
+    shared.options.clock.monotonic().saturating_add(FIRST_AFTER.min(period))
+}
+
 /// Runs until the store is closed.
-pub(crate) fn run(shared: &Shared) {
+pub(crate) fn run(shared: &Shared, begin_at: Duration) {
     // Of this thread alone. Refused or not known to a system, the rate is the limit.
     let _ = rustix::process::nice(i32::from(shared.options.maintenance_niceness));
     let clock = &shared.options.clock;
-    let period = Duration::from_millis(shared.options.scrub_period_ms);
-    let begin_at = clock.monotonic().saturating_add(FIRST_AFTER.min(period));
     *shared.scrub.progress.lock() = kept(shared);
     while nap(shared, NAP) {
         let progress = *shared.scrub.progress.lock();

@@ -15,6 +15,7 @@ mod damage;
 mod deed;
 mod error;
 mod face;
+mod gap;
 mod hub;
 mod idempotency;
 mod inline;

@@ -122,13 +122,13 @@ impl Outcome {
             (false, 0, _) => writeln!(out, "no damage found; nothing was changed, --apply does this")?,
             (false, ..) => writeln!(
                 out,
-                "{damages} damages found; nothing was changed. Restore the files from a backup if there is one, or run \
+                "{damages} damaged; nothing was changed. Restore the files from a backup if there is one, or run \
                  this again with --apply"
             )?,
             (true, ..) if self.remaining.is_empty() => {
                 writeln!(out, "repaired; what is lost is named above and in quarantine/")?;
             }
-            (true, ..) => writeln!(out, "{} damages are left", self.remaining.len())?,
+            (true, ..) => writeln!(out, "{} damaged still", self.remaining.len())?,
         }
         Ok(())
     }

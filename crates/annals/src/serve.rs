@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::size::parse_size;
-use crate::span::parse_span;
+use crate::span::{parse_period, parse_span};
 use crate::store::DATA_DEFAULT;
 use crate::terminal::{grouped, is_watched, say};
 
@@ -54,6 +54,12 @@ pub(crate) struct Serve {
     /// Serve a damaged store: for reading only, without what the damage took, changing nothing
     #[arg(long, value_parser = BoolishValueParser::new(), env = "ANNALS_DEGRADED")]
     degraded: bool,
+    /// How often everything is read again in the background to find damage, such as 7d; or never
+    #[arg(long, value_name = "SPAN", value_parser = parse_period, default_value = "7d", env = "ANNALS_SCRUB_PERIOD")]
+    scrub_period: Duration,
+    /// The most that this reads in a second
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "8MiB", env = "ANNALS_SCRUB_RATE")]
+    scrub_rate: u64,
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
@@ -96,6 +102,8 @@ fn config_of(command: &Serve) -> ServerConfig {
     config.log_size_bytes = command.log_size;
     config.partition = command.partition;
     config.degraded = command.degraded;
+    config.scrub_period = command.scrub_period;
+    config.scrub_bytes_per_second = command.scrub_rate;
     config.insecure = command.insecure;
     config.faces.off.clone_from(&command.without_face);
     config.faces.deltafi_default_window = command.deltafi_default_window;
@@ -197,6 +205,8 @@ mod tests {
             partition: Partitioning::default(),
             demo: true,
             degraded: false,
+            scrub_period: Duration::from_hours(7 * 24),
+            scrub_rate: 8 << 20,
             insecure: false,
             without_face: Vec::new(),
             deltafi_default_window: None,

@@ -100,7 +100,7 @@ fn write_report(out: &mut impl Write, report: &VerifyReport) -> Result<()> {
         writeln!(out, "no damage found")?;
     } else {
         let count = report.damages.len();
-        writeln!(out, "{count} damages found; restore these files from a backup, or see `annals repair --help`")?;
+        writeln!(out, "{count} damaged; restore these files from a backup, or see `annals repair --help`")?;
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ mod tests {
         let damages = vec!["bad \u{1b}[2J (segment/1.segment)".to_owned()];
         write_report(&mut out, &VerifyReport { files: 1234, bytes: 5, events: 6, damages, ..VerifyReport::default() }).unwrap();
         let expected = "1,234 files, 5 bytes, 6 events read\ndamaged: bad \\u{1b}[2J (segment/1.segment)\n\
-                        1 damages found; restore these files from a backup, or see `annals repair --help`\n";
+                        1 damaged; restore these files from a backup, or see `annals repair --help`\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

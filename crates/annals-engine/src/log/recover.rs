@@ -60,6 +60,8 @@ pub(crate) struct Gap {
     pub(crate) known_end: Option<u64>,
     /// What is wrong, one sentence.
     pub(crate) reason: String,
+    /// The same without what is lost.
+    pub(crate) damage: String,
     /// Whether the file is only shorter than it was reserved: every frame is there.
     pub(crate) is_short_only: bool,
     /// Behind the last byte that was written or known to be durable.
@@ -261,6 +263,7 @@ fn describe_gap(file: &LogFile, ctx: &RecoverContext<'_>, walk: &Walk, rest: &Re
         first_sequence: first,
         known_end,
         reason: format!("{}; {lost}", damage.message()),
+        damage: damage.message().to_owned(),
         is_short_only: false,
         end_offset: watermark(ctx, walk, rest).max(rest.nonzero_end.unwrap_or(0)).max(walk.offset),
     }

@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::overlay::Overlay;
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::owed::Owed;
+use crate::scrub::SCRUB_BLOB;
 use crate::segment::SealedSegment;
 use crate::storage::Storage;
 
@@ -109,6 +110,7 @@ impl Inspection<'_> {
         let loss = match blob.name.as_str() {
             IDEMPOTENCY_BLOB => Loss::only("the answers to idempotency keys: a batch sent again may be stored twice"),
             OWED_BLOB => Loss::only("deletes and marks that damaged segments have not taken"),
+            SCRUB_BLOB => Loss::only("how far the background check came"),
             LOST_BLOB => Loss::only("the list of what earlier repairs gave up; it is made anew"),
             name => Loss::only(format!("the value {name:?}")),
         };

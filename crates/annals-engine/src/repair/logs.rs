@@ -73,7 +73,7 @@ impl Inspection<'_> {
                 self.cut(entry, next, &gap, file);
             }
             Some(gap) => {
-                let error = Error::corrupt(gap.reason).at_offset(len);
+                let error = Error::corrupt(gap.damage).at_offset(len);
                 self.damaged(file, &error, Loss::none(), Remedy::Rebuild);
             }
             None => {}
@@ -122,6 +122,7 @@ impl Inspection<'_> {
                 first_sequence: walked.next_sequence,
                 known_end: None,
                 reason: error.message().to_owned(),
+                damage: error.message().to_owned(),
                 is_short_only: false,
                 end_offset: log.size_bytes(),
             })),
@@ -142,7 +143,7 @@ impl Inspection<'_> {
             times_us: None,
             besides: format!("deletes and marks among the {lost_bytes} bytes; the next sequence given is {end} or later"),
         };
-        let error = Error::corrupt(gap.reason.clone()).at_offset(gap.offset);
+        let error = Error::corrupt(gap.damage.clone()).at_offset(gap.offset);
         self.damaged(file, &error, loss, Remedy::Cut);
         let manifest = &mut self.work.manifest;
         if let Some(held) = manifest.logs.iter_mut().find(|held| held.id == entry.id) {

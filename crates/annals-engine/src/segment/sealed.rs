@@ -151,6 +151,11 @@ impl SealedSegment {
         self.file.check_all(goes_on)
     }
 
+    /// Whether somebody came upon a damaged chunk since it was opened.
+    pub(crate) fn has_met_damage(&self) -> bool {
+        self.file.has_met_damage()
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()

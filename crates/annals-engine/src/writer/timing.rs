@@ -1,9 +1,11 @@
 //! When the writer syncs, marks and goes on to the next log by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Writer;
+use super::rotate::ROOM_RETRY;
 use crate::codec::len_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
@@ -74,7 +76,7 @@ impl Writer {
     pub(super) fn idle_time(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(1);
         let now = self.shared.options.clock.monotonic();
-        let due = [self.sync_due, self.marker_due, self.age_due].into_iter().flatten().min();
+        let due = [self.sync_due, self.marker_due, self.age_due, self.room_due].into_iter().flatten().min();
         due.map_or(LONGEST, |due| due.saturating_sub(now).min(LONGEST))
     }
 
@@ -85,6 +87,10 @@ impl Writer {
             self.sync_due = None;
             self.marker_due = None;
             self.age_due = None;
+            self.room_due = None;
+        }
+        if self.room_due.is_some_and(|due| due <= now) {
+            self.look_for_room(now);
         }
         if self.age_due.is_some_and(|due| due <= now) {
             // Without room for the next log, or a sync: seen by the next append, which is refused.
@@ -104,6 +110,19 @@ impl Writer {
             } else {
                 self.marker_due = Some(now + Duration::from_millis(self.shared.options.sync_marker_idle_ms));
             }
+        }
+    }
+
+    /// Nobody need append for a store to be writable again.
+    fn look_for_room(&mut self, now: Duration) {
+        self.room_due = Some(now + ROOM_RETRY);
+        if self.active.end_offset > self.active.log.first_frame_offset() {
+            // Refused, it says so and sets the next time.
+            _ = self.rotate_if_used();
+        } else {
+            // There is a log to write to: only a frame larger than it was refused.
+            self.room_due = None;
+            self.shared.disk_full.store(false, Ordering::Relaxed);
         }
     }
 
