@@ -166,7 +166,7 @@ fn a_full_disk_is_told_with_a_margin_and_comes_back_by_itself() {
     let store = Store::with(Durability::Sync, |options| {
         options.storage = Arc::new(Small { disk: Disk::new(), free: seen });
     });
-    let long = "x".repeat(600_000);
+    let long = "x".repeat(500_000);
     let large = |id| with_content(event(id, NOW_US), &long);
     store.append(&[large(1)]).unwrap();
     free.store(2 * LOG_SIZE - 1, Ordering::Relaxed);
