@@ -127,7 +127,8 @@ async fn a_damaged_segment_is_named_with_every_answer_of_a_degraded_server_and_n
     assert_eq!(sound.json()["total"], 300);
     assert!(sound.json().get("gap").is_none() && sound.headers.get("annals-gap").is_none());
     server.state.engine().close().unwrap();
-    let Server { directory, .. } = server;
+    let Server { directory, app, state } = server;
+    drop((app, state));
 
     let config = ServerConfig { degraded: true, ..config };
     let state = AppState::open(&config).unwrap().state;

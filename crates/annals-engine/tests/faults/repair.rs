@@ -455,3 +455,75 @@ fn unknown_files_are_set_aside_and_no_damage() {
     plan.apply(&mut |_, _| ()).unwrap();
     assert_eq!(std::fs::read(options.directory.join("orphans/foreign.txt")).unwrap(), b"mine");
 }
+
+/// The manifest is lost right behind each of its commits: what the files say brings everything back.
+#[test]
+fn a_manifest_lost_behind_any_commit_loses_no_event() {
+    let copies = small_folder();
+    let store = Store::new(Durability::Sync);
+    let (from, to) = (store.path().to_owned(), copies.path().to_owned());
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    store.disk.on_call(move |call, path| {
+        // The sync of the store's own folder makes a commit durable.
+        if call == crate::disk::Call::SyncDir && path == from {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            copy_store(&from, &to.join(number.to_string()));
+        }
+        Ok(())
+    });
+    let long = "x".repeat(400_000);
+    for round in 0..2_u128 {
+        let time = OLD_US + i64::try_from(round).unwrap() * DAY_US;
+        let events: Vec<Event<'_>> = (1..40).map(|id| event(round * 100 + id, time + i64::try_from(id).unwrap())).collect();
+        store.engine.append(batch(&events), &keyed(round + 1, 1)).unwrap();
+        for id in 50..53 {
+            store.append(&[crate::support::with_content(event(round * 100 + id, time), &long)]).unwrap();
+        }
+        store.engine.put_blob("name", format!("value {round}").as_bytes()).unwrap();
+        store.engine.seal_now().unwrap();
+        store.engine.delete(&Delete::Sequences(vec![round as u64 * 42 + 3])).unwrap();
+        store.engine.mark(&[Mark { sequence: round as u64 * 42 + 5, acknowledged: true }]).unwrap();
+        store.append(&[event(round * 100 + 70, time)]).unwrap();
+        store.engine.seal_now().unwrap();
+        store.engine.compact().unwrap();
+    }
+    store.engine.close().unwrap();
+    store.disk.heal();
+    let commits = std::fs::read_dir(copies.path()).unwrap().count();
+    assert!(commits > 30, "{commits}");
+    for number in 0..commits {
+        let path = copies.path().join(number.to_string());
+        let sound = small_folder();
+        copy_store(&path, sound.path());
+        let engine = Engine::open(options(sound.path(), &Disk::new())).unwrap();
+        let expected = everything(&engine);
+        engine.close().unwrap();
+        for both in [false, true] {
+            let work = small_folder();
+            copy_store(&path, work.path());
+            let has_previous = work.path().join("MANIFEST.prev").exists();
+            std::fs::write(work.path().join("MANIFEST"), b"nothing").unwrap();
+            if both && has_previous {
+                std::fs::write(work.path().join("MANIFEST.prev"), b"nothing").unwrap();
+            }
+            let options = options(work.path(), &Disk::new());
+            let plan = match repair::plan(options.clone(), &mut |_, _| ()) {
+                Ok(plan) => plan,
+                // Before the first log there is no file that says which store this is.
+                Err(error) if expected.is_empty() => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt);
+                    continue;
+                }
+                Err(error) => panic!("commit {number}: {error}"),
+            };
+            let report = plan.report().clone();
+            plan.apply(&mut |_, _| ()).unwrap();
+            let engine = Engine::open(options).unwrap_or_else(|error| panic!("commit {number} {both}: {error} {report:?}"));
+            let found = everything(&engine);
+            let told = |lines: &[Line]| lines.iter().map(|line| line.sequence).collect::<Vec<_>>();
+            assert_eq!(told(&found), told(&expected), "commit {number} {both}: {report:?}");
+            assert_eq!(found, expected, "commit {number} {both}: {report:?}");
+            assert!(engine.verify(&mut |_, _| ()).unwrap().damages.is_empty(), "commit {number} {both}");
+        }
+    }
+}
