@@ -22,7 +22,7 @@ if [[ -z "${ANNALS_BIN:-}" ]]; then
 fi
 cargo build --quiet -p annals-faults
 work="$(mktemp -d)"
-if "$target/debug/kill-loop" "$ANNALS_BIN" "$work" "$rounds" "$seed"; then
+if "$target/debug/annals-faults" kill-loop "$ANNALS_BIN" "$work" "$rounds" "$seed"; then
     rm -rf "$work"
 else
     echo "the store and the server's log are in $work; again: $0 $rounds $seed" >&2

@@ -165,6 +165,9 @@ impl Catalog {
 /// One immutable view of a store: what was visible when it was taken, for any number of queries.
 ///
 /// Costs O(live blocks) to take, blocks nobody, and keeps the files it needs readable while it lives.
+///
+/// If the log fails meanwhile, queries that have to read events from it that were not durable are
+/// [`crate::ErrorKind::Poisoned`]: take a new snapshot, which has those that were.
 #[derive(Clone)]
 pub struct Snapshot {
     list: Arc<PartList>,
@@ -262,7 +265,8 @@ impl Snapshot {
             let Some(row) = entry.segment.row_of(sequence).filter(|_| !entry.overlay.receipts.is_empty()) else {
                 continue;
             };
-            // Receipts of a log's rows are of visible ones, and go with them.
+            // Receipts of a log's rows are of visible ones, and go with them. They are synced behind them too, so a
+            // log that failed never hides one.
             if let Some(receipt) = entry.overlay.receipts.get(row, user_id) {
                 return Ok(Some(receipt));
             }

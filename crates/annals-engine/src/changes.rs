@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
 use roaring::RoaringBitmap;
 
 use crate::amended::Amended;
@@ -18,6 +17,7 @@ use crate::receipts::ReadEntry;
 use crate::recent::ChangeKind;
 use crate::requests::{Amendment, Mark, READER_SIZE_MAX, ReadMark, ReadReceipt};
 use crate::shared::Shared;
+use crate::threading::channel::Sender;
 
 /// Rows of every segment that a change is about.
 #[derive(Clone, Debug, Default)]

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::segment::SealedSegment;
 use crate::shared::Shared;
+use crate::threading::atomic::Ordering;
 
 /// So much of the newest segments is checked: more than the queries of a day touch, and less than the page cache of a
 /// machine that holds a store of many times this size.

@@ -9,6 +9,13 @@ pub trait Clock: Send + Sync + 'static {
     fn now_us(&self) -> i64;
     /// Time since some fixed moment; never decreases. Used for durations only.
     fn monotonic(&self) -> Duration;
+
+    /// Whether time passes only between the calls of one thread, which moves it. An engine on such a clock does
+    /// nothing behind its caller's back: what is due is done when the next call comes, in an order that follows from
+    /// the calls alone. For simulations that replay; with [`crate::Options::background`] off.
+    fn stands_still(&self) -> bool {
+        false
+    }
 }
 
 /// The clocks of the operating system.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use roaring::RoaringBitmap;
 
@@ -18,6 +17,7 @@ use crate::partition::{PartitionSpan, Partitioning};
 use crate::seal::{open_segment, seal_full, segment_entry};
 use crate::segment::{SealedSegment, SegmentForm, SegmentMeta, merge_segments};
 use crate::shared::Shared;
+use crate::threading::atomic::Ordering;
 use crate::writer::FREE_LOGS_MIN;
 
 /// The most rows of one segment that compaction makes.

@@ -1,11 +1,6 @@
 //! The engine's face: open, append, flush, snapshot, delete, mark, close.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::blob::read_blob;
@@ -32,6 +27,10 @@ use crate::scrub;
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
 use crate::sync;
+use crate::threading::Mutex;
+use crate::threading::atomic::{AtomicBool, Ordering};
+use crate::threading::channel::Sender;
+use crate::threading::{JoinHandle, channel, spawn_named};
 use crate::verify;
 use crate::writer::Writer;
 
@@ -81,10 +80,10 @@ impl Engine {
     pub fn open(options: Options) -> Result<Engine> {
         let opened = open::open(options)?;
         let shared = Arc::new(opened.shared);
-        let (jobs, receiver) = crossbeam_channel::unbounded();
+        let (jobs, receiver) = channel::unbounded();
         let mut threads = Vec::new();
         if let Some(start) = opened.start {
-            let (syncs, requests) = crossbeam_channel::unbounded();
+            let (syncs, requests) = channel::unbounded();
             let writer = Writer {
                 shared: Arc::clone(&shared),
                 jobs: receiver,
@@ -135,7 +134,8 @@ impl Engine {
     /// is damaged; `Conflict` for an
     /// idempotency key used with another body; `Busy` if the queue stays full or the key's first use
     /// still runs; `DiskFull`; `Poisoned`. Nothing of the batch is stored, except that after `Poisoned`
-    /// the outcome is unknown until the store is opened again.
+    /// the outcome is unknown until the store is opened again: a write or a sync that fails for whatever
+    /// reason, a full disk included, is `Poisoned` and has the reason as its source.
     pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
@@ -223,11 +223,15 @@ impl Engine {
     }
 
     /// One immutable view for any number of queries. Costs O(segments); blocks nobody.
+    ///
+    /// After a write or a sync of the log that failed it ends at [`Engine::durable_sequence`]: behind that the page
+    /// cache may hold neither what was written nor what was there before.
     pub fn snapshot(&self) -> Snapshot {
         self.shared().snapshot()
     }
 
-    /// The last sequence a query sees.
+    /// The last sequence a query sees. Only rises, but for a write or a sync of the log that fails at a level below
+    /// `sync`: what was visible and not durable is not shown any more.
     pub fn visible_sequence(&self) -> u64 {
         self.shared().watermarks.visible()
     }
@@ -399,7 +403,8 @@ impl Engine {
         // Held while the file is read, so that no newer value removes it meanwhile.
         let manifest = shared.manifest.lock();
         let Some(blob) = manifest.current().blobs.iter().find(|blob| blob.name == name) else { return Ok(None) };
-        read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob).map(Some)
+        let read = read_blob(&*shared.options.storage, &shared.options.directory, shared.store, blob);
+        read.map(Some).map_err(open::missing_is_damage)
     }
 
     /// What recovery did when the store was opened, a sentence each; empty after a clean close.
@@ -500,9 +505,7 @@ fn spawn(name: &str, shared: &Arc<Shared>, body: impl FnOnce(&Shared) + Send + '
             shared.watermarks.poison(&Error::new(ErrorKind::Poisoned, "a thread of the engine has panicked"));
         }
     };
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(guarded)
+    spawn_named(name, guarded)
         .map_err(|source| Error::new(ErrorKind::Io, format!("cannot start a thread: {source}")).with_source(source))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a caller can do about an [`Error`]. Kinds are API; sentences are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +26,8 @@ pub enum ErrorKind {
     UnsupportedFormat,
     /// The operating system refused; see [`std::error::Error::source`].
     Io,
-    /// A sync failed or the engine was closed: open the store again.
+    /// A write or a sync failed, or the engine was closed: open the store again. What became of the call that met the
+    /// failure is known then; [`std::error::Error::source`] has the failure.
     Poisoned,
 }
 
@@ -46,7 +48,7 @@ struct Inner {
     message: String,
     path: Option<PathBuf>,
     offset: Option<u64>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The engine's result.
@@ -99,7 +101,7 @@ impl Error {
     /// The same error with its cause.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
@@ -123,7 +125,7 @@ impl Error {
         self.0.offset
     }
 
-    /// The same error once more, for a second waiter; the source stays with the first.
+    /// The same error once more, for a second waiter.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self(Box::new(Inner {
@@ -131,7 +133,7 @@ impl Error {
             message: self.0.message.clone(),
             path: self.0.path.clone(),
             offset: self.0.offset,
-            source: None,
+            source: self.0.source.clone(),
         }))
     }
 }

@@ -72,6 +72,7 @@ mod stage;
 mod storage;
 mod sync;
 mod term;
+mod threading;
 mod verify;
 mod watermark;
 mod writer;
@@ -88,8 +89,8 @@ pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
-    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options, SYNC_INTERVAL_BYTES_DEFAULT,
-    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SYNC_INTERVAL_MS_DEFAULT,
+    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options,
+    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{Counted, OrderKey, Part};
 pub use part_list::{Bounded, KeptCounts, PartList, Parts, Whole};

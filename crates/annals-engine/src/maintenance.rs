@@ -1,7 +1,6 @@
 //! The maintenance thread: seals full logs, compacts what pays, keeps the durable floor fresh, checks segments before
 //! queries touch them.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::check_ahead::CheckAhead;
@@ -9,6 +8,7 @@ use crate::compaction::{Eagerness, compact, rewrite_cut};
 use crate::error::{Error, ErrorKind};
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
+use crate::threading::atomic::Ordering;
 
 /// How often the manifest's durable floor is refreshed while there is activity.
 const FLOOR_INTERVAL: Duration = Duration::from_mins(1);

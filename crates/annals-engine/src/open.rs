@@ -3,10 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-use parking_lot::{Mutex, RwLock};
 
 use crate::blob::read_blob;
 use crate::catalog::{Catalog, LiveEntry, SealedEntry};
@@ -28,13 +25,15 @@ use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::record::index_payload;
-use crate::requests::Gap;
 use crate::replacing;
 use crate::replay::replay;
+use crate::requests::Gap;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
-use crate::storage::LockMode;
+use crate::storage::{LockMode, Storage};
+use crate::threading::atomic::AtomicBool;
+use crate::threading::{Mutex, RwLock};
 use crate::watermark::{DurablePoint, Watermarks};
 use crate::writer::{Active, CONTROL_RESERVE};
 
@@ -93,7 +92,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     create_folders(&*options.storage, &options.directory)?;
     let mut manifest_store = match ManifestStore::load(&options.storage, &options.directory)? {
         Some(found) => found,
-        None => ManifestStore::new(&options.storage, &options.directory, new_store_id()?),
+        None => ManifestStore::new(&options.storage, &options.directory, new_store_id(&*options.storage)?),
     };
     let manifest = manifest_store.current().clone();
     let mut recovery = Recovery::new(&options, &manifest);
@@ -140,6 +139,9 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
     }
     shared.control.lock().applied_ordinal = control_ordinal;
+    for entry in &shared.catalog().live {
+        entry.segment.watch(shared.watermarks.readable());
+    }
     let age_due = active.as_ref().and_then(|active| age_due(&shared.options, active));
     let start = active.map(|active| WriterStart { active, next_sequence, control_ordinal, last_made_us, age_due });
     Ok(Opened { shared, start, notes })
@@ -204,7 +206,7 @@ fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
 }
 
 /// A file that the manifest names and that is not there is damage.
-fn missing_is_damage(error: Error) -> Error {
+pub(crate) fn missing_is_damage(error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
@@ -228,9 +230,10 @@ fn damage_sentence(damage: &Error) -> String {
     format!("a sealed segment is damaged, a delete or mark found it: {damage}")
 }
 
-fn new_store_id() -> Result<u128> {
+fn new_store_id(storage: &dyn Storage) -> Result<u128> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
+    storage
+        .random_bytes(&mut bytes)
         .map_err(|source| Error::new(ErrorKind::Io, format!("the operating system gives no random bytes: {source}")))?;
     Ok(u128::from_le_bytes(bytes))
 }
@@ -355,6 +358,7 @@ impl<'a> Recovery<'a> {
                 // What may pass, as too many open files, is no damage: the store opens when it has passed.
                 Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => return Err(error),
                 Err(error) => {
+                    let error = missing_is_damage(error);
                     self.notes.push(format!("a sealed segment is damaged: {error}"));
                     SealedEntry::damaged(entry.clone(), Arc::default(), &error)
                 }

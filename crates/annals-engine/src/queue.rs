@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
-use parking_lot::{Condvar, Mutex};
-
 use crate::batch::Batch;
 use crate::catalog::Snapshot;
 use crate::changes::ChosenRows;
@@ -12,6 +9,9 @@ use crate::control::ControlOp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replacing::Replaced;
 use crate::requests::{AppendOptions, Receipt};
+use crate::threading::channel;
+use crate::threading::channel::{Receiver, Sender};
+use crate::threading::{Condvar, Mutex};
 
 /// How long `append` waits for room before it gives up.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ impl Backlog {
 
 /// Sends a job and waits for its answer.
 pub(crate) fn ask<T>(jobs: &Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -> Result<T> {
-    let (reply, answer) = crossbeam_channel::bounded(1);
+    let (reply, answer) = channel::bounded(1);
     jobs.send(job(reply)).map_err(|_gone| closed())?;
     wait(&answer)
 }

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::catalog::Snapshot;
 use crate::changes::ChosenRows;
 use crate::error::Result;
@@ -12,6 +10,7 @@ use crate::event::StoredEvent;
 use crate::field::Field;
 use crate::filter::TenantScope;
 use crate::id::EventId;
+use crate::threading::Mutex;
 
 /// The most events of one change that are told one by one: of more, reading them anew is cheaper.
 pub(crate) const EVENTS_OF_A_CHANGE_MAX: u64 = 1_000;

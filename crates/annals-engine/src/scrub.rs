@@ -4,10 +4,7 @@
 //! files. It is read with `pread` at no more than [`crate::Options::scrub_bytes_per_second`], and begun every
 //! [`crate::Options::scrub_period_ms`]. How far it came is kept in the store, so that a restart goes on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use crate::blob::read_blob;
 use crate::catalog::{LiveEntry, SealedEntry};
@@ -20,6 +17,8 @@ use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::repair::{Damage, DamageKind, Loss};
 use crate::requests::ScrubStats;
 use crate::shared::Shared;
+use crate::threading::Mutex;
+use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The name under which the progress is kept. Names of callers never start with a dot.
 pub(crate) const SCRUB_BLOB: &str = ".scrub";
@@ -51,7 +50,7 @@ pub(crate) struct Scrub {
     bytes: AtomicU64,
     bad_blocks: AtomicU64,
     passes: AtomicU64,
-    running: std::sync::atomic::AtomicBool,
+    running: AtomicBool,
     damages: Mutex<Vec<String>>,
 }
 
@@ -65,8 +64,7 @@ impl Progress {
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        let progress =
-            Self { position: reader.u64()?, started_at_us: reader.i64()?, finished_at_us: reader.i64()? };
+        let progress = Self { position: reader.u64()?, started_at_us: reader.i64()?, finished_at_us: reader.i64()? };
         if !reader.is_empty() {
             return Err(Error::corrupt("the progress of the scrubber is too long"));
         }
@@ -170,7 +168,8 @@ impl Pass<'_> {
         loop {
             let position = shared.scrub.progress.lock().position;
             let catalog = shared.catalog();
-            let next = catalog.sealed.iter().filter(|entry| entry.entry.id > position).min_by_key(|entry| entry.entry.id);
+            let next =
+                catalog.sealed.iter().filter(|entry| entry.entry.id > position).min_by_key(|entry| entry.entry.id);
             let Some(entry) = next else { break };
             if !self.segment(entry) {
                 return;
@@ -233,7 +232,11 @@ impl Pass<'_> {
                 && shared.catalog().sealed.iter().any(named)
             {
                 // It is in memory: the next seal that changes it writes it anew.
-                self.damaged(DamageKind::Overlay, &damage, Loss::only("deletes and marks of the segment, at the next open"));
+                self.damaged(
+                    DamageKind::Overlay,
+                    &damage,
+                    Loss::only("deletes and marks of the segment, at the next open"),
+                );
             }
         }
         true

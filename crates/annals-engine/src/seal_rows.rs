@@ -17,6 +17,7 @@ use crate::segment::{
     build_segment,
 };
 use crate::storage::Storage;
+use crate::threading::RwLockReadGuard;
 
 /// A full log: its index and its bytes from the start of the file to the end of the last frame.
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ pub(crate) fn build(
 /// The columns of all blocks, held for the time of the walk: nobody writes to a full log's.
 struct Columns<'a> {
     blocks: &'a [Arc<LiveBlock>],
-    codes: Vec<parking_lot::RwLockReadGuard<'a, BlockColumns>>,
+    codes: Vec<RwLockReadGuard<'a, BlockColumns>>,
 }
 
 impl<'a> Columns<'a> {

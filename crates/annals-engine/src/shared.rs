@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
@@ -20,7 +17,9 @@ use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
 use crate::scrub::Scrub;
 use crate::spare::Spares;
-use crate::watermark::{DurablePoint, Watermarks};
+use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threading::{Condvar, Mutex, RwLock};
+use crate::watermark::{DurablePoint, Watermarks, read_together};
 
 /// State shared by callers, the writer, the syncer and the maintenance thread.
 ///
@@ -118,18 +117,9 @@ impl Shared {
         answer
     }
 
-    /// ORDER: the catalog before the watermark, so that nothing sealed lies behind the watermark; and
-    /// the same catalog still behind it, so that everything below the watermark is in a log it names.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut catalog = self.catalog();
-        loop {
-            let visible = self.watermarks.visible();
-            let now = self.catalog();
-            if Arc::ptr_eq(&catalog, &now) {
-                return Snapshot::new(catalog, visible);
-            }
-            catalog = now;
-        }
+        let (catalog, visible) = read_together(|| self.catalog(), || self.watermarks.visible());
+        Snapshot::new(catalog, visible)
     }
 
     /// Commits a changed manifest; on failure the old one stays in force, or the store is poisoned if
@@ -147,10 +137,7 @@ impl Shared {
         let floor = DurableFloor { log_id: durable.log_id, offset: durable.offset, sequence: durable.sequence };
         next.durable_floor = Some(floor).filter(|floor| next.logs.iter().any(|log| log.id == floor.log_id));
         if let Err(error) = state.commit(&next) {
-            if state.is_outcome_unknown() {
-                self.watermarks.poison(&error);
-            }
-            return Err(error);
+            return Err(if state.is_outcome_unknown() { self.watermarks.poison(&error) } else { error });
         }
         removed.clear();
         Ok(answer)
@@ -237,10 +224,7 @@ impl Shared {
     pub(crate) fn sync_log(&self, log: &LogFile, point: DurablePoint) -> Result<()> {
         let _one_at_a_time = self.syncing.lock();
         self.watermarks.check()?;
-        if let Err(error) = log.sync() {
-            self.watermarks.poison(&error);
-            return Err(error);
-        }
+        log.sync().map_err(|error| self.watermarks.lose_log(&error))?;
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.watermarks.advance_durable(point);
         Ok(())

@@ -3,10 +3,9 @@
 //! A batch of some thousand events takes some megabytes. Given back to the system and taken again they come
 //! as fresh pages, which costs about as much as encoding the events into them.
 
-use parking_lot::Mutex;
-
 use crate::batch::{Batch, RecordRef};
 use crate::record::TermRef;
+use crate::threading::Mutex;
 
 /// Batches that are kept: as many as callers commonly fill at once. Together at most some tens of megabytes.
 const SPARES_MAX: usize = 4;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
-
 use crate::log::LogFile;
 use crate::shared::Shared;
+use crate::threading::channel::Receiver;
 use crate::watermark::DurablePoint;
 
 /// What to sync, and what is durable then.

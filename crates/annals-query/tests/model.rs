@@ -34,10 +34,22 @@ struct World {
 }
 
 impl World {
+    /// A store on the machine's disk.
     fn new(durability: Durability) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        Self::with(Options::new(directory.path()), durability, directory)
+    }
+
+    /// A store on a simulated disk, which is quicker.
+    fn simulated(durability: Durability) -> Self {
+        let machine = annals_sim::World::new(1, std::path::Path::new("/store"), 256 << 20);
+        let mut options = Options::new("/store");
+        options.storage = Arc::new(annals_sim::SimStorage::new(&Arc::new(parking_lot::Mutex::new(machine))));
+        Self::with(options, durability, tempfile::tempdir().unwrap())
+    }
+
+    fn with(mut options: Options, durability: Durability, directory: tempfile::TempDir) -> Self {
         let clock = Arc::new(ManualClock::at(START_US));
-        let mut options = Options::new(directory.path());
         options.log_size_bytes = 1 << 20;
         options.background = false;
         options.durability = durability;
@@ -209,8 +221,7 @@ impl World {
     }
 }
 
-fn run(durability: Durability, operations: &[Operation]) {
-    let mut world = World::new(durability);
+fn run(mut world: World, operations: &[Operation]) {
     for operation in operations {
         world.apply(operation);
     }
@@ -225,7 +236,16 @@ proptest! {
 
     #[test]
     fn the_store_agrees_with_a_list(operations in operations()) {
-        run(Durability::Buffered, &operations);
+        run(World::new(Durability::Buffered), &operations);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_agrees_with_a_list_on_a_simulated_disk(operations in operations()) {
+        run(World::simulated(Durability::Interval), &operations);
     }
 }
 
@@ -234,7 +254,7 @@ proptest! {
 
     #[test]
     fn the_store_agrees_with_a_list_at_level_sync(operations in operations()) {
-        run(Durability::Sync, &operations);
+        run(World::new(Durability::Sync), &operations);
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn header(gaps: &[Gap]) -> Option<HeaderValue> {
 }
 
 fn range(gap: &Gap) -> String {
-    gap.last_sequence.map_or_else(|| format!("{}-", gap.first_sequence), |last| format!("{}-{last}", gap.first_sequence))
+    gap.last_sequence
+        .map_or_else(|| format!("{}-", gap.first_sequence), |last| format!("{}-{last}", gap.first_sequence))
 }
 
 /// The same as a list of objects.

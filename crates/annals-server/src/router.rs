@@ -151,11 +151,7 @@ async fn open_parts(parts: &mut Parts) -> Answer<Vec<(String, String)>> {
 }
 
 /// What every answer carries, and for HEAD the length without the body.
-fn finish(
-    mut response: Response,
-    method: &Method,
-    (request_id, gap): (&str, Option<HeaderValue>),
-) -> Response {
+fn finish(mut response: Response, method: &Method, (request_id, gap): (&str, Option<HeaderValue>)) -> Response {
     let headers = response.headers_mut();
     if let Some(gap) = gap {
         headers.insert(gap::HEADER, gap);

@@ -138,7 +138,10 @@ async fn a_damaged_segment_is_named_with_every_answer_of_a_degraded_server_and_n
     assert_eq!(partial.json()["total"], 300);
     assert_eq!(partial.headers["annals-gap"], "1-300");
     let gap = &partial.json()["gap"][0];
-    assert_eq!((&gap["first_sequence"], &gap["last_sequence"], &gap["events_max"]), (&json!(1), &json!(300), &json!(300)));
+    assert_eq!(
+        (&gap["first_sequence"], &gap["last_sequence"], &gap["events_max"]),
+        (&json!(1), &json!(300), &json!(300))
+    );
     assert_eq!(server.get("/annals/v1/stats").await.expect(200).json()["gap"].as_array().unwrap().len(), 1);
     assert_eq!(server.get("/api/v1/events").await.headers["annals-gap"], "1-300", "the other faces too");
     assert_eq!(server.ingest(r#"{"event_type":"third"}"#).await.expect(503).json()["error"]["code"], "read_only");

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use annals_engine::{DirEntry, GrowingMap, LockMode, SealedMap, Storage, StorageFile};
 use parking_lot::Mutex;
 
-use crate::world::{Verdict, World};
+use crate::fault::{Verdict, down};
+use crate::world::World;
 
 /// A disk that forgets what was not synced when its machine loses power.
 #[derive(Clone)]
@@ -30,8 +31,11 @@ impl SimStorage {
         run(&mut world)
     }
 
-    fn change(&self, run: impl FnOnce(&mut World) -> Result<()>) -> Result<()> {
-        self.world.lock().count_whole(self.start, run)
+    fn change(&self, what: &str, path: &Path, run: impl FnOnce(&mut World) -> Result<()>) -> Result<()> {
+        let mut world = self.world.lock();
+        let done = world.count_whole(self.start, run);
+        world.note(what, u64::from(done.is_ok()), path.as_os_str().as_encoded_bytes());
+        done
     }
 
     fn open_file(&self, file: usize) -> Arc<dyn StorageFile> {
@@ -42,6 +46,18 @@ impl SimStorage {
 struct SimFile {
     disk: SimStorage,
     file: usize,
+}
+
+impl SimFile {
+    fn change(&self, what: &str, run: impl FnOnce(&mut World) -> Result<()>) -> Result<()> {
+        self.disk.change(what, Path::new(""), run)
+    }
+}
+
+/// A part of a write, or nothing of it.
+fn half_of(half: bool, len: usize, world: &mut World) -> usize {
+    let part = world.random().below(u64::try_from(len).unwrap_or(0));
+    if half { usize::try_from(part).unwrap_or(0) } else { 0 }
 }
 
 struct SimLock {
@@ -57,7 +73,7 @@ impl Drop for SimLock {
 
 impl Storage for SimStorage {
     fn create_dir(&self, path: &Path) -> Result<()> {
-        self.change(|world| {
+        self.change("folder", path, |world| {
             world.create_folder(path);
             Ok(())
         })
@@ -69,7 +85,7 @@ impl Storage for SimStorage {
 
     fn create(&self, path: &Path) -> Result<Arc<dyn StorageFile>> {
         let mut created = None;
-        self.change(|world| {
+        self.change("create", path, |world| {
             created = Some(world.create(path)?);
             Ok(())
         })?;
@@ -81,15 +97,15 @@ impl Storage for SimStorage {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.change(|world| world.rename(from, to))
+        self.change("rename", to, |world| world.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.change(|world| world.remove(path))
+        self.change("remove", path, |world| world.remove(path))
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.change(|world| {
+        self.change("sync folder", path, |world| {
             world.sync_folder(path);
             Ok(())
         })
@@ -103,6 +119,13 @@ impl Storage for SimStorage {
     fn free_space(&self, _path: &Path) -> Result<u64> {
         self.read(|world| Ok(world.free_space()))
     }
+
+    fn random_bytes(&self, bytes: &mut [u8]) -> Result<()> {
+        self.read(|world| {
+            bytes.fill_with(|| world.random().number().to_le_bytes()[0]);
+            Ok(())
+        })
+    }
 }
 
 impl StorageFile for SimFile {
@@ -111,7 +134,7 @@ impl StorageFile for SimFile {
     }
 
     fn preallocate(&self, len: u64) -> Result<()> {
-        self.disk.change(|world| {
+        self.change("preallocate", |world| {
             let more = len.saturating_sub(world.file(self.file)?.len());
             if more > world.free_space() {
                 return Err(ErrorKind::StorageFull.into());
@@ -123,22 +146,20 @@ impl StorageFile for SimFile {
 
     fn release(&self, _from: u64) -> Result<()> {
         // The room is not counted apart from the length: nothing changes.
-        self.disk.change(|_| Ok(()))
+        self.change("release", |_| Ok(()))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let mut world = self.disk.world.lock();
         let verdict = world.count(self.disk.start)?;
-        let (bytes, outcome) = match verdict {
-            Verdict::Go => (bytes, Ok(())),
-            Verdict::GoDown => (bytes, Err(ErrorKind::BrokenPipe.into())),
-            Verdict::Half(kind) => {
-                let len = world.random().below(bytes.len().try_into().unwrap_or(0));
-                let front = bytes.get(..usize::try_from(len).unwrap_or(0)).unwrap_or_default();
-                (front, Err(kind.into()))
-            }
-            Verdict::Fail(kind) => (bytes.get(..0).unwrap_or_default(), Err(kind.into())),
+        let (done, outcome) = match verdict {
+            Verdict::Go => (bytes.len(), Ok(())),
+            Verdict::GoDown => (bytes.len(), Err(down())),
+            Verdict::Down { half } => (half_of(half, bytes.len(), &mut world), Err(down())),
+            Verdict::Fail { kind, half, .. } => (half_of(half, bytes.len(), &mut world), Err(kind.into())),
         };
+        let bytes = bytes.get(..done).unwrap_or_default();
+        world.note("write", offset, bytes);
         let end = offset + u64::try_from(bytes.len()).unwrap_or(0);
         let more = end.saturating_sub(world.file(self.file)?.len());
         if more > world.free_space() {
@@ -149,13 +170,24 @@ impl StorageFile for SimFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        let read = self.disk.read(|world| Ok(world.file(self.file)?.read(bytes, offset)))?;
-        if read { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+        self.disk.read(|world| {
+            world.note("read", offset, &[]);
+            if !world.file(self.file)?.read(bytes, offset) {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if let Some((at, bit)) = world.flip_now(bytes.len())
+                && let Some(byte) = bytes.get_mut(at)
+            {
+                *byte ^= 1_u8.rotate_left(bit);
+            }
+            Ok(())
+        })
     }
 
     fn sync_data(&self) -> Result<()> {
         let mut world = self.disk.world.lock();
         let verdict = world.count(self.disk.start)?;
+        world.note("sync", u64::try_from(self.file).unwrap_or(0), &[]);
         let (image, random) = world.file_and_random(self.file)?;
         match verdict {
             Verdict::Go => {
@@ -164,14 +196,13 @@ impl StorageFile for SimFile {
             }
             Verdict::GoDown => {
                 image.sync();
-                Err(ErrorKind::BrokenPipe.into())
+                Err(down())
             }
             // What a crash leaves of it is drawn when the power goes.
-            Verdict::Half(ErrorKind::BrokenPipe) | Verdict::Fail(ErrorKind::BrokenPipe) => {
-                Err(ErrorKind::BrokenPipe.into())
-            }
-            Verdict::Half(kind) | Verdict::Fail(kind) => {
-                image.fail_sync(random);
+            Verdict::Down { .. } => Err(down()),
+            Verdict::Fail { kind, sync, .. } => {
+                image.fail_sync(sync, random);
+                world.note_failed_sync();
                 Err(kind.into())
             }
         }
@@ -212,6 +243,7 @@ impl GrowingMap for SimMap {
     fn bytes(&self, offset: u64, len: usize) -> Option<Cow<'_, [u8]>> {
         // A map outlives a crash of the disk as long as the program does.
         let mut world = self.disk.world.lock();
+        world.note("map", offset, &[]);
         let image = world.file(self.file).ok()?;
         let mut bytes = vec![0; len];
         image.read(&mut bytes, offset).then_some(Cow::Owned(bytes))

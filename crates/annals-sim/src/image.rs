@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::fault::FailedSync;
 use crate::random::Random;
 
 /// What a device writes whole or not at all, unless it tears it.
-pub const SECTOR_SIZE: usize = 512;
+pub(crate) const SECTOR_SIZE: usize = 512;
 const PAGE_SIZE: usize = 4096;
 const SECTORS_OF_PAGE: u64 = 8;
 const _: () = assert!(PAGE_SIZE == SECTOR_SIZE * 8);
@@ -80,7 +81,7 @@ impl Content {
 
 /// One file of the simulated disk.
 #[derive(Clone, Debug, Default)]
-pub struct FileImage {
+pub(crate) struct FileImage {
     live: Content,
     live_len: u64,
     durable: Content,
@@ -93,17 +94,12 @@ pub struct FileImage {
 
 impl FileImage {
     /// The length, as a program sees it.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.live_len
     }
 
-    /// Whether the file holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.live_len == 0
-    }
-
     /// Reads what a program sees; `false` if the file is shorter.
-    pub fn read(&self, bytes: &mut [u8], offset: u64) -> bool {
+    pub(crate) fn read(&self, bytes: &mut [u8], offset: u64) -> bool {
         let fits = offset.checked_add(to_u64(bytes.len())).is_some_and(|end| end <= self.live_len);
         if fits {
             self.live.read(bytes, offset);
@@ -112,7 +108,7 @@ impl FileImage {
     }
 
     /// Writes into the page cache.
-    pub fn write(&mut self, bytes: &[u8], offset: u64) {
+    pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) {
         let end = offset + to_u64(bytes.len());
         if bytes.is_empty() {
             return;
@@ -126,12 +122,12 @@ impl FileImage {
     }
 
     /// Makes the file at least that long; new bytes read as zeroes.
-    pub fn extend(&mut self, len: u64) {
+    pub(crate) fn extend(&mut self, len: u64) {
         self.live_len = self.live_len.max(len);
     }
 
     /// What was written is on the device now, but for what was lost before.
-    pub fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         for sector in std::mem::take(&mut self.dirty) {
             let page = sector / SECTORS_OF_PAGE;
             let first = page * SECTORS_OF_PAGE;
@@ -147,8 +143,13 @@ impl FileImage {
 
     /// A sync that failed: some of what was written got there, the rest never will, and the next sync says that
     /// all is well. The cache may show what is lost, or what the device has.
-    pub fn fail_sync(&mut self, random: &mut Random) {
-        let shows_lost = random.one_in(2);
+    pub(crate) fn fail_sync(&mut self, how: FailedSync, random: &mut Random) {
+        let shows_lost = match how {
+            FailedSync::Harmless => return,
+            FailedSync::Keeps => true,
+            FailedSync::Reverts => false,
+            FailedSync::Loses => random.one_in(2),
+        };
         for sector in std::mem::take(&mut self.dirty) {
             if random.one_in(3) {
                 let bytes = self.live.sector(sector);
@@ -163,7 +164,7 @@ impl FileImage {
     }
 
     /// Clean pages are read from the device again.
-    pub fn drop_cache(&mut self) {
+    pub(crate) fn drop_cache(&mut self) {
         for sector in std::mem::take(&mut self.lost) {
             let bytes = self.durable.sector(sector);
             self.live.write(&bytes, sector * to_u64(SECTOR_SIZE));
@@ -171,7 +172,10 @@ impl FileImage {
     }
 
     /// The power goes: each sector that was not synced is kept, dropped or torn, and so is the length kept or not.
-    pub fn cut_power(&mut self, random: &mut Random) {
+    pub(crate) fn cut_power(&mut self, random: &mut Random) {
+        if self.dirty.is_empty() && self.lost.is_empty() && self.live_len == self.durable_len {
+            return;
+        }
         for sector in std::mem::take(&mut self.dirty) {
             let (old, new) = (self.durable.sector(sector), self.live.sector(sector));
             let bytes = match random.below(8) {
@@ -190,7 +194,7 @@ impl FileImage {
     }
 
     /// Turns one bit over, in the cache and on the device.
-    pub fn flip_bit(&mut self, offset: u64, bit: u32) {
+    pub(crate) fn flip_bit(&mut self, offset: u64, bit: u32) {
         let mut byte = [0];
         if self.read(&mut byte, offset) {
             let flipped = byte.map(|byte| byte ^ 1_u8.rotate_left(bit));
@@ -199,8 +203,14 @@ impl FileImage {
         }
     }
 
+    /// Where the last page that was ever written to ends.
+    pub(crate) fn written_end(&self) -> u64 {
+        let pages = self.live.0.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.live_len.min(to_u64(pages * PAGE_SIZE))
+    }
+
     /// Bytes that it takes.
-    pub fn allocated(&self) -> u64 {
+    pub(crate) fn allocated(&self) -> u64 {
         self.live_len
     }
 }
@@ -257,7 +267,7 @@ mod tests {
             image.write(&[1; 4096], 0);
             image.sync();
             image.write(&[2; 4096], 0);
-            image.fail_sync(&mut Random::new(seed));
+            image.fail_sync(FailedSync::Loses, &mut Random::new(seed));
             image.sync();
             image.cut_power(&mut Random::new(seed));
             assert!(contents(&image).contains(&1));

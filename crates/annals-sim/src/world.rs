@@ -1,26 +1,14 @@
 //! The state of a simulated machine: files, folders, what of them is durable, and when things go wrong.
 
 use std::collections::BTreeMap;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 use annals_engine::{DirEntry, LockMode};
 
+use crate::fault::{Fault, Verdict, down};
 use crate::image::FileImage;
 use crate::random::Random;
-
-/// What goes wrong with a call that changes the disk or makes a change durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The machine stops, with the call done, half done or not.
-    Crash,
-    /// The device says no, and nothing is done; a sync loses what it should have written.
-    Io,
-    /// There is no room, and nothing is done.
-    NoSpace,
-    /// A write does half of what it should, and then there is no room.
-    ShortWrite,
-}
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +22,7 @@ enum Node {
 struct FolderChange(Vec<(PathBuf, Option<Node>)>);
 
 /// A machine with one disk. What runs on it sees [`crate::SimStorage`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     random: Random,
     files: Vec<FileImage>,
@@ -49,23 +37,16 @@ pub struct World {
     /// By number of the call from now on.
     faults: BTreeMap<u64, Fault>,
     is_down: bool,
+    /// Whether a call has failed since the last start.
+    has_failed: bool,
+    /// Whether a sync has.
+    sync_failed: bool,
+    /// Reads from the device until one of them turns a bit over.
+    flip_after: Option<u64>,
     /// Goes up with each start: what was opened before is gone.
     starts: u64,
-}
-
-/// What a call is to do about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Go,
-    /// Do it, then say that the machine is down.
-    GoDown,
-    /// Do half of it, then say so.
-    Half(ErrorKind),
-    Fail(ErrorKind),
-}
-
-fn down() -> Error {
-    Error::new(ErrorKind::BrokenPipe, "the simulated machine is down")
+    /// Of every call and its answer.
+    digest: u64,
 }
 
 impl World {
@@ -84,7 +65,11 @@ impl World {
             calls: 0,
             faults: BTreeMap::new(),
             is_down: false,
+            has_failed: false,
+            sync_failed: false,
+            flip_after: None,
             starts: 0,
+            digest: 0,
         }
     }
 
@@ -108,9 +93,43 @@ impl World {
         self.faults.clear();
     }
 
-    /// How much room the disk has in all, in bytes.
-    pub fn set_capacity(&mut self, capacity: u64) {
-        self.capacity = capacity;
+    /// Draws from another seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.random = Random::new(seed);
+    }
+
+    /// Whether a call has failed since the last start.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Lets a fault meet the call with this number, from 0.
+    pub fn fault_at(&mut self, call: u64, fault: Fault) {
+        self.faults.insert(call, fault);
+    }
+
+    /// Turns one bit over in what the device gives, some reads from now.
+    pub fn flip_read_after(&mut self, reads: u64) {
+        self.flip_after = Some(reads);
+    }
+
+    /// Whether a sync has failed since the last start.
+    pub fn sync_failed(&self) -> bool {
+        self.sync_failed
+    }
+
+    /// A number that depends on every call so far and its answer.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Sets the disk back to an earlier state; what is open is as good as gone.
+    pub fn restore(&mut self, earlier: &World) {
+        let (starts, digest) = (self.starts, self.digest);
+        *self = earlier.clone();
+        self.starts = starts;
+        self.digest = digest;
+        self.restart();
     }
 
     /// The power goes, now if it has not yet, and comes back: what was not synced is any mixture.
@@ -127,14 +146,28 @@ impl World {
         for file in &mut self.files {
             file.cut_power(&mut self.random);
         }
+        let mut named = vec![false; self.files.len()];
+        for node in self.live.values() {
+            if let Node::File(file) = node
+                && let Some(named) = named.get_mut(*file)
+            {
+                *named = true;
+            }
+        }
+        // Nobody has them open, and nothing leads to them.
+        for (file, _) in self.files.iter_mut().zip(named).filter(|(_, named)| !named) {
+            *file = FileImage::default();
+        }
         self.restart();
     }
 
     /// The program is killed and started again; the disk keeps what it was told.
     pub fn restart(&mut self) {
         self.locks.clear();
-        self.faults.clear();
         self.is_down = false;
+        self.has_failed = false;
+        self.sync_failed = false;
+        self.flip_after = None;
         self.starts += 1;
     }
 
@@ -145,6 +178,17 @@ impl World {
             Node::Folder => None,
         });
         files.collect()
+    }
+
+    /// The logs of the store in `root`, with the end of what was written to each.
+    pub fn used_logs(&self, root: &Path) -> Vec<(PathBuf, u64)> {
+        let folder = root.join("log");
+        let logs = self.live.iter().filter(|(path, _)| path.parent() == Some(&folder));
+        let used = logs.filter_map(|(path, node)| match node {
+            Node::File(file) => Some((path.clone(), self.files.get(*file)?.written_end())),
+            Node::Folder => None,
+        });
+        used.collect()
     }
 
     /// Turns one bit of a file over, on the device.
@@ -175,14 +219,15 @@ impl World {
             Some(Fault::Crash) => {
                 self.is_down = true;
                 match self.random.below(3) {
-                    0 => Verdict::Fail(ErrorKind::BrokenPipe),
-                    1 => Verdict::Half(ErrorKind::BrokenPipe),
+                    0 => Verdict::Down { half: false },
+                    1 => Verdict::Down { half: true },
                     _ => Verdict::GoDown,
                 }
             }
-            Some(Fault::Io) => Verdict::Fail(ErrorKind::Other),
-            Some(Fault::NoSpace) => Verdict::Fail(ErrorKind::StorageFull),
-            Some(Fault::ShortWrite) => Verdict::Half(ErrorKind::StorageFull),
+            Some(failure) => {
+                self.has_failed = true;
+                Verdict::of(failure)
+            }
         })
     }
 
@@ -191,8 +236,39 @@ impl World {
         match self.count(start)? {
             Verdict::Go => run(self),
             Verdict::GoDown => run(self).and_then(|()| Err(down())),
-            Verdict::Half(kind) | Verdict::Fail(kind) => Err(kind.into()),
+            Verdict::Down { .. } => Err(down()),
+            Verdict::Fail { kind, .. } => Err(kind.into()),
         }
+    }
+
+    pub(crate) fn note_failed_sync(&mut self) {
+        self.sync_failed = true;
+    }
+
+    /// Whether the bytes just read are to have a bit turned over: which one, drawn from all of them.
+    pub(crate) fn flip_now(&mut self, len: usize) -> Option<(usize, u32)> {
+        let left = self.flip_after.as_mut()?;
+        if *left > 0 || len == 0 {
+            *left = left.saturating_sub(1);
+            return None;
+        }
+        self.flip_after = None;
+        let byte = self.random.below(u64::try_from(len).unwrap_or(1));
+        let bit = self.random.below(8);
+        Some((usize::try_from(byte).unwrap_or(0), u32::try_from(bit).unwrap_or(0)))
+    }
+
+    /// Takes a call, or an answer, into the digest.
+    pub(crate) fn note(&mut self, what: &str, number: u64, bytes: &[u8]) {
+        let mut digest = mix(self.digest, number);
+        for chunk in what.as_bytes().chunks(8).chain(bytes.chunks(8)) {
+            let mut word = [0; 8];
+            for (slot, byte) in word.iter_mut().zip(chunk) {
+                *slot = *byte;
+            }
+            digest = mix(digest, u64::from_le_bytes(word));
+        }
+        self.digest = mix(digest, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn random(&mut self) -> &mut Random {
@@ -313,6 +389,10 @@ impl World {
         });
         self.capacity.saturating_sub(files.sum())
     }
+}
+
+fn mix(digest: u64, word: u64) -> u64 {
+    (digest.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn apply(nodes: &mut BTreeMap<PathBuf, Node>, change: &FolderChange) {

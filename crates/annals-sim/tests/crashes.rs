@@ -16,6 +16,14 @@ fn stores_come_through_crashes() {
     assert!(sum.power_cuts > 1_000 && sum.cuts_in_recovery > 100 && sum.events > 5_000, "{sum:?}");
 }
 
+/// A poisoned store showed events behind what was durable, from a page cache that had lost them.
+#[test]
+fn a_poisoned_store_shows_what_is_durable() {
+    for seed in [4647, 4676] {
+        run(seed, RunOptions::default()).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
 /// A clean-up whose frame was written and whose manifest was not said that it failed, showed its events on, and lost
 /// them at the next start.
 #[test]

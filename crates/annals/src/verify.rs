@@ -149,7 +149,8 @@ mod tests {
     fn damages_are_listed_and_harmless() {
         let mut out = Vec::new();
         let damages = vec!["bad \u{1b}[2J (segment/1.segment)".to_owned()];
-        write_report(&mut out, &VerifyReport { files: 1234, bytes: 5, events: 6, damages, ..VerifyReport::default() }).unwrap();
+        write_report(&mut out, &VerifyReport { files: 1234, bytes: 5, events: 6, damages, ..VerifyReport::default() })
+            .unwrap();
         let expected = "1,234 files, 5 bytes, 6 events read\ndamaged: bad \\u{1b}[2J (segment/1.segment)\n\
                         1 damaged; restore these files from a backup, or see `annals repair --help`\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -1,4 +1,4 @@
-//! The calls of the native API that the loop needs.
+//! The calls of the native API that the clients need.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::world::{Batch, Place};
+use crate::batch::{Batch, Place};
 
 /// The administrator's key of every server of a run.
 pub(crate) const KEY: &str = "kill-loop-administrator";
@@ -24,6 +24,8 @@ pub(crate) enum Answer {
     Done(Value),
     /// The server said no: nothing was done.
     Refused,
+    /// The server cannot say, or not now; with the code it gave.
+    Unavailable(String),
     /// No answer: it may be done or not.
     Gone,
 }
@@ -40,10 +42,8 @@ impl Client {
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Sends a batch; the events that are there now because of it, or `None` if it was refused.
-    ///
-    /// Fails if there was no answer.
-    pub(crate) fn append(&self, batch: &Batch) -> Result<Option<u64>, Failure> {
+    /// Sends a batch.
+    pub(crate) fn append(&self, batch: &Batch) -> Answer {
         let mut request = self
             .agent
             .post(format!("{}/annals/v1/events", self.base))
@@ -52,14 +52,7 @@ impl Client {
         if let Some(key) = batch.key() {
             request = request.header("Idempotency-Key", key);
         }
-        match read(request.send(batch.body())) {
-            Answer::Gone => Err("no answer".into()),
-            Answer::Refused => Ok(None),
-            Answer::Done(answer) => {
-                let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
-                Ok(Some(count("accepted") + count("duplicates")))
-            }
-        }
+        read(request.send(batch.body()))
     }
 
     pub(crate) fn delete(&self, id: &str) -> Answer {
@@ -100,12 +93,28 @@ impl Client {
     }
 }
 
+/// The events that are there now because of a batch.
+pub(crate) fn stored(answer: &Value) -> u64 {
+    let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
+    count("accepted") + count("duplicates")
+}
+
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
     let Ok(mut answer) = answer else { return Answer::Gone };
     let status = answer.status().as_u16();
     let Ok(body) = answer.body_mut().with_config().limit(ANSWER_SIZE_MAX).read_to_vec() else { return Answer::Gone };
-    if status != 200 {
-        return Answer::Refused;
+    match status {
+        200 => serde_json::from_slice(&body).map_or(Answer::Gone, Answer::Done),
+        500.. => {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            Answer::Unavailable(code(&body).unwrap_or_else(|| status.to_string()))
+        }
+        _ => Answer::Refused,
     }
-    serde_json::from_slice(&body).map_or(Answer::Gone, Answer::Done)
+}
+
+/// The code of an error's body, wherever a face puts it.
+fn code(body: &Value) -> Option<String> {
+    let own = body.get("code").or_else(|| body.get("error")?.get("code"));
+    own.and_then(Value::as_str).map(str::to_owned)
 }

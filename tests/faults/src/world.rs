@@ -1,84 +1,48 @@
 //! What the clients were told, and whether the store agrees.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::{self, Write};
-
-use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
 
 use crate::Failure;
+use crate::batch::{Batch, Place, event_id};
+use crate::journal::{Change, Journal, Known, Line, now_ms};
 
-/// One event: its batch and its place in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    batch: u64,
-    index: u64,
-}
-
-impl Place {
-    /// Events carry their place in `resource_id` and `session_id`.
-    pub(crate) fn of_event(event: &Value) -> Option<Self> {
-        let number = |name: &str| event.get(name)?.as_str()?.parse().ok();
-        Some(Self { batch: number("resource_id")?, index: number("session_id")? })
-    }
-}
-
-/// A batch as it goes over the wire, again and again if need be.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch {
-    name: u64,
-    count: u64,
-    with_ids: bool,
-    body: String,
-}
-
-impl Batch {
-    /// A batch of events with ids, or of events without and an idempotency key.
-    pub(crate) fn new(count: u64, with_ids: bool, name: u64) -> Self {
-        let mut body = String::new();
-        for index in 0..count {
-            let id = if with_ids { format!(r#""id":"{}","#, id(name, index)) } else { String::new() };
-            _ = writeln!(
-                body,
-                r#"{{{id}"event_type":"kill.test","resource_id":"{name}","session_id":"{index}","created_at":"2026-01-0{}T00:00:00Z","message":"event {index} of batch {name}"}}"#,
-                1 + index % 3
-            );
-        }
-        Self { name, count, with_ids, body }
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.count
-    }
-
-    pub(crate) fn body(&self) -> &str {
-        &self.body
-    }
-
-    pub(crate) fn key(&self) -> Option<String> {
-        (!self.with_ids).then(|| format!("batch-{}", self.name))
-    }
-}
-
-fn id(batch: u64, index: u64) -> String {
-    format!("{:08x}-{:04x}-4{:03x}-8000-{index:012x}", batch >> 32, (batch >> 16) & 0xffff, batch & 0xfff)
-}
-
-/// What is known of a change: `None` if there was no answer.
-type Known = Option<bool>;
-
+#[derive(Debug)]
 struct Sent {
     batch: Batch,
-    acknowledged: bool,
+    asked_ms: u64,
+    acknowledged_ms: Option<u64>,
+}
+
+/// A change of one event.
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    known: Known,
+    asked_ms: u64,
+    answered_ms: u64,
 }
 
 /// Everything the clients know.
+#[derive(Debug, Default)]
 pub(crate) struct World {
     sent: BTreeMap<u64, Sent>,
     /// Acknowledged batches whose events have ids, to pick from.
     pickable: Vec<u64>,
-    deleted: HashMap<Place, Known>,
-    marked: HashMap<Place, Known>,
+    deleted: HashMap<Place, Changed>,
+    marked: HashMap<Place, Changed>,
     totals: Totals,
+    journal: Journal,
+}
+
+/// What a level allows to be lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Allowed {
+    Nothing,
+    /// What was acknowledged at this time or later.
+    From {
+        at_ms: u64,
+    },
 }
 
 /// Figures for the last line.
@@ -90,6 +54,7 @@ pub(crate) struct Totals {
     marks: u64,
     whole: u64,
     absent: u64,
+    lost: u64,
 }
 
 impl Totals {
@@ -100,6 +65,14 @@ impl Totals {
         self.marks += other.marks;
         self.whole += other.whole;
         self.absent += other.absent;
+        self.lost += other.lost;
+    }
+}
+
+impl Totals {
+    /// Batches and changes acknowledged since then.
+    pub(crate) fn since(&self, before: &Self) -> (u64, u64) {
+        (self.batches - before.batches, self.deletes + self.marks - before.deletes - before.marks)
     }
 }
 
@@ -108,7 +81,7 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} batches with {} events, {} deletes and {} acknowledgements held, of {} batches without an answer {} \
-             were whole and {} absent, nothing was lost or there twice",
+             were whole and {} absent, ",
             self.batches,
             self.events,
             self.deletes,
@@ -116,138 +89,248 @@ impl fmt::Display for Totals {
             self.whole + self.absent,
             self.whole,
             self.absent
-        )
+        )?;
+        match self.lost {
+            0 => f.write_str("nothing was lost or there twice"),
+            lost => write!(f, "{lost} of the last batches were lost as their level allows, nothing was there twice"),
+        }
     }
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
-        Self {
-            sent: BTreeMap::new(),
-            pickable: Vec::new(),
-            deleted: HashMap::new(),
-            marked: HashMap::new(),
-            totals: Totals::default(),
+    /// The world as a log of acknowledgements tells it; what happens from now on is added to the log.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let (journal, lines) = Journal::open(path)?;
+        let mut world = Self { journal, ..Self::default() };
+        for (at_ms, line) in lines {
+            world.apply(at_ms, &line);
         }
+        Ok(world)
     }
 
     pub(crate) fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// Notes a batch before it is sent; gives its number.
-    pub(crate) fn sent(&mut self, batch: Batch) -> u64 {
-        let number = batch.name;
-        self.sent.insert(number, Sent { batch, acknowledged: false });
-        number
+    /// Notes what happened just now, in the log first.
+    pub(crate) fn note(&mut self, line: &Line) -> Result<(), Failure> {
+        let at_ms = now_ms();
+        self.journal.write(at_ms, line)?;
+        self.apply(at_ms, line);
+        Ok(())
     }
 
-    pub(crate) fn acknowledged(&mut self, number: u64, stored: u64) {
-        self.answered(number);
-        self.totals.batches += 1;
-        self.totals.events += stored;
+    fn apply(&mut self, at_ms: u64, line: &Line) {
+        match *line {
+            Line::Sent(batch) => {
+                self.sent.insert(batch.name, Sent { batch, asked_ms: at_ms, acknowledged_ms: None });
+            }
+            Line::Acknowledged { batch, stored } => {
+                self.totals.batches += 1;
+                self.totals.events += stored;
+                self.is_there(batch, at_ms);
+            }
+            Line::Settled { batch } => self.is_there(batch, at_ms),
+            Line::Lost { batch } => {
+                self.totals.lost += 1;
+                self.is_open(batch);
+            }
+            Line::Reopened { batch } => self.is_open(batch),
+            Line::ChangeReopened { change, place } => {
+                if let Some(changed) = self.changes_mut(change).0.get_mut(&place) {
+                    changed.known = None;
+                }
+            }
+            Line::Changed { change, place, asked_ms, known } => {
+                let (map, count) = self.changes_mut(change);
+                let changed = Changed { known, asked_ms, answered_ms: at_ms };
+                *count += u64::from(known == Some(true));
+                // The strongest answer stays: a second call about the same event may be refused because of
+                // the first.
+                let entry = map.entry(place).or_insert(changed);
+                if known == Some(true) || (known.is_none() && entry.known != Some(true)) {
+                    *entry = changed;
+                }
+            }
+        }
     }
 
     /// The batch is there for good.
-    pub(crate) fn answered(&mut self, number: u64) {
-        if let Some(sent) = self.sent.get_mut(&number) {
-            sent.acknowledged = true;
+    fn is_there(&mut self, batch: u64, at_ms: u64) {
+        if let Some(sent) = self.sent.get_mut(&batch) {
+            sent.acknowledged_ms = Some(at_ms);
             if sent.batch.with_ids {
-                self.pickable.push(number);
+                self.pickable.push(batch);
             }
         }
+    }
+
+    /// The batch may be there or not.
+    fn is_open(&mut self, batch: u64) {
+        if let Some(sent) = self.sent.get_mut(&batch) {
+            sent.acknowledged_ms = None;
+        }
+        self.pickable.retain(|name| *name != batch);
+    }
+
+    fn changes_mut(&mut self, change: Change) -> (&mut HashMap<Place, Changed>, &mut u64) {
+        match change {
+            Change::Delete => (&mut self.deleted, &mut self.totals.deletes),
+            Change::Acknowledge => (&mut self.marked, &mut self.totals.marks),
+        }
+    }
+
+    /// What was answered at this time or later counts as without an answer.
+    pub(crate) fn reopen(&mut self, from_ms: u64) -> Result<(), Failure> {
+        let late = |sent: &Sent| sent.acknowledged_ms.is_some_and(|at_ms| at_ms >= from_ms);
+        let batches =
+            self.sent.values().filter(|sent| late(sent)).map(|sent| Line::Reopened { batch: sent.batch.name });
+        let mut lines: Vec<Line> = batches.collect();
+        for change in [Change::Delete, Change::Acknowledge] {
+            let changes = self.changes_mut(change).0.iter();
+            let late = changes.filter(|(_, changed)| changed.known == Some(true) && changed.answered_ms >= from_ms);
+            lines.extend(late.map(|(place, _)| Line::ChangeReopened { change, place: *place }));
+        }
+        for line in lines {
+            self.note(&line)?;
+        }
+        Ok(())
     }
 
     /// An event with an id that nobody has deleted or is deleting; from now on it is being changed.
     pub(crate) fn pick(&self, random: u64) -> Option<(Place, String)> {
         let which = random.checked_rem(u64::try_from(self.pickable.len()).ok()?)?;
-        let number = *self.pickable.get(usize::try_from(which).ok()?)?;
-        let count = self.sent.get(&number)?.batch.count;
-        let place = Place { batch: number, index: (random >> 32) % count };
-        (!self.deleted.contains_key(&place)).then(|| (place, id(number, place.index)))
-    }
-
-    pub(crate) fn deleted(&mut self, place: Place, done: Known) {
-        self.totals.deletes += u64::from(done == Some(true));
-        note(&mut self.deleted, place, done);
-    }
-
-    pub(crate) fn marked(&mut self, place: Place, done: Known) {
-        self.totals.marks += u64::from(done == Some(true));
-        note(&mut self.marked, place, done);
+        let batch = *self.pickable.get(usize::try_from(which).ok()?)?;
+        let count = self.sent.get(&batch)?.batch.count;
+        let place = Place { batch, index: (random >> 32) % count };
+        (!self.deleted.contains_key(&place)).then(|| (place, event_id(batch, place.index)))
     }
 
     /// Batches that were sent and not acknowledged.
-    pub(crate) fn unanswered(&self) -> Vec<(u64, Batch)> {
-        let open = self.sent.iter().filter(|(_, sent)| !sent.acknowledged);
-        open.map(|(number, sent)| (*number, sent.batch.clone())).collect()
+    pub(crate) fn unanswered(&self) -> Vec<Batch> {
+        self.sent.values().filter(|sent| sent.acknowledged_ms.is_none()).map(|sent| sent.batch).collect()
     }
 
     /// Compares with what a fresh start shows, and settles what had no answer.
-    pub(crate) fn compare(&mut self, all: &[Place], acknowledged: &[Place]) -> Result<(), Failure> {
-        let mut times: HashMap<Place, u64> = HashMap::new();
-        for place in all {
-            *times.entry(*place).or_default() += 1;
-        }
-        if let Some((place, count)) = times.iter().find(|(_, count)| **count > 1) {
-            return Err(format!("{place:?} is there {count} times").into());
-        }
-        if let Some(place) = all.iter().find(|place| !self.sent.contains_key(&place.batch)) {
-            return Err(format!("{place:?} was never sent").into());
-        }
-        for (number, sent) in &self.sent {
-            let present =
-                (0..sent.batch.count).filter(|index| times.contains_key(&Place { batch: *number, index: *index }));
-            if sent.acknowledged {
-                self.compare_acknowledged(*number, sent, &times)?;
-            } else {
-                match present.count() as u64 {
-                    0 => self.totals.absent += 1,
-                    count if count == sent.batch.count => self.totals.whole += 1,
-                    count => return Err(format!("batch {number} is there by {count} of {}", sent.batch.count).into()),
-                }
-            }
-        }
-        let marked: std::collections::HashSet<&Place> = acknowledged.iter().collect();
-        for (place, known) in &self.marked {
-            if *known == Some(true) && times.contains_key(place) && !marked.contains(place) {
+    pub(crate) fn compare(&mut self, all: &[Place], marked: &[Place], allowed: Allowed) -> Result<(), Failure> {
+        let there = self.each_once(all)?;
+        let lost = self.compare_batches(&there, allowed)?;
+        self.compare_order(&there, &lost)?;
+        let marked: HashSet<Place> = marked.iter().copied().collect();
+        for (place, changed) in &self.marked {
+            if changed.known == Some(true) && there.contains(place) && !marked.contains(place) {
                 return Err(format!("the acknowledgement of {place:?} is lost").into());
             }
         }
-        if let Some(place) = acknowledged.iter().find(|place| !self.marked.contains_key(place)) {
+        if let Some(place) = marked.iter().find(|place| !self.marked.contains_key(place)) {
             return Err(format!("{place:?} was never acknowledged").into());
         }
-        // What had no answer is what it is from now on.
-        for (place, known) in &mut self.deleted {
-            *known = Some(!times.contains_key(place));
+        for batch in lost {
+            self.note(&Line::Lost { batch })?;
         }
-        for (place, known) in &mut self.marked {
-            *known = Some(marked.contains(place));
-        }
-        self.deleted.retain(|_, known| *known == Some(true));
-        Ok(())
+        self.settle_changes(&there, &marked)
     }
 
-    fn compare_acknowledged(&self, number: u64, sent: &Sent, times: &HashMap<Place, u64>) -> Result<(), Failure> {
-        for index in 0..sent.batch.count {
-            let place = Place { batch: number, index };
-            let there = times.contains_key(&place);
-            match self.deleted.get(&place) {
-                Some(Some(true)) if there => return Err(format!("{place:?} was deleted and is there").into()),
-                None | Some(Some(false)) if !there => {
-                    return Err(format!("{place:?} was acknowledged and is lost").into());
-                }
-                _ => {}
+    /// What had no answer is what it is from now on.
+    fn settle_changes(&mut self, there: &HashSet<Place>, marked: &HashSet<Place>) -> Result<(), Failure> {
+        let open = |map: &HashMap<Place, Changed>| -> Vec<(Place, u64)> {
+            let open = map.iter().filter(|(_, changed)| changed.known.is_none());
+            open.map(|(place, changed)| (*place, changed.asked_ms)).collect()
+        };
+        for (place, asked_ms) in open(&self.deleted) {
+            let batch = self.sent.get(&place.batch);
+            let is_stored = batch.is_some_and(|sent| {
+                let mut places = (0..sent.batch.count).map(|index| Place { batch: place.batch, index });
+                sent.acknowledged_ms.is_some() || places.any(|place| there.contains(&place))
+            });
+            if is_stored && !there.contains(&place) {
+                self.note(&Line::Changed { change: Change::Delete, place, asked_ms, known: Some(true) })?;
+            } else {
+                // It was not deleted, or its batch is not there and will come again.
+                self.deleted.remove(&place);
+            }
+        }
+        for (place, asked_ms) in open(&self.marked) {
+            if marked.contains(&place) {
+                self.note(&Line::Changed { change: Change::Acknowledge, place, asked_ms, known: Some(true) })?;
             }
         }
         Ok(())
     }
-}
 
-/// The strongest answer stays: a second call about the same event may be refused because of the first.
-fn note(known: &mut HashMap<Place, Known>, place: Place, done: Known) {
-    let entry = known.entry(place).or_insert(done);
-    if done == Some(true) || (done.is_none() && *entry != Some(true)) {
-        *entry = done;
+    fn each_once(&self, all: &[Place]) -> Result<HashSet<Place>, Failure> {
+        let mut there = HashSet::with_capacity(all.len());
+        for place in all {
+            if !there.insert(*place) {
+                return Err(format!("{place:?} is there more than once").into());
+            }
+            let known = self.sent.get(&place.batch).is_some_and(|sent| place.index < sent.batch.count);
+            if !known {
+                return Err(format!("{place:?} was never sent").into());
+            }
+        }
+        Ok(there)
+    }
+
+    /// Every batch is there whole, but for its deleted events, or absent whole; gives those that are lost.
+    fn compare_batches(&mut self, there: &HashSet<Place>, allowed: Allowed) -> Result<Vec<u64>, Failure> {
+        let mut lost = Vec::new();
+        for (name, sent) in &self.sent {
+            let (mut present, mut missing) = (0_u64, None);
+            for index in 0..sent.batch.count {
+                let place = Place { batch: *name, index };
+                let is_there = there.contains(&place);
+                match self.deleted.get(&place).map(|changed| changed.known) {
+                    Some(Some(true)) if is_there => return Err(format!("{place:?} was deleted and is there").into()),
+                    None | Some(Some(false)) if !is_there => missing = Some(place),
+                    _ => {}
+                }
+                present += u64::from(is_there);
+            }
+            match (missing, sent.acknowledged_ms) {
+                (Some(place), Some(at_ms)) => {
+                    if present > 0 {
+                        return Err(
+                            format!("{place:?} was acknowledged and is lost, others of its batch are not").into()
+                        );
+                    }
+                    if !matches!(allowed, Allowed::From { at_ms: from_ms } if at_ms >= from_ms) {
+                        return Err(format!("{place:?} was acknowledged at {at_ms} and is lost").into());
+                    }
+                    lost.push(*name);
+                }
+                (Some(_), None) if present > 0 => {
+                    return Err(format!("batch {name} is there by {present} of {}", sent.batch.count).into());
+                }
+                (Some(_), None) => self.totals.absent += 1,
+                (None, None) => self.totals.whole += 1,
+                (None, Some(_)) => {}
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The log is a prefix of the append order: what was sent after a lost batch was acknowledged is lost too.
+    fn compare_order(&self, there: &HashSet<Place>, lost: &[u64]) -> Result<(), Failure> {
+        let lost_ms = lost.iter().filter_map(|name| self.sent.get(name)?.acknowledged_ms).min();
+        let Some(lost_ms) = lost_ms else { return Ok(()) };
+        let later = there.iter().find(|place| self.sent.get(&place.batch).is_some_and(|sent| sent.asked_ms > lost_ms));
+        if let Some(place) = later {
+            return Err(
+                format!("a batch acknowledged at {lost_ms} is lost, {place:?} was sent later and is not").into()
+            );
+        }
+        let changes = self.deleted.iter().chain(&self.marked);
+        let mut done = changes.filter(|(_, changed)| changed.known == Some(true) && changed.asked_ms > lost_ms);
+        match done.next() {
+            Some((place, _)) => {
+                Err(format!("a batch acknowledged at {lost_ms} is lost, a later change of {place:?} was confirmed")
+                    .into())
+            }
+            None => Ok(()),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,4 +13,6 @@ pub(crate) use block::{BLOCK_ROWS, BlockColumns, LiveBlock};
 pub(crate) use dictionary::{ABSENT, LiveDictionary};
 pub(crate) use ids::IdRow;
 pub(crate) use part::LivePart;
+#[cfg(all(test, loom))]
+pub(crate) use rows::BlockRows;
 pub(crate) use segment::{LiveSegment, RowsToIndex};

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::block::BLOCK_ROWS;
 use super::rows::BlockRows;
 use crate::codec::row_usize;
+use crate::threading::Mutex;
 
 /// The two orders of a block's rows. Sequences ascend with arrival, so arrival breaks ties.
 #[derive(Clone, Debug, Default)]

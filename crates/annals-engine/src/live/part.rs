@@ -1,6 +1,6 @@
 //! A block of live rows as a query sees it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::block::{BLOCK_ROWS, LiveBlock, Positions};
 use super::order::RowOrder;
@@ -18,6 +18,7 @@ use crate::overlay::Overlay;
 use crate::part::{Counted, OrderKey, Part};
 use crate::record::Record;
 use crate::rows::RowSet;
+use crate::threading::OnceLock;
 
 /// The first rows of a block, as of one snapshot.
 pub(crate) struct LivePart {
@@ -104,7 +105,9 @@ impl LivePart {
 
     /// Calls `read` with the record of a row.
     pub(super) fn with_record<T>(&self, row: u32, read: impl FnOnce(Record<'_>) -> Result<T>) -> Result<T> {
-        self.segment.with_record(self.offset(row)?, read)
+        let read = self.segment.with_record(self.offset(row)?, read);
+        self.segment.check_readable(self.live_row(row))?;
+        read
     }
 
     /// Whether the column of a field holds hashes.
@@ -332,7 +335,7 @@ impl Part for LivePart {
     fn event(&self, row: u32) -> Result<StoredEvent> {
         let live_row = self.live_row(row);
         let sequence = self.segment.sequence_of(live_row);
-        let mut event = self.segment.with_record(self.offset(row)?, |record| record.to_stored(sequence))?;
+        let mut event = self.with_record(row, |record| record.to_stored(sequence))?;
         event.marks = Marks { acknowledged: self.overlay.acknowledged.contains(live_row) };
         if let Some(amended) = self.overlay.amendments.get(live_row) {
             amended.apply(&mut event);
@@ -343,6 +346,12 @@ impl Part for LivePart {
     fn find_id(&self, id: EventId) -> Result<Vec<u32>> {
         let own = self.block.first_row..self.block.first_row + self.row_count;
         let live_rows = self.segment.rows_with_id(id);
+        if let Some(row) = id.made_parts().and_then(|(_, sequence)| self.segment.row_of(sequence))
+            && own.contains(&row)
+        {
+            // Whether the store made the id stands in the record.
+            self.segment.check_readable(row)?;
+        }
         let mut rows: Vec<u32> = live_rows
             .into_iter()
             .map(|known| known.row)

@@ -1,9 +1,8 @@
 //! Where each row of a block lies and when it was: read without a lock while rows are added.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-
 use super::block::BLOCK_ROWS;
 use crate::codec::row_usize;
+use crate::threading::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 /// Times and places of a block's rows, in arrival order. One thread adds rows.
 ///

@@ -1,9 +1,8 @@
 //! The live rows of one log file, and their index.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use roaring::RoaringBitmap;
 
 use super::block::{BLOCK_ROWS, LiveBlock};
@@ -17,6 +16,8 @@ use crate::field::{FIELD_SLOTS, Field, FieldSet};
 use crate::id::EventId;
 use crate::record::{RECORD_SIZE_MAX, Record, TermRef};
 use crate::storage::GrowingMap;
+use crate::threading::{Mutex, RwLock, RwLockUpgradableReadGuard};
+use crate::watermark::Readable;
 
 /// A field with more terms than this in the live rows is hashed in the blocks to come: its dictionary would
 /// outgrow the cache, and every value cost the writer more than the rest of its event.
@@ -38,6 +39,8 @@ pub(crate) struct LiveSegment {
     blocks: RwLock<Vec<Arc<LiveBlock>>>,
     /// The codes last asked for by prefix, extended as the dictionary grows.
     prefix_codes: Mutex<Option<PrefixCodes>>,
+    /// How far the log can be read, once the store is open for writing.
+    readable: OnceLock<Arc<Readable>>,
 }
 
 struct PrefixCodes {
@@ -67,6 +70,7 @@ impl LiveSegment {
             ids: RwLock::default(),
             blocks: RwLock::default(),
             prefix_codes: Mutex::default(),
+            readable: OnceLock::new(),
         }
     }
 
@@ -74,6 +78,7 @@ impl LiveSegment {
     pub(crate) fn after(before: &LiveSegment, log_id: u64, first_sequence: u64, map: Arc<dyn GrowingMap>) -> Self {
         let mut next = Self::new(log_id, first_sequence, map);
         next.ids = RwLock::new(LiveIds::with_capacity(before.ids.read().len()));
+        next.readable = before.readable.clone();
         next
     }
 
@@ -84,6 +89,16 @@ impl LiveSegment {
 
     pub(crate) fn blocks(&self) -> Vec<Arc<LiveBlock>> {
         self.blocks.read().clone()
+    }
+
+    /// From now on rows that the log cannot be asked for any more are refused.
+    pub(crate) fn watch(&self, readable: Arc<Readable>) {
+        _ = self.readable.set(readable);
+    }
+
+    /// Fails if the log cannot be asked for a row any more: asked behind the reading.
+    pub(crate) fn check_readable(&self, row: u32) -> Result<()> {
+        self.readable.get().map_or(Ok(()), |readable| readable.check(self.sequence_of(row)))
     }
 
     /// The sequence of a row.

@@ -32,9 +32,15 @@ impl ManifestStore {
     /// `UnsupportedFormat` if a newer version wrote it.
     pub(crate) fn load(storage: &Arc<dyn Storage>, directory: &Path) -> Result<Option<Self>> {
         let first = match read(&**storage, directory, MANIFEST_FILE) {
-            Ok((current, current_bytes)) => {
-                return Ok(Some(Self::with(storage, directory, current, current_bytes)));
-            }
+            Ok((current, current_bytes)) => match read(&**storage, directory, MANIFEST_PREVIOUS_FILE) {
+                // An older copy that was put back would take what came since for files that nobody knows.
+                Ok((previous, _)) if previous.store == current.store && previous.version > current.version => {
+                    let (version, newer) = (current.version, previous.version);
+                    let message = format!("version {version} of the manifest is older than its predecessor, {newer}");
+                    Error::corrupt(message).at_path(&directory.join(MANIFEST_FILE))
+                }
+                _ => return Ok(Some(Self::with(storage, directory, current, current_bytes))),
+            },
             Err(error) if error.kind() == ErrorKind::UnsupportedFormat => return Err(error),
             Err(error) => error,
         };

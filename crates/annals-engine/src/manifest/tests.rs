@@ -106,6 +106,26 @@ fn every_flipped_bit_and_cut_falls_back_to_the_one_before_and_is_read_only() {
     assert!(error.message().starts_with("neither manifest can be read"), "{error}");
 }
 
+/// An older manifest that was put back was taken for the current one: everything that came since was moved aside.
+#[test]
+fn an_older_copy_is_no_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(MANIFEST_FILE);
+    let mut copies = Vec::new();
+    for epoch in 1..=4 {
+        let mut store = load(dir.path()).unwrap().unwrap_or_else(|| ManifestStore::new(&os(), dir.path(), STORE));
+        store.commit(&Manifest { epoch, ..full() }).unwrap();
+        copies.push(std::fs::read(&path).unwrap());
+    }
+    for (version, bytes) in (1..).zip(&copies) {
+        std::fs::write(&path, bytes).unwrap();
+        let loaded = load(dir.path()).unwrap().unwrap();
+        // A crash between the two renames of a commit leaves the same version under both names.
+        assert_eq!(loaded.fallback().is_some(), version < 3, "version {version}");
+        assert_eq!(loaded.current().version, version.max(3));
+    }
+}
+
 #[test]
 fn a_damaged_predecessor_is_no_matter() {
     let dir = tempfile::tempdir().unwrap();

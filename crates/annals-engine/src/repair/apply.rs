@@ -117,7 +117,8 @@ impl Apply<'_> {
         }
         let directory = self.options.directory.clone();
         let there = files_in(self.storage(), &directory)?;
-        for name in [MANIFEST_FILE, MANIFEST_PREVIOUS_FILE].iter().filter(|name| there.iter().any(|file| file == *name)) {
+        for name in [MANIFEST_FILE, MANIFEST_PREVIOUS_FILE].iter().filter(|name| there.iter().any(|file| file == *name))
+        {
             let path = directory.join(name);
             let file = self.open(&path)?;
             let len = file.len().map_err(|source| Error::io("measure the file", &path, source))?;
@@ -169,7 +170,9 @@ impl Apply<'_> {
         })
         .map_err(|source| Error::io("compare the copy", &copy_path, source))?;
         if !same {
-            return Err(Error::corrupt("the copy differs from what was copied: nothing was changed").at_path(&copy_path));
+            return Err(
+                Error::corrupt("the copy differs from what was copied: nothing was changed").at_path(&copy_path)
+            );
         }
         let name = copy_path.file_name().unwrap_or_default().display();
         let bytes = range.end.saturating_sub(range.start);
@@ -204,8 +207,13 @@ impl Apply<'_> {
         let store = manifest.store;
         let id = self.take_id(manifest, FileKind::Segment)?;
         let path = segment_path(directory, id);
-        let damaged =
-            SealedSegment::open(&*self.forgiving(), &segment_path(directory, old.id), store, old.id, Some(old.footer_crc))?;
+        let damaged = SealedSegment::open(
+            &*self.forgiving(),
+            &segment_path(directory, old.id),
+            store,
+            old.id,
+            Some(old.footer_crc),
+        )?;
         let meta = SegmentMeta { store, segment_id: id, created_at_us: damaged.sealed_at_us() };
         let summary = write_rows(self.storage(), &path, &meta, &Arc::new(damaged), &rewritten.rows)?;
         sync_folder_of(self.storage(), &path)?;
@@ -218,10 +226,12 @@ impl Apply<'_> {
         if let Some(overlay) = &rewritten.overlay {
             let overlay_id = self.take_id(manifest, FileKind::Overlay)?;
             let place = OverlayPlace { store, overlay_id, segment_id: id };
-            entry.overlay_crc = write_overlay(self.storage(), directory, place, &carry_overlay(overlay, &rewritten.rows))?;
+            entry.overlay_crc =
+                write_overlay(self.storage(), directory, place, &carry_overlay(overlay, &rewritten.rows))?;
             entry.overlay_id = Some(overlay_id);
         }
-        self.done.push(format!("wrote segment {id} with {} of the {} rows of segment {}", summary.rows, old.rows, old.id));
+        self.done
+            .push(format!("wrote segment {id} with {} of the {} rows of segment {}", summary.rows, old.rows, old.id));
         manifest.segments.push(entry);
         Ok(())
     }
@@ -258,7 +268,8 @@ impl Apply<'_> {
     fn change_log(&mut self, log: LogWork) -> Result<()> {
         let (directory, store) = (self.options.directory.join(FileKind::Log.folder()), self.work.manifest.store);
         let place = (log.id, log.size_bytes);
-        let file = LogFile::open_headless(&self.options.storage, &directory, store, place, self.options.clock.now_us(), true)?;
+        let file =
+            LogFile::open_headless(&self.options.storage, &directory, store, place, self.options.clock.now_us(), true)?;
         let (path, handle) = (file.path().to_owned(), file.storage_file());
         let io = |source| Error::io("repair the log", &path, source);
         if log.extend {
@@ -279,7 +290,10 @@ impl Apply<'_> {
 }
 
 /// Calls `step` with offset and length of each piece of a range.
-fn chunks(range: &std::ops::Range<u64>, mut step: impl FnMut(u64, usize) -> std::io::Result<()>) -> std::io::Result<()> {
+fn chunks(
+    range: &std::ops::Range<u64>,
+    mut step: impl FnMut(u64, usize) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let mut offset = range.start;
     while offset < range.end {
         let len = CHUNK_SIZE.min(range.end - offset);

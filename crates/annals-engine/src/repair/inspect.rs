@@ -185,7 +185,8 @@ impl Inspection<'_> {
 
 /// What the rows that cannot be read were, as far as their keys can.
 fn loss_of_rows(entry: &SegmentEntry, segment: &SealedSegment, kept: &roaring::RoaringBitmap) -> Loss {
-    let keys: Result<Vec<_>> = (0..segment.rows()).filter(|row| !kept.contains(*row)).map(|row| segment.key(row)).collect();
+    let keys: Result<Vec<_>> =
+        (0..segment.rows()).filter(|row| !kept.contains(*row)).map(|row| segment.key(row)).collect();
     let mut loss = Loss::of_segment(entry);
     loss.events = Some(u64::from(entry.rows).saturating_sub(kept.len()));
     if let Ok(keys) = keys {

@@ -141,7 +141,9 @@ impl Inspection<'_> {
             events: told.map(|told| told - first),
             sequences: Some(first..told.unwrap_or(end)),
             times_us: None,
-            besides: format!("deletes and marks among the {lost_bytes} bytes; the next sequence given is {end} or later"),
+            besides: format!(
+                "deletes and marks among the {lost_bytes} bytes; the next sequence given is {end} or later"
+            ),
         };
         let error = Error::corrupt(gap.damage.clone()).at_offset(gap.offset);
         self.damaged(file, &error, loss, Remedy::Cut);

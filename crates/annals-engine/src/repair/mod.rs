@@ -15,14 +15,15 @@ mod rebuild;
 mod salvage;
 mod work;
 
-
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::housekeeping::{files_in, unknown_files};
-use crate::layout::{FileKind, FileName, LOCK_FILE, MANIFEST_FILE, MANIFEST_PREVIOUS_FILE, ORPHANS_DIR, QUARANTINE_DIR};
+use crate::layout::{
+    FileKind, FileName, LOCK_FILE, MANIFEST_FILE, MANIFEST_PREVIOUS_FILE, ORPHANS_DIR, QUARANTINE_DIR,
+};
 use crate::lost::LostSequences;
 use crate::manifest::{Manifest, ManifestStore};
 use crate::options::Options;
@@ -98,9 +99,8 @@ impl RepairPlan {
     /// What [`RepairPlan::apply`] would do, a sentence each, in its order.
     pub fn steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
-        let within = |path: &std::path::Path| {
-            path.strip_prefix(&self.options.directory).unwrap_or(path).display().to_string()
-        };
+        let within =
+            |path: &std::path::Path| path.strip_prefix(&self.options.directory).unwrap_or(path).display().to_string();
         steps.extend(self.work.orphans.iter().map(|path| format!("move {} to orphans/", within(path))));
         if self.work.replaces_manifest {
             steps.push("keep copies of MANIFEST and MANIFEST.prev in quarantine/".to_owned());
@@ -124,7 +124,9 @@ impl RepairPlan {
             steps.push("commit a new manifest".to_owned());
         }
         let out = self.work.taken_out.iter();
-        steps.extend(out.map(|file| format!("move {}/{} to quarantine/, if it is there", file.kind.folder(), file.name())));
+        steps.extend(
+            out.map(|file| format!("move {}/{} to quarantine/, if it is there", file.kind.folder(), file.name())),
+        );
         steps
     }
 
@@ -145,7 +147,8 @@ impl RepairPlan {
 
     /// What is kept in `quarantine/` beside the bytes.
     fn record(&self) -> String {
-        let mut record = format!("Repair at {} (microseconds since 1970-01-01 UTC)\n\nDamage:\n", self.options.clock.now_us());
+        let mut record =
+            format!("Repair at {} (microseconds since 1970-01-01 UTC)\n\nDamage:\n", self.options.clock.now_us());
         for damage in &self.report.details {
             _ = writeln!(record, "- {damage}");
         }

@@ -91,7 +91,8 @@ impl Rebuild<'_> {
         let (storage, directory) = (&**self.storage, &self.options.directory);
         let mut stores: HashSet<u128> = previous.map(|previous| previous.store).into_iter().collect();
         for id in self.ids(FileKind::Segment)? {
-            stores.extend(readable(SealedSegment::probe(storage, &segment_path(directory, id)))?.map(|(store, _)| store));
+            stores
+                .extend(readable(SealedSegment::probe(storage, &segment_path(directory, id)))?.map(|(store, _)| store));
         }
         for id in self.ids(FileKind::Log)? {
             stores.extend(readable(LogFile::probe(storage, &FileName::new(FileKind::Log, id).path(directory)))?);
@@ -99,9 +100,12 @@ impl Rebuild<'_> {
         let mut found = stores.iter();
         match (found.next(), found.next()) {
             (Some(store), None) => Ok(*store),
-            (None, _) => Err(Error::corrupt("no file in the folders says which store it belongs to").at_path(directory)),
+            (None, _) => {
+                Err(Error::corrupt("no file in the folders says which store it belongs to").at_path(directory))
+            }
             (Some(one), Some(other)) => {
-                let message = format!("files of several stores lie in the folders, {one:032x} and {other:032x} among them");
+                let message =
+                    format!("files of several stores lie in the folders, {one:032x} and {other:032x} among them");
                 Err(Error::corrupt(message).at_path(directory))
             }
         }
@@ -152,7 +156,8 @@ impl Rebuild<'_> {
         manifest.next_sequence_floor = manifest.next_sequence_floor.max(sealed_end).max(logs_end);
         let ordinals = manifest.segments.iter().map(|entry| entry.applied_control);
         let ordinals = ordinals.chain(logs.iter().map(|log| log.control_ordinal));
-        manifest.next_control_ordinal = ordinals.map(|last| last + 1).max().unwrap_or(1).max(previous.next_control_ordinal);
+        manifest.next_control_ordinal =
+            ordinals.map(|last| last + 1).max().unwrap_or(1).max(previous.next_control_ordinal);
         manifest.blobs = self.find_blobs(previous, notes)?;
         let keys = manifest.blobs.iter().find(|blob| blob.name == IDEMPOTENCY_BLOB);
         manifest.idempotency_blob_id = keys.map(|blob| blob.id);
@@ -184,7 +189,9 @@ impl Rebuild<'_> {
                 match known {
                     // It is looked at again as what the manifest names, and told as damage.
                     Some(entry) => found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() }),
-                    None => notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out")),
+                    None => {
+                        notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out"))
+                    }
                 }
                 continue;
             };
@@ -357,7 +364,8 @@ fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>, notes: &mu
         let is_inside = |segment: &FoundSegment| {
             segment.sequences.range_cardinality(log.sequences.clone()) == segment.sequences.len()
         };
-        let of_it: Vec<u64> = segments.iter().filter(|segment| overlaps(segment)).map(|segment| segment.entry.id).collect();
+        let of_it: Vec<u64> =
+            segments.iter().filter(|segment| overlaps(segment)).map(|segment| segment.entry.id).collect();
         if of_it.is_empty() {
             return true;
         }

@@ -79,6 +79,13 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// What the operating system says.
     fn free_space(&self, path: &Path) -> io::Result<u64>;
+    /// Fills `bytes` with what nobody can guess; a new store is told from all others by it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn random_bytes(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(|source| io::Error::other(source.to_string()))
+    }
 }
 
 /// An open file.

@@ -9,10 +9,7 @@ mod timing;
 pub(crate) use self::rotate::FREE_LOGS_MIN;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::receipt::{answer, receipt, replay};
 use crate::batch::Batch;
@@ -29,6 +26,8 @@ use crate::requests::{Receipt, Repeats};
 use crate::shared::Shared;
 use crate::stage::{StageContext, Staged, stage};
 use crate::sync::SyncRequest;
+use crate::threading::atomic::Ordering;
+use crate::threading::channel::{Receiver, RecvTimeoutError, Sender};
 
 /// Batches are grouped into one write up to this many bytes: larger writes gain nothing.
 const GROUP_SIZE_MAX: usize = 1 << 20;
@@ -93,8 +92,17 @@ impl FrameParts {
 impl Writer {
     /// Runs until it is told to close or every caller is gone.
     pub(crate) fn run(mut self) {
+        let stands_still = self.shared.options.clock.stands_still();
         loop {
-            match self.jobs.recv_timeout(self.idle_time()) {
+            let next = if stands_still {
+                self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected)
+            } else {
+                self.jobs.recv_timeout(self.idle_time())
+            };
+            if stands_still {
+                self.on_time();
+            }
+            match next {
                 Ok(Job::Close(reply)) => {
                     let answer = self.close();
                     _ = reply.send(answer);
@@ -114,7 +122,9 @@ impl Writer {
                     return;
                 }
             }
-            self.on_time();
+            if !stands_still {
+                self.on_time();
+            }
         }
     }
 
@@ -279,7 +289,7 @@ impl Writer {
             }
             Err(error) => {
                 // A write that failed half way leaves bytes nobody may build on.
-                self.shared.watermarks.poison(&error);
+                let error = self.shared.watermarks.poison(&error);
                 for frame in ready {
                     _ = frame.job.reply.send(Err(error.duplicate()));
                 }
@@ -289,7 +299,7 @@ impl Writer {
 
     fn try_write_group(&mut self, ready: &[ReadyFrame]) -> Result<Option<Shown>> {
         let mut offset = self.active.end_offset;
-        self.write_frames(ready)?;
+        self.write_frames(ready).map_err(|error| self.shared.watermarks.lose_log(&error))?;
         for parts in ready.iter().map(|one| &one.parts) {
             self.active.segment.index(&RowsToIndex {
                 frame: &parts.frame,
@@ -382,10 +392,7 @@ impl Writer {
         header.seal(self.active.log.place(offset), &mut frame);
         frame.resize(header.frame_size(), 0);
         let written = self.active.log.write_at(&frame, offset);
-        if let Err(error) = written {
-            self.shared.watermarks.poison(&error);
-            return Err(error);
-        }
+        written.map_err(|error| self.shared.watermarks.lose_log(&error))?;
         self.active.end_offset = offset + len_u64(frame.len());
         self.sync_now()
     }

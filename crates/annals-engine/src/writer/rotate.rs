@@ -1,7 +1,6 @@
 //! From one log file to the next, and the end of the last one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Active, CONTROL_RESERVE, Writer};
@@ -12,6 +11,7 @@ use crate::live::LiveSegment;
 use crate::log::LogFile;
 use crate::manifest::{CleanEnd, LogEntry};
 use crate::overlay::Overlay;
+use crate::threading::atomic::Ordering;
 
 /// Free space below which no new log is begun, in log files.
 pub(crate) const FREE_LOGS_MIN: u64 = 2;
@@ -94,7 +94,8 @@ impl Writer {
             .map_err(|source| Error::io("ask for free space", &directory, source))?;
         let logs = if self.room_due.is_some() { FREE_LOGS_AGAIN } else { FREE_LOGS_MIN };
         if free < size_bytes.saturating_mul(logs) {
-            let message = format!("{free} bytes are free, a new log file of {size_bytes} bytes wants {logs} times its size");
+            let message =
+                format!("{free} bytes are free, a new log file of {size_bytes} bytes wants {logs} times its size");
             return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));
         }
         let log_id = self.shared.announce(FileKind::Log, 1)?.next().unwrap_or_default();

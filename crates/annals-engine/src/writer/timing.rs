@@ -1,7 +1,6 @@
 //! When the writer syncs, marks and goes on to the next log by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Writer;
@@ -10,6 +9,7 @@ use crate::codec::len_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
 use crate::sync::SyncRequest;
+use crate::threading::atomic::Ordering;
 use crate::watermark::DurablePoint;
 
 /// When an old log that could not be closed is tried again.
@@ -67,7 +67,10 @@ impl Writer {
         self.sync_due = None;
         let options = &self.shared.options;
         self.marker_due = Some(options.clock.monotonic() + Duration::from_millis(options.sync_marker_idle_ms));
-        if self.syncs.send(request).is_err() {
+        if options.clock.stands_still() {
+            // A failure has poisoned the store: that is where callers hear of it.
+            _ = self.shared.sync_log(&request.log, request.point);
+        } else if self.syncs.send(request).is_err() {
             self.shared.watermarks.poison(&Error::new(ErrorKind::Io, "the sync thread has stopped"));
         }
     }

@@ -6,8 +6,8 @@ use annals_engine::{AppendOptions, Delete, Durability, Engine, Event, Field, Fil
 
 use crate::disk::Disk;
 use crate::support::{
-    DAY_US, Line, NOW_US, Store, assert_names_a_file, batch, copy_store, event, everything, files, keyed, options,
-    select,
+    DAY_US, Line, NOW_US, Store, assert_names_a_file, batch, bits, copy_store, event, everything, files, keyed,
+    options, select,
 };
 
 const OLD_US: i64 = NOW_US - 5 * DAY_US;
@@ -81,9 +81,11 @@ impl Bench {
     fn each_flip(&self, file: &Path, step: usize, check: impl Fn(&Options, &str)) {
         let bytes = self.bytes(file);
         for position in (0..bytes.len()).step_by(step) {
-            let mut flipped = bytes.clone();
-            flipped[position] ^= 1 << (position % 8);
-            check(&self.with(file, &flipped), &format!("{} byte {position} flipped", file.display()));
+            for bit in bits(position) {
+                let mut flipped = bytes.clone();
+                flipped[position] ^= 1 << bit;
+                check(&self.with(file, &flipped), &format!("{} byte {position} bit {bit} flipped", file.display()));
+            }
         }
         for len in [0, 1, bytes.len() / 2, bytes.len() - 1] {
             check(&self.with(file, &bytes[..len]), &format!("{} cut to {len} bytes", file.display()));

@@ -12,7 +12,9 @@ use annals_engine::{
 };
 
 use crate::disk::Disk;
-use crate::support::{DAY_US, LOG_SIZE, NOW_US, Store, batch, event, everything, files, select, with_content, with_message};
+use crate::support::{
+    DAY_US, LOG_SIZE, NOW_US, Store, batch, event, everything, files, select, with_content, with_message,
+};
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -120,7 +122,10 @@ fn what_lies_behind_a_damaged_frame_is_a_gap() {
     let engine = Engine::open(degraded(&store.options)).unwrap();
     let snapshot = engine.snapshot();
     let gap = &snapshot.gaps()[0];
-    assert_eq!((gap.first_sequence, gap.last_sequence, snapshot.gaps().len()), (everything(&engine).len() as u64 + 1, None, 1));
+    assert_eq!(
+        (gap.first_sequence, gap.last_sequence, snapshot.gaps().len()),
+        (everything(&engine).len() as u64 + 1, None, 1)
+    );
 }
 
 /// A disk with as much room as a test says.

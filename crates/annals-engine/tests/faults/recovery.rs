@@ -7,7 +7,8 @@ use annals_engine::{AppendOptions, Delete, Durability, Engine, Event, Field, Fil
 
 use crate::disk::Disk;
 use crate::support::{
-    Line, NOW_US, Store, assert_names_a_file, batch, copy_store, event, everything, keyed, only_file, options,
+    Line, NOW_US, Store, assert_names_a_file, batch, bits, copy_store, event, everything, is_thorough, keyed,
+    only_file, options,
 };
 
 /// A folder with a store that was closed, one with a store that was killed, and every state that the
@@ -176,10 +177,11 @@ fn every_flipped_byte_of_a_log_is_seen() {
         let header = 0..64;
         // After a clean close every position is judged alike: a few of them do.
         let step = if name == "closed" { 5 } else { 1 };
-        for position in header.chain(4096..end).step_by(step) {
+        let places = header.chain(4096..end).step_by(if is_thorough() { 1 } else { step });
+        for (position, bit) in places.flat_map(|position| bits(position).map(move |bit| (position, bit))) {
             let mut bytes = damaged.bytes.clone();
-            bytes[position] ^= 1 << (position % 8);
-            let outcome = damaged.open(&bytes, &format!("{name}, byte {position} flipped"));
+            bytes[position] ^= 1 << bit;
+            let outcome = damaged.open(&bytes, &format!("{name}, byte {position} bit {bit} flipped"));
             // Zeroes that fill a frame up to its alignment hold nothing.
             let fills = damaged.bytes[position] == 0 && outcome == Outcome::Whole;
             assert!(fills || outcome != Outcome::Whole, "{name}, byte {position} flipped: nothing was noticed");

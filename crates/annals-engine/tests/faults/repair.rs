@@ -148,7 +148,12 @@ const HARMS: &[Harm] = &[
         keeps_all: true,
     },
     Harm { name: "a missing log", kinds: &[DamageKind::Log], does: |store| remove(&log(store, 1)), keeps_all: false },
-    Harm { name: "a missing full log", kinds: &[DamageKind::Log], does: |store| remove(&log(store, 0)), keeps_all: false },
+    Harm {
+        name: "a missing full log",
+        kinds: &[DamageKind::Log],
+        does: |store| remove(&log(store, 0)),
+        keeps_all: false,
+    },
     Harm {
         name: "a log shorter than it was reserved",
         kinds: &[DamageKind::Log],
@@ -291,7 +296,13 @@ fn each_kind_of_damage_is_planned_and_repaired() {
         assert_eq!(contents(&options.directory), before, "{}: a plan changes nothing", harm.name);
         let kinds: Vec<DamageKind> = plan.report().details.iter().map(|damage| damage.kind).collect();
         let expected = kinds.iter().filter(|kind| harm.kinds.contains(kind)).count();
-        assert_eq!((expected, kinds.len()), (kinds.len(), harm.kinds.len()), "{}: {:?}", harm.name, plan.report().damages);
+        assert_eq!(
+            (expected, kinds.len()),
+            (kinds.len(), harm.kinds.len()),
+            "{}: {:?}",
+            harm.name,
+            plan.report().damages
+        );
         assert!(!plan.steps().is_empty(), "{}", harm.name);
         let named = named(&plan);
         let steps = plan.steps();
@@ -392,7 +403,10 @@ fn the_rows_of_a_damaged_chunk_are_lost_and_no_others() {
     }
     store.engine.seal_now().unwrap();
     store.engine.delete(&Delete::Sequences(vec![3, 1999])).unwrap();
-    store.engine.mark(&[Mark { sequence: 2, acknowledged: true }, Mark { sequence: 2000, acknowledged: true }]).unwrap();
+    store
+        .engine
+        .mark(&[Mark { sequence: 2, acknowledged: true }, Mark { sequence: 2000, acknowledged: true }])
+        .unwrap();
     store.engine.seal_now().unwrap();
     let lines = everything(&store.engine);
     store.engine.close().unwrap();
@@ -474,7 +488,8 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
     let long = "x".repeat(400_000);
     for round in 0..2_u128 {
         let time = OLD_US + i64::try_from(round).unwrap() * DAY_US;
-        let events: Vec<Event<'_>> = (1..40).map(|id| event(round * 100 + id, time + i64::try_from(id).unwrap())).collect();
+        let events: Vec<Event<'_>> =
+            (1..40).map(|id| event(round * 100 + id, time + i64::try_from(id).unwrap())).collect();
         store.engine.append(batch(&events), &keyed(round + 1, 1)).unwrap();
         for id in 50..53 {
             store.append(&[crate::support::with_content(event(round * 100 + id, time), &long)]).unwrap();
@@ -518,7 +533,8 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
             };
             let report = plan.report().clone();
             plan.apply(&mut |_, _| ()).unwrap();
-            let engine = Engine::open(options).unwrap_or_else(|error| panic!("commit {number} {both}: {error} {report:?}"));
+            let engine =
+                Engine::open(options).unwrap_or_else(|error| panic!("commit {number} {both}: {error} {report:?}"));
             let found = everything(&engine);
             let told = |lines: &[Line]| lines.iter().map(|line| line.sequence).collect::<Vec<_>>();
             assert_eq!(told(&found), told(&expected), "commit {number} {both}: {report:?}");

@@ -104,7 +104,8 @@ fn a_pass_keeps_to_its_rate_stops_at_close_and_goes_on_after_it() {
     let first_id = first.segment_id.unwrap();
     assert!(files(store.path(), "segment")[0].to_string_lossy().contains(&format!("{first_id:020}")));
     // It took more than a minute of the clock's time, so the progress is kept.
-    let kept = |store: &Store| files(store.path(), "blob").iter().any(|path| std::fs::read(path).unwrap().len() == 64 + 24);
+    let kept =
+        |store: &Store| files(store.path(), "blob").iter().any(|path| std::fs::read(path).unwrap().len() == 64 + 24);
     wait(&store, "the progress is kept", |_| kept(&store));
     store.engine.close().unwrap();
 

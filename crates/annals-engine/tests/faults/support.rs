@@ -72,6 +72,16 @@ pub(crate) fn small_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+/// Whether the long form of the tests of damage is asked for (`every_byte.rs`).
+pub(crate) fn is_thorough() -> bool {
+    std::env::var_os("ANNALS_DAMAGE").is_some_and(|value| value == "all")
+}
+
+/// The bits of a byte that are flipped, each by itself: one, another in every byte, or all.
+pub(crate) fn bits(position: usize) -> std::ops::Range<usize> {
+    if is_thorough() { 0..8 } else { position % 8..position % 8 + 1 }
+}
+
 /// Options for tests: small logs, a segment per day, nothing in the background, no real syncs.
 pub(crate) fn options(directory: &Path, disk: &Disk) -> Options {
     let mut options = Options::new(directory);
