@@ -89,7 +89,7 @@ pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
-    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options,
+    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, OnDamage, Options,
     SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{Counted, OrderKey, Part};

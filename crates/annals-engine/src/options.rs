@@ -64,6 +64,9 @@ pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 8 << 20;
 /// How far in the future `created_at` may lie.
 pub(crate) const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 
+/// Who is told of damage.
+pub type OnDamage = Arc<dyn Fn(&Damage) + Send + Sync>;
+
 /// How a store is opened.
 ///
 /// The engine's default level is [`Durability::Interval`]; the server's is [`Durability::Sync`].
@@ -104,7 +107,7 @@ pub struct Options {
     /// The most bytes of a second that such a pass reads, 4,096 or more.
     pub scrub_bytes_per_second: u64,
     /// Told of each damage that such a pass finds, on the thread of the pass: to be logged.
-    pub on_damage: Option<Arc<dyn Fn(&Damage) + Send + Sync>>,
+    pub on_damage: Option<OnDamage>,
     /// How far in the future an event's `created_at` may lie, in milliseconds.
     pub future_ms_max: u64,
     /// Whether a store whose last writer left damage behind is opened read-only all the same.

@@ -78,11 +78,11 @@ impl Progress {
 
     /// Whether a pass is to go on or to begin. A clock that was set back makes it due at once.
     fn is_due(self, now_us: i64, period_ms: u64) -> bool {
-        let period_us = i64::try_from(period_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let wait_us = i64::try_from(period_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
         self.is_under_way()
             || self.started_at_us == 0
             || now_us < self.started_at_us
-            || now_us.saturating_sub(self.started_at_us) >= period_us
+            || now_us.saturating_sub(self.started_at_us) >= wait_us
     }
 }
 
@@ -354,11 +354,13 @@ impl Shared {
     pub(crate) fn set_segment_damaged(&self, segment_id: u64, damage: &Error) {
         // ORDER: under the control lock, as every change of what a segment says of its rows.
         let _no_change_runs = self.control.lock();
-        let damage = match damage.kind() {
-            ErrorKind::Corrupt => damage.duplicate(),
-            _ => {
-                let unreadable = Error::corrupt(format!("the device cannot read it: {}", damage.message()));
-                damage.path().map_or(unreadable.duplicate(), |path| unreadable.at_path(path))
+        let damage = if damage.kind() == ErrorKind::Corrupt {
+            damage.duplicate()
+        } else {
+            let unreadable = Error::corrupt(format!("the device cannot read it: {}", damage.message()));
+            match damage.path() {
+                Some(path) => unreadable.at_path(path),
+                None => unreadable,
             }
         };
         self.update_catalog(|catalog| {

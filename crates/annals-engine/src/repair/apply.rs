@@ -65,7 +65,7 @@ impl Apply<'_> {
                 advance();
             }
             self.note_lost(&mut manifest)?;
-            self.commit(manifest)?;
+            self.commit(&manifest)?;
             advance();
         }
         // ORDER: behind the commit. Until then the store is what it was, from then on it needs none of this to open.
@@ -253,14 +253,14 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn commit(&mut self, manifest: Manifest) -> Result<()> {
+    fn commit(&mut self, manifest: &Manifest) -> Result<()> {
         debug_assert!(manifest.blobs.iter().filter(|blob| blob.name == IDEMPOTENCY_BLOB).count() <= 1);
         let (storage, directory) = (&self.options.storage, &self.options.directory);
         let mut store = match ManifestStore::load(storage, directory) {
             Ok(Some(found)) if found.fallback().is_none() => found,
             _ => ManifestStore::to_replace(storage, directory, manifest.clone()),
         };
-        store.commit(&manifest)?;
+        store.commit(manifest)?;
         self.done.push(format!("committed manifest {}", store.current().version));
         Ok(())
     }

@@ -188,7 +188,7 @@ fn find_manifest(
     notes: &mut Vec<String>,
 ) -> Result<(Manifest, bool)> {
     let directory = &options.directory;
-    let damaged = |file: &str, reason: String, loss, remedy| Damage {
+    let of_manifest = |file: &str, reason: String, loss, remedy| Damage {
         file: file.to_owned(),
         offset: None,
         kind: DamageKind::Manifest,
@@ -202,7 +202,7 @@ fn find_manifest(
             Some(reason) => {
                 let made = rebuild::rebuild(storage, options, Some(found.current()), notes)?;
                 let loss = Loss::only("what the last commit of the manifest said besides the files that are there");
-                damages.push(damaged(MANIFEST_FILE, reason.to_owned(), loss, Remedy::Rebuild));
+                damages.push(of_manifest(MANIFEST_FILE, reason.to_owned(), loss, Remedy::Rebuild));
                 Ok((made, true))
             }
         },
@@ -210,7 +210,7 @@ fn find_manifest(
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             let made = rebuild::rebuild(storage, options, None, notes)?;
             let loss = Loss::only("named values (users, keys and settings of a server), idempotency keys");
-            damages.push(damaged(MANIFEST_FILE, error.message().to_owned(), loss, Remedy::Rebuild));
+            damages.push(of_manifest(MANIFEST_FILE, error.message().to_owned(), loss, Remedy::Rebuild));
             Ok((made, true))
         }
         Err(error) => Err(error),

@@ -41,7 +41,7 @@ pub(super) fn rebuild(
 ) -> Result<Manifest> {
     let rebuild = Rebuild { storage, options, store: 0 };
     let store = rebuild.find_store(previous)?;
-    let mut rebuild = Rebuild { store, ..rebuild };
+    let rebuild = Rebuild { store, ..rebuild };
     if let Some(previous) = previous
         && rebuild.fits(previous)?
     {
@@ -50,7 +50,7 @@ pub(super) fn rebuild(
         return Ok(manifest);
     }
     let empty = Manifest::new(store);
-    rebuild.from_files(previous.unwrap_or(&empty), notes)
+    rebuild.read_files(previous.unwrap_or(&empty), notes)
 }
 
 struct Rebuild<'a> {
@@ -122,7 +122,7 @@ impl Rebuild<'_> {
         Ok(there == live)
     }
 
-    fn from_files(&mut self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Manifest> {
+    fn read_files(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Manifest> {
         let mut logs = self.find_logs(previous)?;
         let mut segments = self.find_segments(previous, notes)?;
         choose(&mut logs, &mut segments, notes);
@@ -190,7 +190,7 @@ impl Rebuild<'_> {
                     // It is looked at again as what the manifest names, and told as damage.
                     Some(entry) => found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() }),
                     None => {
-                        notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out"))
+                        notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out"));
                     }
                 }
                 continue;
@@ -348,17 +348,34 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
 
 /// Leaves out the files whose events another one holds.
 fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>, notes: &mut Vec<String>) {
-    segments.sort_by_key(|segment| std::cmp::Reverse(segment.entry.id));
-    let mut taken = RoaringTreemap::new();
-    segments.retain(|segment| {
-        let is_old = !taken.is_disjoint(&segment.sequences);
-        if is_old {
-            notes.push(format!("segment {} was rewritten into a later one and is left out", segment.entry.id));
-        } else {
-            taken |= &segment.sequences;
+    segments.sort_by_key(|segment| segment.entry.id);
+    let mut kept: Vec<FoundSegment> = Vec::with_capacity(segments.len());
+    for segment in segments.drain(..) {
+        let mut held = RoaringTreemap::new();
+        for older in kept.iter().filter(|older| !older.sequences.is_disjoint(&segment.sequences)) {
+            held |= &older.sequences;
         }
-        !is_old
-    });
+        // Whoever commits a rewritten segment removes those it was made of only then.
+        if !segment.sequences.is_empty() && segment.sequences.is_subset(&held) {
+            notes.push(format!(
+                "segment {} was made of earlier ones that are all there, and is left out",
+                segment.entry.id
+            ));
+            continue;
+        }
+        kept.retain(|older| {
+            let is_old = !older.sequences.is_disjoint(&segment.sequences);
+            if is_old {
+                notes.push(format!(
+                    "segment {} was rewritten into segment {}, and is left out",
+                    older.entry.id, segment.entry.id
+                ));
+            }
+            !is_old
+        });
+        kept.push(segment);
+    }
+    *segments = kept;
     logs.retain(|log| {
         let overlaps = |segment: &FoundSegment| segment.sequences.range_cardinality(log.sequences.clone()) > 0;
         let is_inside = |segment: &FoundSegment| {

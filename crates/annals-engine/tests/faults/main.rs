@@ -20,6 +20,7 @@ mod many_values;
 mod notices;
 mod recovery;
 mod repair;
+mod repair_bytes;
 mod repeats;
 mod replace;
 mod scrub;
