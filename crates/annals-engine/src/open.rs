@@ -129,7 +129,10 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
             format!("{} is unknown to the manifest and was moved to {}", from.display(), to.display())
         }));
         let begun = begin(&options, &mut manifest_store, &mut catalog, epoch, next_sequence, last_made_us)?;
-        durable.log_id = begun.log.log_id();
+        if durable.log_id != begun.log.log_id() {
+            // A log that was begun just now: how far another one goes says nothing of it.
+            (durable.log_id, durable.offset) = (begun.log.log_id(), 0);
+        }
         durable.offset = begun.end_offset.max(durable.offset);
         active = Some(begun);
     }
