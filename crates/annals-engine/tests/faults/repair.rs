@@ -415,10 +415,10 @@ fn the_rows_of_a_damaged_chunk_are_lost_and_no_others() {
     assert!(len > 3 * 65_536, "{len} bytes are too few for this test");
     let mut kinds = std::collections::BTreeSet::new();
     for at in (70_000..len).step_by(50_000) {
-        let work = small_folder();
-        copy_store(store.path(), work.path());
-        flip(&work.path().join("segment").join(path.file_name().unwrap()), at);
-        let options = options(work.path(), &Disk::new());
+        let copy = small_folder();
+        copy_store(store.path(), copy.path());
+        flip(&copy.path().join("segment").join(path.file_name().unwrap()), at);
+        let options = options(copy.path(), &Disk::new());
         let first = plan(&options);
         let damage = first.report().details[0].clone();
         kinds.insert(damage.remedy.clone().unwrap().name());
