@@ -19,23 +19,23 @@ pub(crate) async fn store(request: Request) -> Answer {
 }
 
 fn shown(state: &AppState) -> Value {
-    let stats = state.engine().stats();
+    let figures = state.engine().stats();
     // Clients are not told where on this machine the store lies.
     let directory = state.engine().options().directory.join("").to_string_lossy().into_owned();
     let within = |text: &String| text.replace(&directory, "");
-    let scrub = &stats.scrub;
+    let scrub = &figures.scrub;
     json!({
-        "events": stats.events,
-        "last_sequence": stats.last_sequence,
-        "durable_sequence": stats.durable_sequence,
-        "sealed_segments": stats.sealed_segments,
-        "sealed_bytes": stats.sealed_bytes,
-        "log_bytes": stats.log_bytes,
-        "tombstones": stats.tombstones,
-        "poisoned": stats.poisoned,
-        "disk_full": stats.disk_full,
-        "clock_steps_back": stats.clock_steps_back,
-        "maintenance_failure": stats.maintenance_failure.as_ref().map(within),
+        "events": figures.events,
+        "last_sequence": figures.last_sequence,
+        "durable_sequence": figures.durable_sequence,
+        "sealed_segments": figures.sealed_segments,
+        "sealed_bytes": figures.sealed_bytes,
+        "log_bytes": figures.log_bytes,
+        "tombstones": figures.tombstones,
+        "poisoned": figures.poisoned,
+        "disk_full": figures.disk_full,
+        "clock_steps_back": figures.clock_steps_back,
+        "maintenance_failure": figures.maintenance_failure.as_ref().map(within),
         "scrub": {
             "bytes": scrub.bytes,
             "corrupt_blocks": scrub.corrupt_blocks,
