@@ -102,7 +102,7 @@ fn with_damaged_segment() -> tempfile::TempDir {
         std::fs::read_dir(directory.path().join("segment")).unwrap().map(|entry| entry.unwrap().path()).collect();
     segments.sort();
     assert_eq!(segments.len(), 2);
-    let file = std::fs::OpenOptions::new().read(true).write(true).open(&segments[0]).unwrap();
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(segments.first().unwrap()).unwrap();
     let middle = file.metadata().unwrap().len() / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, middle).unwrap();
