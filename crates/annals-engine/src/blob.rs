@@ -57,6 +57,20 @@ pub(crate) fn read_blob(storage: &dyn Storage, directory: &Path, store: u128, en
     Ok(bytes)
 }
 
+/// The entry of a blob file whose name nobody knows.
+///
+/// # Errors
+/// `Corrupt` if it is damaged or another store's; `NotFound`, `UnsupportedFormat`, `Io`.
+pub(crate) fn probe_blob(storage: &dyn Storage, directory: &Path, store: u128, id: u64) -> Result<BlobEntry> {
+    let path = FileName::new(FileKind::Blob, id).path(directory);
+    let bytes = read_whole(storage, &path, BLOB_SIZE_MAX + ENVELOPE_HEADER_SIZE)?;
+    let found = read_envelope(&FORMAT, &bytes).map_err(|error| error.at_path(&path))?;
+    if found.place != (EnvelopePlace { store, id }) {
+        return Err(Error::corrupt("the blob file is not what its name says").at_path(&path));
+    }
+    Ok(BlobEntry { name: String::new(), id, len: len_u32(found.payload.len()), crc: found.header_crc })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use crate::manifest::SegmentEntry;
 use crate::overlay::Overlay;
 use crate::part::Part;
 use crate::part_list::{PartList, Parts};
-use crate::requests::ReadReceipt;
+use crate::requests::{Gap, ReadReceipt};
 use crate::segment::{SealedPart, SealedSegment};
 
 /// Everything that can be queried. Immutable: a change makes a new one and swaps it in.
@@ -22,6 +22,8 @@ pub(crate) struct Catalog {
     pub(crate) sealed: Vec<SealedEntry>,
     /// Ascending by sequence; the last one is being appended to.
     pub(crate) live: Vec<LiveEntry>,
+    /// What a degraded store leaves out.
+    pub(crate) gaps: Vec<Gap>,
     /// The sealed parts beside each other, made with the first snapshot.
     pub(crate) list: LazyList,
 }
@@ -59,6 +61,18 @@ impl SealedEntry {
     pub(crate) fn damaged(entry: SegmentEntry, overlay: Arc<Overlay>, damage: &Error) -> Self {
         let part = Arc::new(DamagedPart::new(&entry, damage));
         Self { entry, segment: None, written: Arc::clone(&overlay), overlay, part }
+    }
+
+    /// A segment that a degraded store leaves out, and what is missing for it.
+    pub(crate) fn skip(&mut self, damage: &Error) -> Gap {
+        self.part = Arc::new(DamagedPart::skipped(&self.entry, damage));
+        self.segment = None;
+        Gap {
+            first_sequence: self.entry.min_sequence,
+            last_sequence: Some(self.entry.max_sequence),
+            events_max: Some(u64::from(self.entry.rows)),
+            created_at_us: Some(self.entry.min_created_at_us..=self.entry.max_created_at_us),
+        }
     }
 
     /// The same segment with another overlay.
@@ -186,6 +200,13 @@ impl Snapshot {
     /// The parts, in no order. Queries run over each and merge.
     pub fn parts(&self) -> Parts<'_> {
         Parts::new(&self.list, &self.blocks)
+    }
+
+    /// What is missing in it because the store is open degraded (see [`crate::Options::degraded`]) and something is
+    /// damaged; empty otherwise. An answer drawn from a snapshot with gaps may be smaller than the truth: say so to
+    /// whoever gets it.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.catalog.gaps
     }
 
     /// The last sequence in it.

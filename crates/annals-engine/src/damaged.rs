@@ -16,6 +16,8 @@ pub(crate) struct DamagedPart {
     time_bounds_us: (i64, i64),
     sequence_bounds: (u64, u64),
     damage: Error,
+    /// A degraded store answers without it, and says so.
+    is_skipped: bool,
 }
 
 impl DamagedPart {
@@ -25,7 +27,14 @@ impl DamagedPart {
             time_bounds_us: (entry.min_created_at_us, entry.max_created_at_us),
             sequence_bounds: (entry.min_sequence, entry.max_sequence),
             damage: damage.duplicate(),
+            is_skipped: false,
         }
+    }
+
+    /// Stands for a segment that a degraded store leaves out: as if it had no rows. Who asks is told by
+    /// [`crate::Snapshot::gaps`].
+    pub(crate) fn skipped(entry: &SegmentEntry, damage: &Error) -> Self {
+        Self { rows: 0, is_skipped: true, ..Self::new(entry, damage) }
     }
 
     fn refuse<T>(&self) -> Result<T> {
@@ -57,7 +66,7 @@ impl Part for DamagedPart {
     fn select(&self, filter: &Filter) -> Result<RowSet> {
         let (from_us, to_us) = filter.time_bounds_us();
         let (min, max) = self.time_bounds_us;
-        if max < from_us || min >= to_us { Ok(RowSet::empty()) } else { self.refuse() }
+        if self.is_skipped || max < from_us || min >= to_us { Ok(RowSet::empty()) } else { self.refuse() }
     }
 
     fn count_by(&self, _field: Field, rows: &RowSet, _visit: &mut dyn FnMut(&str, u32)) -> Result<()> {
@@ -69,10 +78,10 @@ impl Part for DamagedPart {
     }
 
     fn find_id(&self, _id: EventId) -> Result<Vec<u32>> {
-        self.refuse()
+        if self.is_skipped { Ok(Vec::new()) } else { self.refuse() }
     }
 
     fn find_sequence(&self, _sequence: u64) -> Result<Option<u32>> {
-        self.refuse()
+        if self.is_skipped { Ok(None) } else { self.refuse() }
     }
 }

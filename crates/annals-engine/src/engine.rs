@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::backup::{Backup, BackupOptions, BackupReport};
 use crate::batch::Batch;
 use crate::blob::read_blob;
-use crate::catalog::{LiveEntry, Snapshot};
+use crate::catalog::{LiveEntry, SealedEntry, Snapshot};
 use crate::changes;
 use crate::compaction::{Eagerness, compact};
 use crate::error::{Error, ErrorKind, Result};
@@ -25,6 +25,7 @@ use crate::requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, ReadMark, Receipt, Repeats,
     VerifyReport,
 };
+use crate::scrub;
 use crate::seal::seal_oldest;
 use crate::shared::Shared;
 use crate::sync;
@@ -97,12 +98,17 @@ impl Engine {
                 sync_due: None,
                 age_due: start.age_due,
                 marker_due: None,
+                room_due: None,
             };
             threads.push(spawn("annals-writer", &shared, move |_| writer.run())?);
             threads.push(spawn("annals-sync", &shared, move |shared| sync::run(shared, &requests))?);
             if shared.options.background {
                 shared.checking.store(!shared.catalog().sealed.is_empty(), Ordering::Relaxed);
                 threads.push(spawn("annals-maintenance", &shared, maintenance::run)?);
+                if shared.options.scrub_period_ms > 0 {
+                    let begin_at = scrub::begin_at(&shared);
+                    threads.push(spawn("annals-scrub", &shared, move |shared| scrub::run(shared, begin_at))?);
+                }
                 shared.wake_maintenance();
             }
         }
@@ -365,6 +371,29 @@ impl Engine {
         self.begin_backup()?.write(destination, options, progress)
     }
 
+    /// Leaves out the segments in which a query came upon damage, if the store was opened with
+    /// [`Options::degraded`]: later queries answer without them, [`Snapshot::gaps`] says what is missing, and writes are
+    /// refused from then on. Returns how many there were; 0 and nothing done for any other store. Costs O(segments).
+    pub fn set_damaged_aside(&self) -> usize {
+        let shared = self.shared();
+        let met_damage = |entry: &SealedEntry| entry.segment.as_ref().is_some_and(|segment| segment.has_met_damage());
+        if !shared.options.degraded || !shared.catalog().sealed.iter().any(met_damage) {
+            return 0;
+        }
+        // ORDER: no write may choose its rows from what is left.
+        shared.watermarks.poison(&Error::corrupt("a sealed segment is damaged and the store is open degraded"));
+        let _no_change_runs = shared.control.lock();
+        shared.update_catalog(|catalog| {
+            let mut aside = 0;
+            for entry in catalog.sealed.iter_mut().filter(|entry| met_damage(entry)) {
+                let damage = Error::corrupt("the segment is damaged and left out");
+                catalog.gaps.push(entry.skip(&damage));
+                aside += 1;
+            }
+            aside
+        })
+    }
+
     /// Figures. Costs O(segments).
     pub fn stats(&self) -> EngineStats {
         stats_of(self.shared())
@@ -535,5 +564,6 @@ fn stats_of(shared: &Shared) -> EngineStats {
         disk_full: shared.disk_full.load(Ordering::Relaxed),
         maintenance_failure: shared.maintenance_failure.lock().clone(),
         checking: shared.checking.load(Ordering::Relaxed),
+        scrub: shared.scrub.stats(),
     }
 }

@@ -84,12 +84,25 @@ pub(crate) fn remove_unfinished(storage: &dyn Storage, directory: &Path, files: 
 pub(crate) fn sweep(storage: &dyn Storage, directory: &Path, manifest: &Manifest) -> Result<SweepReport> {
     let mut removed = remove_dropped(storage, directory, &manifest.dropping)?;
     removed += remove_unfinished(storage, directory, &manifest.announced)?;
-    let live: HashSet<FileName> = manifest.live_files().collect();
+    let unknown = unknown_files(storage, directory, &manifest.live_files().collect())?;
+    let orphans = set_aside(storage, directory, ORPHANS_DIR, unknown)?;
+    Ok(SweepReport { orphans, removed })
+}
+
+/// The files in the folders of a store that are none of `known`, and leftovers of unfinished writes.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn unknown_files(
+    storage: &dyn Storage,
+    directory: &Path,
+    known: &HashSet<FileName>,
+) -> Result<Vec<PathBuf>> {
     let mut unknown = Vec::new();
     for kind in FileKind::ALL {
         let folder = directory.join(kind.folder());
         for name in files_in(storage, &folder)? {
-            if !FileName::parse(kind, &name).is_some_and(|file| live.contains(&file)) {
+            if !FileName::parse(kind, &name).is_some_and(|file| known.contains(&file)) {
                 unknown.push(folder.join(name));
             }
         }
@@ -97,16 +110,24 @@ pub(crate) fn sweep(storage: &dyn Storage, directory: &Path, manifest: &Manifest
     let leftovers = files_in(storage, directory)?.into_iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX));
     unknown.extend(leftovers.map(|name| directory.join(name)));
     unknown.sort();
-    let orphans = set_aside(storage, directory, unknown)?;
-    Ok(SweepReport { orphans, removed })
+    Ok(unknown)
 }
 
-fn set_aside(storage: &dyn Storage, directory: &Path, unknown: Vec<PathBuf>) -> Result<Vec<(PathBuf, PathBuf)>> {
+/// Moves files into a folder of the store under names that are free there; gives where they were and where they are.
+///
+/// # Errors
+/// What the disk says; every file is in one place or the other, whole.
+pub(crate) fn set_aside(
+    storage: &dyn Storage,
+    directory: &Path,
+    folder: &str,
+    unknown: Vec<PathBuf>,
+) -> Result<Vec<(PathBuf, PathBuf)>> {
     let mut moved = Vec::with_capacity(unknown.len());
     if unknown.is_empty() {
         return Ok(moved);
     }
-    let orphans = directory.join(ORPHANS_DIR);
+    let orphans = directory.join(folder);
     storage.create_dir(&orphans).map_err(|source| Error::io("make the folder", &orphans, source))?;
     let mut taken: HashSet<String> = files_in(storage, &orphans)?.into_iter().collect();
     let mut folders: Vec<PathBuf> = vec![directory.to_owned()];
@@ -133,7 +154,8 @@ fn set_aside(storage: &dyn Storage, directory: &Path, unknown: Vec<PathBuf>) -> 
     Ok(moved)
 }
 
-fn files_in(storage: &dyn Storage, folder: &Path) -> Result<Vec<String>> {
+/// The names of the files of a folder; none if it is not there.
+pub(crate) fn files_in(storage: &dyn Storage, folder: &Path) -> Result<Vec<String>> {
     match storage.list(folder) {
         Ok(entries) => Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect()),
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -38,6 +38,7 @@ mod idempotency;
 mod layout;
 mod live;
 mod log;
+mod lost;
 mod maintenance;
 mod manifest;
 #[expect(unsafe_code, reason = "memory maps; every block states what makes it sound")]
@@ -55,10 +56,12 @@ mod queue;
 mod receipts;
 mod recent;
 mod record;
+pub mod repair;
 mod replacing;
 mod replay;
 mod requests;
 mod rows;
+mod scrub;
 mod seal;
 mod seal_fields;
 mod seal_rows;
@@ -91,16 +94,16 @@ pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
 pub use id::EventId;
 pub use options::{
-    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Options, SYNC_INTERVAL_BYTES_DEFAULT,
-    SYNC_INTERVAL_MS_DEFAULT,
+    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, OnDamage, Options,
+    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT,
 };
 pub use part::{Counted, OrderKey, Part};
 pub use part_list::{Bounded, KeptCounts, PartList, Parts, Whole};
 pub use partition::{PartitionSpan, Partitioning};
 pub use recent::{Change, ChangeKind, Changes};
 pub use requests::{
-    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
-    ReadReceipt, Receipt, Repeats, VerifyReport,
+    Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Gap, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
+    ReadReceipt, Receipt, Repeats, ScrubStats, VerifyReport,
 };
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

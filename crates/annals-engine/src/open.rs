@@ -17,6 +17,7 @@ use crate::idempotency::{Answer, IdempotencyTable};
 use crate::layout::{FileKind, LOCK_FILE, QUARANTINE_DIR, segment_path};
 use crate::live::{IdRow, LiveSegment, RowsToIndex};
 use crate::log::{LogFile, RecoverContext, recover_log};
+use crate::lost::LostSequences;
 use crate::manifest::{DurableFloor, LogEntry, Manifest, ManifestStore, SegmentEntry};
 use crate::options::Options;
 use crate::overlay::Overlay;
@@ -26,6 +27,7 @@ use crate::queue::Backlog;
 use crate::record::index_payload;
 use crate::replacing;
 use crate::replay::replay;
+use crate::requests::Gap;
 use crate::segment::SealedSegment;
 use crate::shared::{ControlState, Shared};
 use crate::spare::Spares;
@@ -77,6 +79,8 @@ struct Recovery<'a> {
     idempotency: IdempotencyTable,
     /// Every delete and mark that is still in a log, or that a damaged segment has not taken.
     owed: Owed,
+    /// What a repair gave up between the logs.
+    lost: LostSequences,
     read_only: Option<Error>,
     notes: Vec<String>,
 }
@@ -99,10 +103,12 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         recovery.read_only = Some(Error::corrupt(message));
     }
     recovery.load_idempotency()?;
+    recovery.load_lost()?;
     recovery.open_segments()?;
     recovery.settle_owed()?;
     recovery.recover_logs()?;
     recovery.keep_owed();
+    recovery.skip_damaged();
     let epoch = manifest.epoch + 1;
     let Recovery {
         catalog,
@@ -184,6 +190,7 @@ fn share(
         compaction_due: AtomicBool::new(false),
         cut: Mutex::new(cut),
         counters: crate::shared::Counters::default(),
+        scrub: crate::scrub::Scrub::default(),
         lock: Mutex::new(Some(lock)),
         options,
     }
@@ -255,9 +262,9 @@ fn begin(
     next.dropping.clear();
     next.announced.clear();
     next.last_made_created_at_us = last_made_us;
-    // The last log is complete where the store was restored from a backup.
-    let goes_on = next.logs.last().is_some_and(|log| !log.is_sealed_off());
-    let new_log = if goes_on { None } else { next.announce(FileKind::Log, 1).next() };
+    // The last log is complete where the store was restored from a backup, or repaired.
+    let needs_log = next.logs.last().is_none_or(LogEntry::is_sealed_off);
+    let new_log = if needs_log { next.announce(FileKind::Log, 1).next() } else { None };
     manifest_store.commit(&next)?;
     if let Some(log_id) = new_log {
         let directory = options.directory.join(FileKind::Log.folder());
@@ -308,6 +315,7 @@ impl<'a> Recovery<'a> {
             durable: DurablePoint::default(),
             idempotency: IdempotencyTable::default(),
             owed: Owed::default(),
+            lost: LostSequences::default(),
             read_only: None,
             notes: Vec::new(),
         }
@@ -322,6 +330,15 @@ impl<'a> Recovery<'a> {
                 Err(error) if self.options.degraded => self.degrade(error),
                 Err(error) => return Err(missing_is_damage(error)),
             }
+        }
+        Ok(())
+    }
+
+    fn load_lost(&mut self) -> Result<()> {
+        match LostSequences::read(&*self.options.storage, &self.options.directory, self.manifest) {
+            Ok(lost) => self.lost = lost,
+            Err(error) if self.options.degraded => self.degrade(error),
+            Err(error) => return Err(missing_is_damage(error)),
         }
         Ok(())
     }
@@ -384,6 +401,29 @@ impl<'a> Recovery<'a> {
         self.owed.keep_after(applied);
     }
 
+    /// A degraded store answers without what is damaged, and says so.
+    fn skip_damaged(&mut self) {
+        if !self.options.degraded {
+            return;
+        }
+        let mut damages = Vec::new();
+        for entry in self.catalog.sealed.iter_mut().filter(|entry| entry.segment.is_none()) {
+            if let Err(damage) = entry.part.key(0) {
+                self.catalog.gaps.push(entry.skip(&damage));
+                damages.push(damage);
+            }
+        }
+        for damage in damages {
+            self.read_only.get_or_insert(damage);
+        }
+    }
+
+    /// Behind it nothing is read.
+    fn note_log_gap(&mut self, first_sequence: u64) {
+        let gap = Gap { first_sequence, last_sequence: None, events_max: None, created_at_us: None };
+        self.catalog.gaps.push(gap);
+    }
+
     fn read_overlay(&self, entry: &SegmentEntry) -> Result<Overlay> {
         let Some(overlay_id) = entry.overlay_id else { return Ok(Overlay::default()) };
         let place = OverlayPlace { store: self.manifest.store, overlay_id, segment_id: entry.id };
@@ -394,11 +434,15 @@ impl<'a> Recovery<'a> {
         let manifest = self.manifest;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let next = manifest.logs.get(index + 1);
-            let end = self.recover_log(entry, next.map(|next| next.base_sequence))?;
+            let end = self.recover_log(entry, next.map(|next| self.lost.end_before(next.base_sequence)))?;
             if end == LogEnd::Damaged && next.is_some() {
                 self.notes.push(format!("log {} and later ones are left out behind the gap", entry.id + 1));
-                break;
+                return Ok(());
             }
+        }
+        if manifest.logs.last().is_none_or(LogEntry::is_sealed_off) {
+            // A repair cut the last log: what it held from there on is not given again.
+            self.next_sequence = self.next_sequence.max(manifest.next_sequence_floor);
         }
         Ok(())
     }
@@ -416,6 +460,7 @@ impl<'a> Recovery<'a> {
                     return Err(error);
                 }
                 self.degrade(error);
+                self.note_log_gap(entry.base_sequence);
                 return Ok(LogEnd::Damaged);
             }
         };
@@ -435,8 +480,11 @@ impl<'a> Recovery<'a> {
         self.notes.extend(recovered.notes);
         let end = if recovered.gap.is_some() { LogEnd::Damaged } else { LogEnd::Good };
         if let Some(gap) = recovered.gap {
-            let damage = Error::corrupt(gap.reason).at_path(log.path()).at_offset(gap.offset);
+            let damage = Error::corrupt(gap.reason.clone()).at_path(log.path()).at_offset(gap.offset);
             self.read_only.get_or_insert(damage);
+            if !gap.is_short_only {
+                self.note_log_gap(gap.first_sequence);
+            }
         } else if options.degraded && recovered.torn_bytes > 0 {
             // Left as it is, so nothing may be written behind it.
             let message = "the log ends in an unfinished write, which a degraded open leaves as it is";

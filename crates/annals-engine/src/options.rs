@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, OsClock};
 use crate::error::{Error, Result};
 use crate::partition::Partitioning;
+use crate::repair::Damage;
 use crate::storage::{OsStorage, Storage};
 
 /// What an acknowledgement means. See `docs/operations.md`, "Durability".
@@ -56,8 +57,15 @@ const MAINTENANCE_NICENESS_DEFAULT: u8 = 10;
 pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How long a segment is fresh.
 pub(crate) const COLD_AFTER_MS_DEFAULT: u64 = 24 * 3600 * 1000;
+/// Every byte is read again once a week.
+pub const SCRUB_PERIOD_MS_DEFAULT: u64 = 7 * 24 * 3600 * 1000;
+/// A fraction of what the slowest disks give: some 4.8 TB in the default period.
+pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 8 << 20;
 /// How far in the future `created_at` may lie.
 pub(crate) const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
+
+/// Who is told of damage.
+pub type OnDamage = Arc<dyn Fn(&Damage) + Send + Sync>;
 
 /// How a store is opened.
 ///
@@ -93,6 +101,13 @@ pub struct Options {
     /// How long after its sealing a segment stays in the form whose pages are read fastest, in milliseconds, 0 to
     /// 10 years; then it is rewritten into a smaller one, if that is one.
     pub cold_after_ms: u64,
+    /// How often everything is read again in the background to find damage, in milliseconds, 1,000 to 10 years;
+    /// 0 = never. A pass that takes longer is followed by the next one at once.
+    pub scrub_period_ms: u64,
+    /// The most bytes of a second that such a pass reads, 4,096 or more.
+    pub scrub_bytes_per_second: u64,
+    /// Told of each damage that such a pass finds, on the thread of the pass: to be logged.
+    pub on_damage: Option<OnDamage>,
     /// How far in the future an event's `created_at` may lie, in milliseconds.
     pub future_ms_max: u64,
     /// Whether a store whose last writer left damage behind is opened read-only all the same.
@@ -124,6 +139,9 @@ impl Options {
                 .map_or(1, |cores| cores.get().min(SEAL_THREADS_DEFAULT_MAX)),
             maintenance_niceness: MAINTENANCE_NICENESS_DEFAULT,
             cold_after_ms: COLD_AFTER_MS_DEFAULT,
+            scrub_period_ms: SCRUB_PERIOD_MS_DEFAULT,
+            scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
+            on_damage: None,
             future_ms_max: FUTURE_MS_MAX_DEFAULT,
             degraded: false,
             background: true,
@@ -144,6 +162,10 @@ impl Options {
         check("queue_size_bytes", crate::codec::len_u64(self.queue_size_bytes), 1 << 20, 4 << 30)?;
         check("log_age_ms_max", self.log_age_ms_max, 1_000, 30 * 24 * 3600 * 1000)?;
         check("cold_after_ms", self.cold_after_ms, 0, 3650 * 24 * 3600 * 1000)?;
+        if self.scrub_period_ms != 0 {
+            check("scrub_period_ms", self.scrub_period_ms, 1_000, 3650 * 24 * 3600 * 1000)?;
+        }
+        check("scrub_bytes_per_second", self.scrub_bytes_per_second, 4096, 1 << 40)?;
         check("seal_threads", crate::codec::len_u64(self.seal_threads), 1, 64)?;
         check("maintenance_niceness", u64::from(self.maintenance_niceness), 0, 19)?;
         check("unsealed_logs_max", crate::codec::len_u64(self.unsealed_logs_max), 1, 64)

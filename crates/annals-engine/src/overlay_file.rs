@@ -64,6 +64,20 @@ pub(crate) fn read_overlay(
     decode(place, rows, crc, &bytes).map_err(|error| error.at_path(&path))
 }
 
+/// What an overlay file says of itself: its place, its checksum and the last operation folded in.
+///
+/// # Errors
+/// `Corrupt` if it is damaged; `NotFound`, `UnsupportedFormat`, `Io`.
+pub(crate) fn probe_overlay(storage: &dyn Storage, directory: &Path, id: u64) -> Result<(OverlayPlace, u32, u64)> {
+    let path = FileName::new(FileKind::Overlay, id).path(directory);
+    let bytes = read_whole(storage, &path, OVERLAY_SIZE_MAX)?;
+    let found = read_envelope(&FORMAT, &bytes).map_err(|error| error.at_path(&path))?;
+    let mut reader = Reader::new(found.payload);
+    let (segment_id, applied_control) = (reader.u64()?, reader.u64()?);
+    let EnvelopePlace { store, id: overlay_id } = found.place;
+    Ok((OverlayPlace { store, overlay_id, segment_id }, found.header_crc, applied_control))
+}
+
 fn encode(place: OverlayPlace, overlay: &Overlay) -> Result<(Vec<u8>, u32)> {
     let mut payload = Vec::new();
     payload.extend_from_slice(&place.segment_id.to_le_bytes());

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::filter::{Filter, TenantScope};
 use crate::id::EventId;
 use crate::options::Durability;
+use crate::repair::Damage;
 
 /// How one batch is appended.
 #[derive(Clone, Debug)]
@@ -179,6 +180,42 @@ pub struct EngineStats {
     /// Whether sealed segments are being checked in the background: until then the first query that touches some bytes
     /// checks them itself.
     pub checking: bool,
+    /// How far the background has read everything again.
+    pub scrub: ScrubStats,
+}
+
+/// Events that a store which is open degraded leaves out, because their file is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The smallest sequence that may be missing.
+    pub first_sequence: u64,
+    /// The largest one; `None` if everything behind the first may be missing.
+    pub last_sequence: Option<u64>,
+    /// The most events that are missing, where that is known.
+    pub events_max: Option<u64>,
+    /// Where their `created_at` lie, UTC microseconds, where that is known.
+    pub created_at_us: Option<std::ops::RangeInclusive<i64>>,
+}
+
+/// What the background found that reads everything again. Counts are since open, times UTC microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScrubStats {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Chunks and frames whose checksum did not hold or that could not be read, as often as they were met.
+    pub corrupt_blocks: u64,
+    /// Passes that came to their end.
+    pub passes: u64,
+    /// Whether it reads now.
+    pub running: bool,
+    /// The segment that was read last, while a pass is under way.
+    pub segment_id: Option<u64>,
+    /// When the last pass began, also before a restart.
+    pub started_at_us: Option<i64>,
+    /// When a pass last came to its end, also before a restart.
+    pub finished_at_us: Option<i64>,
+    /// The damages it met, a sentence each, the first 32.
+    pub damages: Vec<String>,
 }
 
 /// What [`crate::Engine::verify`] found.
@@ -192,4 +229,8 @@ pub struct VerifyReport {
     pub events: u64,
     /// One sentence per damage: file, offset, what is lost.
     pub damages: Vec<String>,
+    /// The same damages in their parts.
+    pub details: Vec<Damage>,
+    /// What is no damage and may be worth knowing, a sentence each.
+    pub notes: Vec<String>,
 }

@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::owed::Owed;
 use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
+use crate::scrub::Scrub;
 use crate::spare::Spares;
 use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threading::{Condvar, Mutex, RwLock};
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     /// Segments that a clean-up cut: the maintenance thread rewrites next those of which much is deleted.
     pub(crate) cut: Mutex<BTreeSet<u64>>,
     pub(crate) counters: Counters,
+    pub(crate) scrub: Scrub,
     /// The directory lock; given back at close.
     pub(crate) lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }

@@ -8,10 +8,11 @@ use crate::codec::len_u64;
 use crate::control;
 use crate::error::{Error, Result};
 use crate::frame::FrameKind;
-use crate::layout::segment_path;
-use crate::manifest::SegmentEntry;
+use crate::layout::{FileKind, MANIFEST_FILE, MANIFEST_PREVIOUS_FILE, segment_path};
+use crate::manifest::{ManifestStore, SegmentEntry};
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
+use crate::repair::{Damage, DamageKind, Loss};
 use crate::replacing;
 use crate::requests::VerifyReport;
 use crate::segment::SealedSegment;
@@ -21,10 +22,16 @@ use crate::shared::Shared;
 pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> VerifyReport {
     let catalog = shared.catalog();
     let mut run = Run { report: VerifyReport::default(), total: total_bytes(&catalog), progress };
+    run.manifests(shared);
     if let Some(damage) = &shared.read_only {
         // What the open left out is in no catalog.
-        run.report.damages.push(damage.to_string());
+        let (kind, loss) = match damage.path() {
+            Some(_) => (DamageKind::Log, Loss::default()),
+            None => (DamageKind::Manifest, Loss::none()),
+        };
+        run.damaged(shared, kind, damage, loss);
     }
+    let segments = shared.options.directory.join(FileKind::Segment.folder());
     for entry in &catalog.sealed {
         run.report.files += 1;
         let path = segment_path(&shared.options.directory, entry.entry.id);
@@ -37,11 +44,9 @@ pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> Ver
             // Rewritten or dropped since the catalog was taken: its successor is checked next time.
             Err(_) if !is_named(shared, entry.entry.id) => {}
             Err(error) => {
-                let lost = format!(
-                    "{error}; lost are up to {} events, sequences {} to {}",
-                    entry.entry.rows, entry.entry.min_sequence, entry.entry.max_sequence
-                );
-                run.report.damages.push(lost);
+                let is_overlay = error.path().is_some_and(|path| path.parent() != Some(&segments));
+                let kind = if is_overlay { DamageKind::Overlay } else { DamageKind::Segment };
+                run.damaged(shared, kind, &error, Loss::of_segment(&entry.entry));
             }
         }
     }
@@ -50,7 +55,7 @@ pub(crate) fn verify(shared: &Shared, progress: &mut dyn FnMut(u64, u64)) -> Ver
         run.report.files += 1;
         let end = entry.closed_at.unwrap_or(if durable.log_id == entry.segment.log_id { durable.offset } else { 0 });
         if let Err(error) = run.log(entry, end) {
-            run.report.damages.push(error.to_string());
+            run.damaged(shared, DamageKind::Log, &error, Loss::default());
         }
     }
     run.blobs(shared);
@@ -75,6 +80,34 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn damaged(&mut self, shared: &Shared, kind: DamageKind, error: &Error, loss: Loss) {
+        let directory = &shared.options.directory;
+        let file = error.path().map(|path| path.strip_prefix(directory).unwrap_or(path).display().to_string());
+        let file = file.unwrap_or_else(|| kind.name().to_owned());
+        let (offset, reason) = (error.offset(), error.message().to_owned());
+        let damage = Damage { file, offset, kind, reason, loss, remedy: None };
+        self.report.damages.push(damage.to_string());
+        self.report.details.push(damage);
+    }
+
+    fn manifests(&mut self, shared: &Shared) {
+        let (storage, directory) = (&*shared.options.storage, &shared.options.directory);
+        // Held, so that no commit is under way.
+        let _no_commit_runs = shared.manifest.lock();
+        for name in [MANIFEST_FILE, MANIFEST_PREVIOUS_FILE] {
+            match ManifestStore::check(storage, directory, name) {
+                Ok(is_there) => self.report.files += u64::from(is_there),
+                // The next commit writes it anew.
+                Err(error) if name == MANIFEST_PREVIOUS_FILE => {
+                    self.report.notes.push(format!("{name} cannot be read: {}", error.message()));
+                }
+                // Told already, as the reason why the store is read-only.
+                Err(_) if shared.read_only.is_some() => {}
+                Err(error) => self.damaged(shared, DamageKind::Manifest, &error, Loss::none()),
+            }
+        }
+    }
+
     fn segment(&mut self, segment: &SealedSegment) -> Result<()> {
         let (total, progress, bytes) = (self.total, &mut self.progress, &mut self.report.bytes);
         segment.verify_all(&mut |read| {
@@ -102,7 +135,7 @@ impl Run<'_> {
             if let Err(error) = read
                 && is_named()
             {
-                self.report.damages.push(error.to_string());
+                self.damaged(shared, DamageKind::Blob, &error, Loss::only(format!("the value {:?}", blob.name)));
             }
         }
     }

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annals_engine::{Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Partitioning};
+use annals_engine::{
+    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Partitioning,
+    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT,
+};
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
@@ -158,6 +161,12 @@ pub struct ServerConfig {
     pub degraded: bool,
     /// Below which folder backups are made that clients ask for; none are without one.
     pub backup_directory: Option<PathBuf>,
+    /// How often everything is read again to find damage, the engine's
+    /// [`Options::scrub_period_ms`](annals_engine::Options); zero = never.
+    pub scrub_period: Duration,
+    /// The most bytes of a second that this reads, the engine's
+    /// [`Options::scrub_bytes_per_second`](annals_engine::Options).
+    pub scrub_bytes_per_second: u64,
     /// The administrator's key, while it is set.
     pub admin_key: Option<String>,
     /// Whether keys and events may travel unencrypted over a network.
@@ -179,6 +188,8 @@ impl ServerConfig {
             partition: Partitioning::default(),
             degraded: false,
             backup_directory: None,
+            scrub_period: Duration::from_millis(SCRUB_PERIOD_MS_DEFAULT),
+            scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
             admin_key: None,
             insecure: false,
             limits: Limits::default(),

@@ -16,6 +16,7 @@ use crate::auth;
 use crate::body::{self, OwnPlace, Sent};
 use crate::error::{Answer, Failure};
 use crate::face::{Face, Refused, Slash};
+use crate::gap;
 use crate::params::Params;
 use crate::request::{self, Request};
 use crate::routes::{Route, face_of, table};
@@ -66,6 +67,9 @@ async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Re
     let face = known.map_or_else(|| face_of(target.path()), |first| first.face);
     let response = handle(&state, &found, parts, body, &request_id).await.unwrap_or_else(|failure| {
         tracing::debug!(code = failure.code, request_id, "refused");
+        if failure.code == "segment_damaged" && state.engine().set_damaged_aside() > 0 {
+            tracing::warn!("a damaged segment is left out from now on, and nothing is written: the store is degraded");
+        }
         let now_us = state.clock().now_us();
         let refused = Refused { method: method.as_str(), path: target.path(), request_id: &request_id, now_us };
         face.fail(&failure, &refused)
@@ -74,7 +78,7 @@ async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Re
     let path = known.map_or("unknown", |first| &first.path);
     let face = face.name;
     tracing::info!(face, method = ?method.as_str(), path, status = response.status().as_u16(), elapsed_us, request_id, "answered");
-    finish(response, &method, &request_id)
+    finish(response, &method, (&request_id, gap::header(state.engine().snapshot().gaps())))
 }
 
 async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, request_id: &str) -> Answer {
@@ -147,8 +151,11 @@ async fn open_parts(parts: &mut Parts) -> Answer<Vec<(String, String)>> {
 }
 
 /// What every answer carries, and for HEAD the length without the body.
-fn finish(mut response: Response, method: &Method, request_id: &str) -> Response {
+fn finish(mut response: Response, method: &Method, (request_id, gap): (&str, Option<HeaderValue>)) -> Response {
     let headers = response.headers_mut();
+    if let Some(gap) = gap {
+        headers.insert(gap::HEADER, gap);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {

@@ -90,6 +90,11 @@ impl AppState {
         options.log_size_bytes = config.log_size_bytes;
         options.partition = config.partition;
         options.degraded = config.degraded;
+        options.scrub_period_ms = u64::try_from(config.scrub_period.as_millis()).unwrap_or(u64::MAX);
+        options.scrub_bytes_per_second = config.scrub_bytes_per_second;
+        options.on_damage = Some(Arc::new(
+            |damage| tracing::error!(%damage, "the background check found damage: see `annals repair --help`"),
+        ));
         let engine = Engine::open(options)?;
         for note in engine.recovery_notes() {
             tracing::warn!(note, "the store was recovered");

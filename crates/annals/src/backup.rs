@@ -149,7 +149,7 @@ fn verified(backup: &Path) -> Result<Vec<String>> {
 
 /// Progress in bytes, for whoever watches.
 pub(crate) fn bar(what: &'static str) -> Result<ProgressBar> {
-    let bar = ProgressBar::with_draw_target(Some(0), crate::verify::target());
+    let bar = ProgressBar::with_draw_target(Some(0), crate::report::target());
     let style =
         ProgressStyle::with_template("{msg} {bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}");
     bar.set_style(style.map_err(Failure::new)?);

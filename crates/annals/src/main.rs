@@ -11,6 +11,8 @@ mod hidden;
 mod import;
 mod open_files;
 mod query;
+mod repair;
+mod report;
 mod restore;
 mod serve;
 mod signals;
@@ -56,6 +58,7 @@ enum Command {
     Verify(verify::Verify),
     Backup(backup::BackupCommand),
     Restore(restore::RestoreCommand),
+    Repair(repair::Repair),
     Users(users::Users),
     Generate(generate::Generate),
     Bench(bench::Bench),
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => restore::run(&command),
+        Command::Repair(command) => repair::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),
         Command::Bench(command) => bench::run(&command),

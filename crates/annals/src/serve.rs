@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
 use crate::size::parse_size;
-use crate::span::parse_span;
+use crate::span::{parse_period, parse_span};
 use crate::store::DATA_DEFAULT;
 use crate::terminal::{grouped, is_watched, say};
 
@@ -57,6 +57,12 @@ pub(crate) struct Serve {
     /// Where administrators may have backups made, each in a new folder; none are made without it
     #[arg(long, value_name = "DIR", env = "ANNALS_BACKUP_DIR")]
     backup_dir: Option<PathBuf>,
+    /// How often everything is read again in the background to find damage, such as 7d; or never
+    #[arg(long, value_name = "SPAN", value_parser = parse_period, default_value = "7d", env = "ANNALS_SCRUB_PERIOD")]
+    scrub_period: Duration,
+    /// The most that this reads in a second
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, default_value = "8MiB", env = "ANNALS_SCRUB_RATE")]
+    scrub_rate: u64,
     /// Listen on an address that other machines reach, without TLS: keys travel unencrypted
     #[arg(long)]
     insecure: bool,
@@ -100,6 +106,8 @@ fn config_of(command: &Serve) -> ServerConfig {
     config.partition = command.partition;
     config.degraded = command.degraded;
     config.backup_directory.clone_from(&command.backup_dir);
+    config.scrub_period = command.scrub_period;
+    config.scrub_bytes_per_second = command.scrub_rate;
     config.insecure = command.insecure;
     config.faces.off.clone_from(&command.without_face);
     config.faces.deltafi_default_window = command.deltafi_default_window;
@@ -202,6 +210,8 @@ mod tests {
             demo: true,
             degraded: false,
             backup_dir: None,
+            scrub_period: Duration::from_hours(7 * 24),
+            scrub_rate: 8 << 20,
             insecure: false,
             without_face: Vec::new(),
             deltafi_default_window: None,

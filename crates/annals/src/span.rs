@@ -13,12 +13,22 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a length of time is written as 30s, 15m, 1h, 1d or 1w".to_owned())
 }
 
+/// The same, or `never`, which is none.
+pub(crate) fn parse_period(text: &str) -> Result<Duration, String> {
+    match text {
+        "never" => Ok(Duration::ZERO),
+        _ => parse_span(text).map_err(|message| format!("{message}, or never")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn spans_have_a_unit() {
+        assert_eq!((parse_period("never"), parse_period("1m")), (Ok(Duration::ZERO), Ok(Duration::from_mins(1))));
+        assert!(parse_period("0s").is_err());
         for (text, expected) in [
             ("1h", Some(3600)),
             ("15m", Some(900)),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use annals_engine::{Engine, ErrorKind, Options};
+use annals_engine::{Engine, Options};
 use clap::Args;
 
 use crate::client::Client;
@@ -46,22 +46,7 @@ impl Target {
 /// Opens a store that is there, to read it: nothing runs in the background.
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
     require_store(directory)?;
-    opened(Engine::open(options_to_read(directory)))
-}
-
-/// Opens a store to look for damage: one whose log is damaged is opened as far as it goes.
-pub(crate) fn open_to_verify(directory: &Path) -> Result<Engine> {
-    require_store(directory)?;
-    opened(match Engine::open(options_to_read(directory)) {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            Engine::open(Options { degraded: true, ..options_to_read(directory) })
-        }
-        opened => opened,
-    })
-}
-
-fn opened(engine: Result<Engine, annals_engine::Error>) -> Result<Engine> {
-    let engine = engine?;
+    let engine = Engine::open(options_to_read(directory))?;
     say_recovery(&engine);
     Ok(engine)
 }

@@ -69,6 +69,51 @@ impl LogFile {
         Ok(LogFile { file, path, header, map: OnceLock::new() })
     }
 
+    /// Opens a log whose header cannot be read, with one made of what the manifest knows.
+    ///
+    /// # Errors
+    /// `NotFound`, `Io`.
+    pub(crate) fn open_headless(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        store: u128,
+        (log_id, size_bytes): (u64, u64),
+        created_at_us: i64,
+        writable: bool,
+    ) -> Result<LogFile> {
+        let path = dir.join(FileName::new(FileKind::Log, log_id).name());
+        let file = storage.open(&path, writable).map_err(|source| Error::io("open the log", &path, source))?;
+        let header = LogHeader { store, log_id, created_at_us, size_bytes };
+        Ok(LogFile { file, path, header, map: OnceLock::new() })
+    }
+
+    /// The store that the header of a log file names.
+    ///
+    /// # Errors
+    /// `Corrupt` if the header is damaged; `UnsupportedFormat`, `Io`.
+    pub(crate) fn probe(storage: &dyn Storage, path: &Path) -> Result<u128> {
+        let file = storage.open(path, false).map_err(|source| Error::io("open the log", path, source))?;
+        let mut bytes = vec![0; to_usize(LOG_HEADER_SIZE)];
+        file.read_at(&mut bytes, 0).map_err(|source| Error::io("read the log", path, source))?;
+        LogHeader::store_of(&bytes).map_err(|error| error.at_path(path))
+    }
+
+    /// The sequence that its first frame starts at, if there is a good one.
+    ///
+    /// # Errors
+    /// `UnsupportedFormat`, `Io`.
+    pub(crate) fn first_sequence(&self) -> Result<Option<u64>> {
+        let mut bytes = vec![0; FRAME_HEADER_SIZE];
+        let at = self.first_frame_offset();
+        self.file.read_at(&mut bytes, at).map_err(|source| self.io("read the log", source))?;
+        Ok(frame::read_header(self.place(at), &bytes)?.map(|checked| checked.header.base_sequence))
+    }
+
+    /// The bytes of the header.
+    pub(crate) fn header_bytes(&self) -> Vec<u8> {
+        self.header.encode(&FORMAT)
+    }
+
     /// Writes `bytes` at `offset`, inside the reserved length and behind the header.
     ///
     /// # Errors
@@ -172,7 +217,7 @@ impl LogFile {
         &self.path
     }
 
-    pub(super) fn storage_file(&self) -> &dyn StorageFile {
+    pub(crate) fn storage_file(&self) -> &dyn StorageFile {
         &*self.file
     }
 

@@ -37,6 +37,16 @@ impl LogHeader {
         out
     }
 
+    /// The store that a header names, whichever it is.
+    pub(super) fn store_of(bytes: &[u8]) -> Result<u128> {
+        FORMAT.check_magic(bytes)?;
+        let (Some(covered), Some(crc)) = (bytes.get(..CRC_OFFSET), bytes.get(CRC_OFFSET..HEADER_SIZE)) else {
+            return Err(Error::corrupt(format!("{} bytes are too few for a log header", bytes.len())));
+        };
+        check_crc("header", Reader::new(crc).u32()?, covered)?;
+        Ok(FORMAT.take_prefix(&mut Reader::new(covered))?.0)
+    }
+
     /// Reads a header and checks that it is the one of this store and log.
     pub(super) fn decode(bytes: &[u8], store: u128, log_id: u64) -> Result<Self> {
         FORMAT.check_magic(bytes)?;

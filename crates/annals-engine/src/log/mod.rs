@@ -15,4 +15,4 @@ pub(crate) use file::LogFile;
 pub(crate) use header::LOG_HEADER_SIZE;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use recover::RecoveredLog;
-pub(crate) use recover::{RecoverContext, recover_log};
+pub(crate) use recover::{Gap, RecoverContext, recover_log};

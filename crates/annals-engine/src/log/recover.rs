@@ -60,6 +60,12 @@ pub(crate) struct Gap {
     pub(crate) known_end: Option<u64>,
     /// What is wrong, one sentence.
     pub(crate) reason: String,
+    /// The same without what is lost.
+    pub(crate) damage: String,
+    /// Whether the file is only shorter than it was reserved: every frame is there.
+    pub(crate) is_short_only: bool,
+    /// Behind the last byte that was written or known to be durable.
+    pub(crate) end_offset: u64,
 }
 
 impl RecoverContext<'_> {
@@ -139,8 +145,10 @@ pub(crate) fn recover_log(
         gap: None,
         notes: Vec::new(),
     };
-    if let Some(damage) = short.or_else(|| judge(ctx, &walk, &rest, stop)) {
-        let gap = describe_gap(file, ctx, &walk, &rest, &damage);
+    let judged = judge(ctx, &walk, &rest, stop);
+    let is_short_only = judged.is_none();
+    if let Some(damage) = short.or(judged) {
+        let gap = Gap { is_short_only, ..describe_gap(file, ctx, &walk, &rest, &damage) };
         if !ctx.degraded || damage.kind() == ErrorKind::UnsupportedFormat {
             return Err(refuse(file, &gap, damage));
         }
@@ -229,10 +237,7 @@ fn judge(ctx: &RecoverContext<'_>, walk: &Walk, rest: &Rest, stop: Stop) -> Opti
         Stop::Contradiction(error) => return Some(error),
         Stop::NoFrame(reason) => reason,
     };
-    let watermark = [ctx.durable_floor_offset, ctx.clean_end.unwrap_or(0), walk.synced_upto, rest.synced_upto]
-        .into_iter()
-        .max()
-        .unwrap_or(0);
+    let watermark = watermark(ctx, walk, rest);
     if watermark > walk.offset {
         let message = format!("{} where the log was durable up to byte {watermark}", reason.message());
         return Some(Error::corrupt(message));
@@ -258,7 +263,16 @@ fn describe_gap(file: &LogFile, ctx: &RecoverContext<'_>, walk: &Walk, rest: &Re
         first_sequence: first,
         known_end,
         reason: format!("{}; {lost}", damage.message()),
+        damage: damage.message().to_owned(),
+        is_short_only: false,
+        end_offset: watermark(ctx, walk, rest).max(rest.nonzero_end.unwrap_or(0)).max(walk.offset),
     }
+}
+
+/// Up to where the log is known to have been durable.
+fn watermark(ctx: &RecoverContext<'_>, walk: &Walk, rest: &Rest) -> u64 {
+    let known = [ctx.durable_floor_offset, ctx.clean_end.unwrap_or(0), walk.synced_upto, rest.synced_upto];
+    known.into_iter().max().unwrap_or(0)
 }
 
 fn refuse(file: &LogFile, gap: &Gap, damage: Error) -> Error {

@@ -70,6 +70,22 @@ impl ManifestStore {
         Self::with(storage, directory, Manifest::new(store), Vec::new())
     }
 
+    /// Reads the manifest of that name; says whether it is there.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(storage: &dyn Storage, directory: &Path, name: &str) -> Result<bool> {
+        match read(storage, directory, name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            read => read.map(|_| true),
+        }
+    }
+
+    /// For a repair: what is committed next replaces a MANIFEST that nobody relies on; MANIFEST.prev stays as it is.
+    pub(crate) fn to_replace(storage: &Arc<dyn Storage>, directory: &Path, current: Manifest) -> Self {
+        Self::with(storage, directory, current, Vec::new())
+    }
+
     fn with(storage: &Arc<dyn Storage>, directory: &Path, current: Manifest, current_bytes: Vec<u8>) -> Self {
         Self {
             storage: Arc::clone(storage),

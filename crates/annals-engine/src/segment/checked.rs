@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::codec::{len_u64, to_usize};
 use crate::error::{Error, Result};
@@ -24,6 +24,8 @@ pub(crate) struct CheckedFile {
     crcs: Vec<u32>,
     /// A bit per chunk that was found right. Relaxed: the bytes never change, two threads may both check.
     verified: Vec<AtomicU64>,
+    /// Whether a chunk was found damaged since it was opened.
+    met_damage: AtomicBool,
 }
 
 impl CheckedFile {
@@ -31,7 +33,7 @@ impl CheckedFile {
     pub(crate) fn new(map: Arc<dyn SealedMap>, path: &Path, covered: usize, crcs: Vec<u32>) -> Self {
         let words = crcs.len().div_ceil(WORD_BITS);
         let verified = (0..words).map(|_| AtomicU64::new(0)).collect();
-        Self { map, path: path.to_owned(), covered, crcs, verified }
+        Self { map, path: path.to_owned(), covered, crcs, verified, met_damage: AtomicBool::new(false) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -73,6 +75,18 @@ impl CheckedFile {
             }
         }
         Ok(whole)
+    }
+
+    /// Whether somebody came upon a damaged chunk.
+    pub(super) fn has_met_damage(&self) -> bool {
+        self.met_damage.load(Ordering::Relaxed)
+    }
+
+    /// Has a chunk checked again by whoever touches it next.
+    pub(super) fn forget(&self, chunk: usize) {
+        if let Some(word) = self.verified.get(chunk / WORD_BITS) {
+            word.fetch_and(!(1 << (chunk % WORD_BITS)), Ordering::Relaxed);
+        }
     }
 
     /// The checksums of the chunks.
@@ -131,6 +145,7 @@ impl CheckedFile {
         let bytes = self.map.get(start..(start + CHUNK_SIZE).min(self.covered)).unwrap_or_default();
         check_chunk(bytes, self.crcs.get(chunk).copied())
             .map_err(|error| error.at_path(&self.path).at_offset(len_u64(start)))
+            .inspect_err(|_| self.met_damage.store(true, Ordering::Relaxed))
     }
 }
 

@@ -29,6 +29,7 @@ mod part;
 mod payload;
 mod postings;
 mod row_values;
+mod scrub;
 mod sealed;
 mod template;
 mod text;

@@ -22,7 +22,7 @@ use super::members::Siblings;
 use super::packed::FrameColumn;
 use super::postings::bitmap_of;
 use super::text::{StreamCursor, StreamReader};
-use super::{SegmentMeta, Stream};
+use super::{SegmentMeta, SegmentSummary, Stream};
 
 /// Bytes of payload for each row from which on packing takes off enough to rewrite a segment.
 const PACKING_PAYS: u64 = 16;
@@ -104,12 +104,56 @@ impl SealedSegment {
         })
     }
 
+    /// What the manifest says of it, read from its ends.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`.
+    pub(crate) fn summary(&self) -> Result<SegmentSummary> {
+        let mut trailer = [0; TRAILER_SIZE];
+        let at = self.size_bytes.saturating_sub(len_u64(TRAILER_SIZE));
+        self.handle.read_at(&mut trailer, at).map_err(|source| Error::io("read", self.path(), source))?;
+        let (_, footer_crc) = layout::decode_trailer(&trailer)?;
+        Ok(SegmentSummary {
+            rows: self.rows(),
+            size_bytes: self.size_bytes,
+            footer_crc,
+            time_bounds_us: self.time_bounds_us(),
+            sequence_bounds: self.sequence_bounds(),
+        })
+    }
+
+    /// The sequences of its rows.
+    ///
+    /// # Errors
+    /// `Corrupt` if the column is damaged.
+    pub(crate) fn sequence_set(&self) -> Result<roaring::RoaringTreemap> {
+        let sequences = self.sequences.decode(&self.file)?;
+        Ok(sequences.into_iter().map(i64::cast_unsigned).collect())
+    }
+
+    /// The store and the id that the header of a segment file names.
+    ///
+    /// # Errors
+    /// `Corrupt` if the header is damaged; `UnsupportedFormat`, `Io`.
+    pub(crate) fn probe(storage: &dyn Storage, path: &Path) -> Result<(u128, u64)> {
+        let file = storage.open(path, false).map_err(|source| Error::io("open", path, source))?;
+        let mut head = vec![0; HEADER_SIZE];
+        file.read_at(&mut head, 0).map_err(|source| Error::io("read", path, source))?;
+        let meta = layout::decode_header(&head).map_err(|error| error.at_path(path))?;
+        Ok((meta.store, meta.segment_id))
+    }
+
     /// Checks the bytes that nobody has touched yet, as long as `goes_on` says so; says whether all are checked.
     ///
     /// # Errors
     /// `Corrupt` for the first damage.
     pub(crate) fn check_ahead(&self, goes_on: &dyn Fn() -> bool) -> Result<bool> {
         self.file.check_all(goes_on)
+    }
+
+    /// Whether somebody came upon a damaged chunk since it was opened.
+    pub(crate) fn has_met_damage(&self) -> bool {
+        self.file.has_met_damage()
     }
 
     /// Where it lies.

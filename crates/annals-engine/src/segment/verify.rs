@@ -55,7 +55,7 @@ impl SealedSegment {
     }
 
     /// Header, chunk table and footer once more, as they lie on the disk now.
-    fn verify_ends(&self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    pub(super) fn verify_ends(&self, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let failed = |source| Error::io("read", self.path(), source);
         let mut head = vec![0; HEADER_SIZE];
         self.handle.read_at(&mut head, 0).map_err(failed)?;

@@ -68,6 +68,8 @@ pub(crate) struct Writer {
     pub(crate) age_due: Option<Duration>,
     /// When the sync marker is written if nothing else happens.
     pub(crate) marker_due: Option<Duration>,
+    /// When the disk is looked at again that had no room for the next log.
+    pub(crate) room_due: Option<Duration>,
 }
 
 /// A frame that is ready to be written.

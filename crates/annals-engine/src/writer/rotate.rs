@@ -1,6 +1,7 @@
 //! From one log file to the next, and the end of the last one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Active, CONTROL_RESERVE, Writer};
 use crate::backup::{Cut, Pins};
@@ -15,6 +16,10 @@ use crate::threading::atomic::Ordering;
 
 /// Free space below which no new log is begun, in log files.
 pub(crate) const FREE_LOGS_MIN: u64 = 2;
+/// The same once the disk was full: a store at the limit would else go on and stop with every file.
+const FREE_LOGS_AGAIN: u64 = 3;
+/// How often a full disk is looked at again, whether or not somebody appends.
+pub(super) const ROOM_RETRY: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(super) fn rotate_if_used(&mut self) -> Result<()> {
@@ -33,9 +38,9 @@ impl Writer {
         // ORDER: the old log is durable before the manifest names the next one.
         self.sync_now()?;
         let begun = self.begin_log(size_bytes);
-        shared
-            .disk_full
-            .store(begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull), Ordering::Relaxed);
+        let is_full = begun.as_ref().is_err_and(|error| error.kind() == ErrorKind::DiskFull);
+        shared.disk_full.store(is_full, Ordering::Relaxed);
+        self.room_due = is_full.then(|| shared.options.clock.monotonic() + ROOM_RETRY);
         let log = Arc::new(begun?);
         let map = log.map().map(Arc::clone);
         if map.is_err() {
@@ -88,8 +93,10 @@ impl Writer {
             .storage
             .free_space(&directory)
             .map_err(|source| Error::io("ask for free space", &directory, source))?;
-        if free < size_bytes.saturating_mul(FREE_LOGS_MIN) {
-            let message = format!("{free} bytes are free, a new log file of {size_bytes} bytes wants twice its size");
+        let logs = if self.room_due.is_some() { FREE_LOGS_AGAIN } else { FREE_LOGS_MIN };
+        if free < size_bytes.saturating_mul(logs) {
+            let message =
+                format!("{free} bytes are free, a new log file of {size_bytes} bytes wants {logs} times its size");
             return Err(Error::new(ErrorKind::DiskFull, message).at_path(&directory));
         }
         let log_id = self.shared.announce(FileKind::Log, 1)?.next().unwrap_or_default();

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rotate::ROOM_RETRY;
 use super::{CLEAN_UP_RESERVE, Writer};
 use crate::codec::len_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FRAME_HEADER_SIZE, FrameKind};
 use crate::sync::SyncRequest;
+use crate::threading::atomic::Ordering;
 use crate::watermark::DurablePoint;
 
 /// When an old log that could not be closed is tried again.
@@ -77,7 +79,7 @@ impl Writer {
     pub(super) fn idle_time(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(1);
         let now = self.shared.options.clock.monotonic();
-        let due = [self.sync_due, self.marker_due, self.age_due].into_iter().flatten().min();
+        let due = [self.sync_due, self.marker_due, self.age_due, self.room_due].into_iter().flatten().min();
         due.map_or(LONGEST, |due| due.saturating_sub(now).min(LONGEST))
     }
 
@@ -88,6 +90,10 @@ impl Writer {
             self.sync_due = None;
             self.marker_due = None;
             self.age_due = None;
+            self.room_due = None;
+        }
+        if self.room_due.is_some_and(|due| due <= now) {
+            self.look_for_room(now);
         }
         if self.age_due.is_some_and(|due| due <= now) {
             // Without room for the next log, or a sync: seen by the next append, which is refused.
@@ -107,6 +113,19 @@ impl Writer {
             } else {
                 self.marker_due = Some(now + Duration::from_millis(self.shared.options.sync_marker_idle_ms));
             }
+        }
+    }
+
+    /// Nobody need append for a store to be writable again.
+    fn look_for_room(&mut self, now: Duration) {
+        self.room_due = Some(now + ROOM_RETRY);
+        if self.active.end_offset > self.active.log.first_frame_offset() {
+            // Refused, it says so and sets the next time.
+            _ = self.rotate_if_used();
+        } else {
+            // There is a log to write to: only a frame larger than it was refused.
+            self.room_due = None;
+            self.shared.disk_full.store(false, Ordering::Relaxed);
         }
     }
 

@@ -8,9 +8,9 @@ use annals_engine::{Clock, OsClock};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Result};
+use crate::report::target;
 use crate::source::Source;
 use crate::terminal::{grouped, is_watched, say};
-use crate::verify::target;
 
 /// Between two lines when nobody watches.
 const LINE_PAUSE: Duration = Duration::from_secs(10);

@@ -42,6 +42,18 @@ pub(super) fn audit() -> Operation {
     paged(Operation::new("What was done to the store and by whom: filtered, sorted and paged as events are"))
 }
 
+/// What a degraded store leaves out; absent while nothing is.
+fn gap() -> Value {
+    let or_null = || json!({"type": ["integer", "null"]});
+    list_of(object(&[
+        ("first_sequence", count()),
+        ("last_sequence", or_null()),
+        ("events_max", or_null()),
+        ("created_at_min", nullable_time()),
+        ("created_at_max", nullable_time()),
+    ]))
+}
+
 fn paged(operation: Operation) -> Operation {
     let page = [
         ("events", list_of(named("Event"))),
@@ -49,6 +61,7 @@ fn paged(operation: Operation) -> Operation {
         ("limit", count()),
         ("offset", count()),
         ("next_cursor", nullable_text()),
+        ("gap", gap()),
     ];
     filtered(operation)
         .query("sort", one_of(SORTS), "-created_at if it is not given")
@@ -61,7 +74,7 @@ fn paged(operation: Operation) -> Operation {
         )
         .query("total", one_of(&["exact", "none"]), "Whether to count; exact if it is not given")
         .query("fields", text(), "Names of the members to show, parted by commas")
-        .answers("A page", object(&page))
+        .answers("A page", object_with(&page, &["events", "total", "limit", "offset", "next_cursor"]))
         .refuses(&[400])
 }
 
@@ -136,6 +149,7 @@ pub(super) fn stats() -> Operation {
         ("newest", nullable_time()),
         ("by", json!({"type": "object", "additionalProperties": counts()})),
         ("histogram", list_of(bucket)),
+        ("gap", gap()),
     ];
     filtered(Operation::new("Exact counts: in all, by field, over time"))
         .query("by", text(), "A field to count by; may be repeated")

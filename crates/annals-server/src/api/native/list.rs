@@ -8,6 +8,7 @@ use super::query::{filters, flag, number, order};
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
+use crate::gap;
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -64,7 +65,8 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
     let body = request
         .state
         .read(move |state| {
-            let page = annals_query::execute(&source.engine.snapshot(), &query, &*state.expiry())?;
+            let snapshot = source.engine.snapshot();
+            let page = annals_query::execute(&snapshot, &query, &*state.expiry())?;
             let next = page.next.as_ref().map(|position| source.cursor_key.encode(position, &query));
             let mut body = b"{\"events\":[".to_vec();
             for (index, event) in page.events.iter().enumerate() {
@@ -75,7 +77,13 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
             }
             let total = serde_json::json!(page.total);
             let next = serde_json::json!(next);
-            let tail = format!("],\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"next_cursor\":{next}}}");
+            let gap = if snapshot.gaps().is_empty() {
+                String::new()
+            } else {
+                format!(",\"gap\":{}", gap::shown(snapshot.gaps()))
+            };
+            let tail =
+                format!("],\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"next_cursor\":{next}{gap}}}");
             body.extend_from_slice(tail.as_bytes());
             Ok(body)
         })

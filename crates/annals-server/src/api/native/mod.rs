@@ -13,6 +13,7 @@ pub(crate) mod notifications;
 mod query;
 pub(crate) mod retention;
 pub(crate) mod stats;
+pub(crate) mod store;
 pub(crate) mod tail;
 pub(crate) mod users;
 pub(crate) mod verify;
@@ -63,6 +64,7 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/users"                     NeedsWholeStore(Scope::Admin) => users::create, about::admin::create_user;
     DELETE "/annals/v1/users/{username}"          NeedsWholeStore(Scope::Admin) => users::delete, about::admin::delete_user;
     GET    "/annals/v1/audit"                     NeedsWholeStore(Scope::AuditRead) => audit::list, about::audit;
+    GET    "/annals/v1/store"                     NeedsWholeStore(Scope::Admin) => store::store, about::admin::store;
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
     POST   "/annals/v1/admin/backup"              NeedsWholeStore(Scope::Admin) => backup::create, about::admin::backup;
     GET    "/healthz"                             Open                          => health::alive, about::alive;

@@ -9,6 +9,7 @@ use super::query::{ACKNOWLEDGED, field_of, filters, number};
 use crate::auth::grant::shown_time;
 use crate::error::{Answer, Failure};
 use crate::face;
+use crate::gap;
 use crate::params::Params;
 use crate::request::Request;
 
@@ -30,10 +31,15 @@ pub(crate) async fn stats(request: Request) -> Answer {
     let body = request
         .state
         .read(move |state| {
-            let found = annals_query::stats(&state.engine().snapshot(), &query, &asked, &*state.expiry())
+            let snapshot = state.engine().snapshot();
+            let found = annals_query::stats(&snapshot, &query, &asked, &*state.expiry())
                 .map_err(|error| refusal(error, interval_us.is_some()))?;
             // Here and not in the handler: a large answer takes its time.
-            Ok(shown(&found, &names, interval_us.is_some()).to_string())
+            let mut body = shown(&found, &names, interval_us.is_some());
+            if let (Value::Object(body), false) = (&mut body, snapshot.gaps().is_empty()) {
+                body.insert("gap".to_owned(), gap::shown(snapshot.gaps()));
+            }
+            Ok(body.to_string())
         })
         .await?;
     Ok(face::json(StatusCode::OK, body))

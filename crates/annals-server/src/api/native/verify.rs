@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::query::only;
+use crate::damage::report_json;
 use crate::deed::Deed;
 use crate::error::Answer;
 use crate::face;
@@ -25,27 +26,24 @@ pub(crate) async fn verify(request: Request) -> Answer {
     }
     // Clients are not told where on this machine the store lies.
     let directory = request.state.engine().options().directory.join("");
-    Ok(face::json(StatusCode::OK, shown(&report, &directory.to_string_lossy())))
+    Ok(face::json(StatusCode::OK, report_json(&report, &directory.to_string_lossy()).to_string()))
 }
 
 /// Reads the store and the internal one. The events are the store's own.
 fn read(state: &AppState) -> Answer<VerifyReport> {
     let mut report = state.engine().verify(&mut |_done, _all| {})?;
     if let Some(internal) = state.internal().engine() {
-        let VerifyReport { files, bytes, damages, .. } = internal.verify(&mut |_done, _all| {})?;
+        let VerifyReport { files, bytes, damages, details, notes, .. } = internal.verify(&mut |_done, _all| {})?;
         report.files += files;
         report.bytes += bytes;
         report.damages.extend(damages);
+        report.notes.extend(notes);
+        report.details.extend(details.into_iter().map(|mut damage| {
+            damage.file = format!("{}/{}", crate::INTERNAL_FOLDER, damage.file);
+            damage
+        }));
     }
     Ok(report)
-}
-
-/// The report with its files named from within `directory`, which ends with a slash.
-fn shown(report: &VerifyReport, directory: &str) -> String {
-    let within = |damage: &String| if directory.is_empty() { damage.clone() } else { damage.replace(directory, "") };
-    let damages: Vec<String> = report.damages.iter().map(within).collect();
-    let VerifyReport { files, bytes, events, .. } = report;
-    json!({"files": files, "bytes": bytes, "events": events, "damages": damages}).to_string()
 }
 
 #[cfg(test)]
@@ -60,7 +58,7 @@ mod tests {
         let damage =
             |place: &str| VerifyReport { damages: vec![format!("bad ({place}seg/1.seg)")], ..Default::default() };
         for directory in ["/var/lib/annals/", "./annals-data/", ""] {
-            assert!(shown(&damage(directory), directory).contains(r#""damages":["bad (seg/1.seg)"]"#), "{directory}");
+            assert_eq!(report_json(&damage(directory), directory)["damages"][0], "bad (seg/1.seg)", "{directory}");
         }
     }
     #[tokio::test]

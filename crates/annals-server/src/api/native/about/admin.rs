@@ -85,6 +85,11 @@ pub(in super::super) fn delete_user() -> Operation {
         .refuses(&[404])
 }
 
+pub(in super::super) fn store() -> Operation {
+    Operation::new("Figures of the store itself: room, state, and what the background check found")
+        .answers("The figures", any_object())
+}
+
 pub(in super::super) fn verify() -> Operation {
     Operation::new("Reads the whole store and reports damage").answers("The report", any_object()).refuses(&[409])
 }

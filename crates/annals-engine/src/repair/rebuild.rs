@@ -1,0 +1,397 @@
+//! A manifest made of the files that are there, for a store whose own cannot be read.
+//!
+//! Files that an interrupted change left beside those it replaces hold the same events twice; a sequence is given once,
+//! so that shows. A log that is whole wins over the segments made of it: they may not all be there. Of segments the
+//! later one wins: it was made of the earlier ones. What loses is set aside like any file nobody knows.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use roaring::RoaringTreemap;
+
+use crate::blob::{probe_blob, read_blob};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fold::IDEMPOTENCY_BLOB;
+use crate::frame::FrameHeader;
+use crate::housekeeping::files_in;
+use crate::layout::{FileKind, FileName, ORPHANS_DIR, QUARANTINE_DIR, segment_path};
+use crate::log::{LogFile, RecoverContext, recover_log};
+use crate::manifest::{BlobEntry, LogEntry, Manifest, SegmentEntry};
+use crate::options::Options;
+use crate::overlay_file::probe_overlay;
+use crate::partition::PartitionSpan;
+use crate::record::index_payload;
+use crate::seal::segment_entry;
+use crate::segment::SealedSegment;
+use crate::storage::Storage;
+
+/// From the finest to the widest.
+const SPANS: [PartitionSpan; 4] = [PartitionSpan::Hour, PartitionSpan::Day, PartitionSpan::Week, PartitionSpan::Month];
+
+/// Makes a manifest. `previous` is the one before the last commit, if that can be read.
+///
+/// # Errors
+/// `Corrupt` if files of several stores lie in the folders, or none tells its store; `UnsupportedFormat`, `Io`.
+pub(super) fn rebuild(
+    storage: &Arc<dyn Storage>,
+    options: &Options,
+    previous: Option<&Manifest>,
+    notes: &mut Vec<String>,
+) -> Result<Manifest> {
+    let rebuild = Rebuild { storage, options, store: 0 };
+    let store = rebuild.find_store(previous)?;
+    let rebuild = Rebuild { store, ..rebuild };
+    if let Some(previous) = previous
+        && rebuild.fits(previous)?
+    {
+        let mut manifest = previous.clone();
+        (manifest.clean_end, manifest.version, manifest.epoch) = (None, previous.version + 1, previous.epoch + 1);
+        return Ok(manifest);
+    }
+    let empty = Manifest::new(store);
+    rebuild.read_files(previous.unwrap_or(&empty), notes)
+}
+
+struct Rebuild<'a> {
+    storage: &'a Arc<dyn Storage>,
+    options: &'a Options,
+    store: u128,
+}
+
+/// A log that is there.
+struct FoundLog {
+    id: u64,
+    size_bytes: u64,
+    sequences: Range<u64>,
+    end_offset: u64,
+    is_whole: bool,
+    epoch: u32,
+    control_ordinal: u64,
+    last_made_us: i64,
+}
+
+/// A segment that is there.
+struct FoundSegment {
+    entry: SegmentEntry,
+    sequences: RoaringTreemap,
+}
+
+impl Rebuild<'_> {
+    fn ids(&self, kind: FileKind) -> Result<Vec<u64>> {
+        let folder = self.options.directory.join(kind.folder());
+        let names = files_in(&**self.storage, &folder)?;
+        let mut ids: Vec<u64> = names.iter().filter_map(|name| Some(FileName::parse(kind, name)?.id)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The store that all readable headers name.
+    fn find_store(&self, previous: Option<&Manifest>) -> Result<u128> {
+        let (storage, directory) = (&**self.storage, &self.options.directory);
+        let mut stores: HashSet<u128> = previous.map(|previous| previous.store).into_iter().collect();
+        for id in self.ids(FileKind::Segment)? {
+            stores
+                .extend(readable(SealedSegment::probe(storage, &segment_path(directory, id)))?.map(|(store, _)| store));
+        }
+        for id in self.ids(FileKind::Log)? {
+            stores.extend(readable(LogFile::probe(storage, &FileName::new(FileKind::Log, id).path(directory)))?);
+        }
+        let mut found = stores.iter();
+        match (found.next(), found.next()) {
+            (Some(store), None) => Ok(*store),
+            (None, _) => {
+                Err(Error::corrupt("no file in the folders says which store it belongs to").at_path(directory))
+            }
+            (Some(one), Some(other)) => {
+                let message =
+                    format!("files of several stores lie in the folders, {one:032x} and {other:032x} among them");
+                Err(Error::corrupt(message).at_path(directory))
+            }
+        }
+    }
+
+    /// Whether the folders hold exactly what a manifest names.
+    fn fits(&self, manifest: &Manifest) -> Result<bool> {
+        let live: HashSet<FileName> = manifest.live_files().collect();
+        let mut there = HashSet::new();
+        for kind in FileKind::ALL {
+            there.extend(self.ids(kind)?.into_iter().map(|id| FileName::new(kind, id)));
+        }
+        there.retain(|file| !manifest.dropping.contains(file));
+        Ok(there == live)
+    }
+
+    fn read_files(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Manifest> {
+        let mut logs = self.find_logs(previous)?;
+        let mut segments = self.find_segments(previous, notes)?;
+        choose(&mut logs, &mut segments, notes);
+        let mut manifest = Manifest {
+            version: previous.version + 1,
+            epoch: previous.epoch.max(logs.iter().map(|log| log.epoch).max().unwrap_or(0)) + 1,
+            next_file_id: self.next_file_id(previous)?,
+            retention_cutoff_us: previous.retention_cutoff_us,
+            next_sequence_floor: previous.next_sequence_floor,
+            ..Manifest::new(self.store)
+        };
+        manifest.segments = segments.into_iter().map(|segment| segment.entry).collect();
+        self.keep_missing(previous, &mut manifest, notes)?;
+        let last = logs.len().saturating_sub(1);
+        manifest.logs = logs
+            .iter()
+            .enumerate()
+            .map(|(index, log)| LogEntry {
+                id: log.id,
+                base_sequence: log.sequences.start,
+                size_bytes: log.size_bytes,
+                end_offset: (index < last).then_some(log.end_offset),
+            })
+            .collect();
+        let floor = previous.durable_floor;
+        manifest.durable_floor = floor.filter(|floor| logs.last().is_some_and(|log| log.id == floor.log_id));
+        manifest.last_made_created_at_us =
+            logs.iter().map(|log| log.last_made_us).max().unwrap_or(0).max(previous.last_made_created_at_us);
+        let sealed_end = manifest.segments.iter().map(|entry| entry.max_sequence.saturating_add(1)).max().unwrap_or(1);
+        let logs_end = logs.iter().map(|log| log.sequences.end).max().unwrap_or(1);
+        manifest.next_sequence_floor = manifest.next_sequence_floor.max(sealed_end).max(logs_end);
+        let ordinals = manifest.segments.iter().map(|entry| entry.applied_control);
+        let ordinals = ordinals.chain(logs.iter().map(|log| log.control_ordinal));
+        manifest.next_control_ordinal =
+            ordinals.map(|last| last + 1).max().unwrap_or(1).max(previous.next_control_ordinal);
+        manifest.blobs = self.find_blobs(previous, notes)?;
+        let keys = manifest.blobs.iter().find(|blob| blob.name == IDEMPOTENCY_BLOB);
+        manifest.idempotency_blob_id = keys.map(|blob| blob.id);
+        Ok(manifest)
+    }
+
+    /// Above every id in the folders, also of files set aside.
+    fn next_file_id(&self, previous: &Manifest) -> Result<u64> {
+        let mut next = previous.next_file_id;
+        let folders = FileKind::ALL.map(FileKind::folder).into_iter().chain([ORPHANS_DIR, QUARANTINE_DIR]);
+        for folder in folders {
+            for name in files_in(&**self.storage, &self.options.directory.join(folder))? {
+                let digits = name.split('.').next().and_then(|digits| digits.parse::<u64>().ok());
+                next = next.max(digits.map_or(0, |id| id.saturating_add(1)));
+            }
+        }
+        Ok(next)
+    }
+
+    fn find_segments(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Vec<FoundSegment>> {
+        let (storage, directory) = (&**self.storage, &self.options.directory);
+        let overlays = self.find_overlays()?;
+        let mut found = Vec::new();
+        for id in self.ids(FileKind::Segment)? {
+            let opened = SealedSegment::open(storage, &segment_path(directory, id), self.store, id, None);
+            let known = previous.segments.iter().find(|entry| entry.id == id);
+            let read = opened.and_then(|segment| Ok((segment.summary()?, segment.sequence_set()?)));
+            let Some((summary, sequences)) = readable(read)? else {
+                match known {
+                    // It is looked at again as what the manifest names, and told as damage.
+                    Some(entry) => found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() }),
+                    None => {
+                        notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out"));
+                    }
+                }
+                continue;
+            };
+            let mut entry = known.cloned().unwrap_or_else(|| {
+                let (first_us, last_us) = summary.time_bounds_us;
+                let span = SPANS.into_iter().find(|span| span.start_us(first_us) == span.start_us(last_us));
+                let span = span.unwrap_or(PartitionSpan::Month);
+                segment_entry(id, span, span.start_us(first_us), &summary)
+            });
+            if let Some((overlay_id, crc, applied)) = overlays.iter().rev().find_map(|(place, crc, applied)| {
+                (place.segment_id == id && place.store == self.store).then_some((place.overlay_id, *crc, *applied))
+            }) {
+                (entry.overlay_id, entry.overlay_crc) = (Some(overlay_id), crc);
+                entry.applied_control = entry.applied_control.max(applied);
+            }
+            found.push(FoundSegment { entry, sequences });
+        }
+        Ok(found)
+    }
+
+    /// Every overlay that can be read, the latest last.
+    fn find_overlays(&self) -> Result<Vec<(crate::overlay_file::OverlayPlace, u32, u64)>> {
+        let mut found = Vec::new();
+        for id in self.ids(FileKind::Overlay)? {
+            let probed = readable(probe_overlay(&**self.storage, &self.options.directory, id))?;
+            found.extend(probed.filter(|(place, ..)| place.overlay_id == id));
+        }
+        Ok(found)
+    }
+
+    /// Keeps entries of segments that the previous manifest names and that are gone, unless a later file holds their
+    /// sequences: then they were rewritten.
+    fn keep_missing(&self, previous: &Manifest, manifest: &mut Manifest, notes: &mut Vec<String>) -> Result<()> {
+        let there: HashSet<u64> = self.ids(FileKind::Segment)?.into_iter().collect();
+        let later: Vec<(u64, u64)> = manifest
+            .segments
+            .iter()
+            .filter(|entry| !previous.segments.iter().any(|old| old.id == entry.id))
+            .map(|entry| (entry.min_sequence, entry.max_sequence))
+            .collect();
+        for entry in previous.segments.iter().filter(|entry| !there.contains(&entry.id)) {
+            let rewritten = later.iter().any(|(min, max)| *min <= entry.max_sequence && *max >= entry.min_sequence);
+            if rewritten {
+                notes.push(format!("segment {} was rewritten into one that the lost manifest named", entry.id));
+            } else {
+                manifest.segments.push(entry.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn find_blobs(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Vec<BlobEntry>> {
+        let (storage, directory) = (&**self.storage, &self.options.directory);
+        let mut blobs = Vec::new();
+        let mut missing = Vec::new();
+        for blob in &previous.blobs {
+            match read_blob(storage, directory, self.store, blob) {
+                Err(error) if error.kind() == ErrorKind::NotFound => missing.push(blob.clone()),
+                // Damaged ones are told as such later.
+                _ => blobs.push(blob.clone()),
+            }
+        }
+        let mut unknown: Vec<BlobEntry> = Vec::new();
+        for id in self.ids(FileKind::Blob)?.into_iter().filter(|id| !previous.blobs.iter().any(|blob| blob.id == *id)) {
+            unknown.extend(readable(probe_blob(storage, directory, self.store, id))?);
+        }
+        match (missing.as_slice(), unknown.as_slice()) {
+            // One commit is missing, and a commit replaces a value by writing the new one first.
+            ([old], [new]) => {
+                notes.push(format!("the value {:?} was replaced by the last commit: file {}", old.name, new.id));
+                blobs.push(BlobEntry { name: old.name.clone(), ..new.clone() });
+            }
+            _ => blobs.extend(missing),
+        }
+        Ok(blobs)
+    }
+
+    fn find_logs(&self, previous: &Manifest) -> Result<Vec<FoundLog>> {
+        let directory = self.options.directory.join(FileKind::Log.folder());
+        let mut found: Vec<FoundLog> = Vec::new();
+        for id in self.ids(FileKind::Log)? {
+            let known = previous.logs.iter().find(|entry| entry.id == id);
+            let opened = readable(LogFile::open(self.storage, &directory, self.store, id, false))?;
+            let Some(log) = opened else {
+                // Without its header only a manifest tells how long it is and where it starts.
+                found.extend(known.map(|entry| FoundLog {
+                    id,
+                    size_bytes: entry.size_bytes,
+                    sequences: entry.base_sequence..entry.base_sequence,
+                    end_offset: entry.end_offset.unwrap_or(0),
+                    is_whole: false,
+                    epoch: 0,
+                    control_ordinal: 0,
+                    last_made_us: 0,
+                }));
+                continue;
+            };
+            let first = readable(log.first_sequence())?.flatten();
+            let behind = found.last().map_or(previous.next_sequence_floor.max(1), |log| log.sequences.end);
+            let base = known.map(|entry| entry.base_sequence).or(first).unwrap_or(behind);
+            found.push(self.walk(&log, base)?);
+        }
+        found.sort_by_key(|log| (log.sequences.start, log.id));
+        Ok(found)
+    }
+
+    fn walk(&self, log: &LogFile, base: u64) -> Result<FoundLog> {
+        let quarantine = self.options.directory.join(QUARANTINE_DIR);
+        let context = RecoverContext {
+            storage: self.storage,
+            expected_sequence: base,
+            end_sequence: None,
+            durable_floor_offset: 0,
+            durable_floor_sequence: 0,
+            clean_end: None,
+            epoch: u32::MAX,
+            degraded: true,
+            writable: false,
+            quarantine_dir: &quarantine,
+        };
+        let (mut epoch, mut control_ordinal, mut last_made_us) = (0, 0, 0_i64);
+        let mut end = (base, log.first_frame_offset());
+        let mut on_frame = |offset: u64, header: &FrameHeader, payload: &[u8]| {
+            epoch = epoch.max(header.epoch);
+            control_ordinal = control_ordinal.max(header.control_ordinal);
+            if header.kind == crate::frame::FrameKind::Events {
+                index_payload(payload, |time| last_made_us = last_made_us.max(time))?;
+            }
+            end = (header.end_sequence().unwrap_or(end.0), offset + crate::codec::len_u64(header.frame_size()));
+            Ok(())
+        };
+        let recovered = readable(recover_log(log, &context, &mut on_frame))?;
+        Ok(FoundLog {
+            id: log.log_id(),
+            size_bytes: log.size_bytes(),
+            sequences: base..end.0,
+            end_offset: end.1,
+            is_whole: recovered.is_some_and(|recovered| recovered.gap.is_none()),
+            epoch,
+            control_ordinal,
+            last_made_us,
+        })
+    }
+}
+
+/// What a read gave; `None` if the bytes are damaged or gone.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if super::inspect::is_damage(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Leaves out the files whose events another one holds.
+fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>, notes: &mut Vec<String>) {
+    segments.sort_by_key(|segment| segment.entry.id);
+    let mut kept: Vec<FoundSegment> = Vec::with_capacity(segments.len());
+    for segment in segments.drain(..) {
+        let mut held = RoaringTreemap::new();
+        for older in kept.iter().filter(|older| !older.sequences.is_disjoint(&segment.sequences)) {
+            held |= &older.sequences;
+        }
+        // Whoever commits a rewritten segment removes those it was made of only then.
+        if !segment.sequences.is_empty() && segment.sequences.is_subset(&held) {
+            notes.push(format!(
+                "segment {} was made of earlier ones that are all there, and is left out",
+                segment.entry.id
+            ));
+            continue;
+        }
+        kept.retain(|older| {
+            let is_old = !older.sequences.is_disjoint(&segment.sequences);
+            if is_old {
+                notes.push(format!(
+                    "segment {} was rewritten into segment {}, and is left out",
+                    older.entry.id, segment.entry.id
+                ));
+            }
+            !is_old
+        });
+        kept.push(segment);
+    }
+    *segments = kept;
+    logs.retain(|log| {
+        let overlaps = |segment: &FoundSegment| segment.sequences.range_cardinality(log.sequences.clone()) > 0;
+        let is_inside = |segment: &FoundSegment| {
+            segment.sequences.range_cardinality(log.sequences.clone()) == segment.sequences.len()
+        };
+        let of_it: Vec<u64> =
+            segments.iter().filter(|segment| overlaps(segment)).map(|segment| segment.entry.id).collect();
+        if of_it.is_empty() {
+            return true;
+        }
+        if log.is_whole && segments.iter().filter(|segment| overlaps(segment)).all(is_inside) {
+            notes.push(format!("log {} is whole: the segments made of it are left out, and made again", log.id));
+            segments.retain(|segment| !of_it.contains(&segment.entry.id));
+            return true;
+        }
+        notes.push(format!("log {} was sealed and is left out", log.id));
+        false
+    });
+}
