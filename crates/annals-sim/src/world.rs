@@ -31,6 +31,10 @@ impl Node {
 struct FolderChange(Vec<(PathBuf, Option<Node>)>);
 
 /// A machine with one disk. What runs on it sees [`crate::SimStorage`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else about the machine, and all may be so at once"
+)]
 #[derive(Clone, Debug)]
 pub struct World {
     random: Random,
