@@ -5,7 +5,8 @@
 #[cfg(test)]
 mod support;
 
-use annals_server::{RouteInfo, routes};
+use annals_engine::{Durability, Engine, Options};
+use annals_server::{AppState, RouteInfo, ServerConfig, router, routes};
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
@@ -131,6 +132,7 @@ fn body(route: &RouteInfo) -> Option<Value> {
         ("POST", "hoody", "cleanup") => Some(json!({"retention_days": 1})),
         ("DELETE", "hoody", "events") => Some(json!({"event_type": "secret"})),
         ("POST", "native", "events") => Some(json!([])),
+        ("POST", "native", "backup") => Some(json!({"name": "b"})),
         ("POST", "native", "keys") => Some(json!({"name": "n", "scopes": ["events:read"]})),
         ("POST", "native", "users") => {
             Some(json!({"username": "bob", "password": PASSWORD, "scopes": ["events:read"]}))
@@ -192,8 +194,22 @@ async fn furnished_for(route: &RouteInfo) -> (Server, Things) {
     if route.path.contains("{username}") { furnished().await } else { furnished_but_for_users().await }
 }
 
+/// A server with a folder for backups beside its store.
+fn start() -> Server {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, backups) = (directory.path().join("store"), directory.path().join("backups"));
+    std::fs::create_dir(&backups).unwrap();
+    let mut options = Options::new(&store);
+    options.durability = Durability::Buffered;
+    options.log_size_bytes = 4 << 20;
+    let mut config = ServerConfig { admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(&store) };
+    config.backup_directory = Some(backups);
+    let state = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap().state;
+    Server { directory, app: router(state.clone()), state }
+}
+
 async fn furnished_but_for_users() -> (Server, Things) {
-    let server = Server::start();
+    let server = start();
     let secret = |id: &str| {
         json!({
             "id": id, "event_type": "secret", "realm_ids": ["theirs"], "org_id": ORG, "created_at": TIME,

@@ -33,15 +33,15 @@ pub(crate) async fn verify(request: Request) -> Answer {
 fn read(state: &AppState) -> Answer<VerifyReport> {
     let mut report = state.engine().verify(&mut |_done, _all| {})?;
     if let Some(internal) = state.internal().engine() {
-        let VerifyReport { files, bytes, damages, details, notes, .. } = internal.verify(&mut |_done, _all| {})?;
+        let VerifyReport { files, bytes, details, notes, .. } = internal.verify(&mut |_done, _all| {})?;
         report.files += files;
         report.bytes += bytes;
-        report.damages.extend(damages);
         report.notes.extend(notes);
-        report.details.extend(details.into_iter().map(|mut damage| {
+        for mut damage in details {
             damage.file = format!("{}/{}", crate::INTERNAL_FOLDER, damage.file);
-            damage
-        }));
+            report.damages.push(damage.to_string());
+            report.details.push(damage);
+        }
     }
     Ok(report)
 }
