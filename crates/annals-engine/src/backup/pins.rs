@@ -56,7 +56,7 @@ impl Pins {
 
 impl Drop for Pins {
     fn drop(&mut self) {
-        for file in self.files.get_mut().drain(..) {
+        for file in self.files.lock().drain(..) {
             self.shared.pinned.release(file);
         }
         if self.shared.options.background {
