@@ -26,6 +26,7 @@ esac
 calls=("${arguments[@]:1}")
 ((${#calls[@]} > 0)) || calls=("${CALLS_ALL[@]}")
 readonly LEVELS=(sync interval buffered)
+readonly SIGKILL=9
 
 store="$work/store"
 round=0
@@ -48,7 +49,10 @@ for point in "${points[@]}"; do
                 server_kill
             fi
         fi
-        [[ $died != reached ]] || reached=$((reached + 1))
+        if [[ $died == reached ]]; then
+            ((server_status == 128 + SIGKILL)) || fail "$where: the server ended by itself, with $server_status"
+            reached=$((reached + 1))
+        fi
         server_start "$store" "$level" 1MiB || fail "$where: the next start fails: $(tail -1 "$work/server.log")"
         check || fail "$where"
         server_stop
@@ -57,4 +61,5 @@ for point in "${points[@]}"; do
         round=$((round + 1))
     done
 done
+((reached > 0)) || fail "no call was ever reached: nothing was tested"
 echo "$name: $round rounds, $reached of them died at their call, the others were killed after 2 s; nothing was lost or there twice"

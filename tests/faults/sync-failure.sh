@@ -61,6 +61,7 @@ one_error() {
     ((rounds % STORE_ROUNDS > 0)) || rm -rf "$store" "$acknowledged"
     if ! server_start "$store" "$level" 1MiB strace -f -qq -o /dev/null -e "trace=$call" \
         -e "inject=$call:error=EIO:when=$point"; then
+        ((server_status == 1)) || fail "$where: the server ended with $server_status instead of saying why"
         outcome="the start failed"
     else
         load seconds=2 text=400 stop=unavailable seed="$rounds"

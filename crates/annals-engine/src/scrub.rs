@@ -4,6 +4,7 @@
 //! files. It is read with `pread` at no more than [`crate::Options::scrub_bytes_per_second`], and begun every
 //! [`crate::Options::scrub_period_ms`]. How far it came is kept in the store, so that a restart goes on.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::blob::read_blob;
@@ -32,6 +33,8 @@ const NAP: Duration = Duration::from_millis(100);
 const SHORT_NAP: Duration = Duration::from_millis(5);
 /// Damages that are kept for the statistics.
 const DAMAGES_MAX: usize = 32;
+/// So many damages are remembered as told; of more, some are told again with each pass.
+const TOLD_MAX: usize = 100_000;
 
 /// How far the passes came, in the store and in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +54,10 @@ pub(crate) struct Scrub {
     bad_blocks: AtomicU64,
     passes: AtomicU64,
     running: AtomicBool,
+    /// The first of them, a sentence each.
     damages: Mutex<Vec<String>>,
+    /// File and offset of every damage that was told of.
+    told: Mutex<HashSet<(String, Option<u64>)>>,
 }
 
 impl Progress {
@@ -316,13 +322,16 @@ impl Pass<'_> {
         let file = file.unwrap_or_else(|| kind.name().to_owned());
         let (offset, reason) = (error.offset(), error.message().to_owned());
         let damage = Damage { file, offset, kind, reason, loss, remedy: None };
-        let sentence = damage.to_string();
-        let mut damages = self.shared.scrub.damages.lock();
-        // A later pass finds it again: it is told once.
-        if damages.contains(&sentence) || damages.len() >= DAMAGES_MAX {
+        // A later pass finds it again: it is told once, as long as so many can be remembered.
+        let mut told = self.shared.scrub.told.lock();
+        if told.len() < TOLD_MAX && !told.insert((damage.file.clone(), damage.offset)) {
             return;
         }
-        damages.push(sentence);
+        drop(told);
+        let mut damages = self.shared.scrub.damages.lock();
+        if damages.len() < DAMAGES_MAX {
+            damages.push(damage.to_string());
+        }
         drop(damages);
         if let Some(told) = &self.shared.options.on_damage {
             told(&damage);
@@ -350,8 +359,13 @@ impl Pass<'_> {
 }
 
 impl Shared {
-    /// From now on every query that touches the segment gets the damage; its deletes and marks stay as they are.
+    /// From now on every query that touches the segment gets the damage; its deletes and marks stay as they are. A
+    /// degraded store leaves it out and says so.
     pub(crate) fn set_segment_damaged(&self, segment_id: u64, damage: &Error) {
+        if self.options.degraded {
+            // ORDER: no write may choose its rows from what is left.
+            self.watermarks.poison(&Error::corrupt("a sealed segment is damaged and the store is open degraded"));
+        }
         // ORDER: under the control lock, as every change of what a segment says of its rows.
         let _no_change_runs = self.control.lock();
         let damage = if damage.kind() == ErrorKind::Corrupt {
@@ -365,6 +379,10 @@ impl Shared {
         };
         self.update_catalog(|catalog| {
             if let Some(entry) = catalog.sealed.iter_mut().find(|entry| entry.entry.id == segment_id) {
+                if self.options.degraded {
+                    catalog.gaps.push(entry.skip(&damage));
+                    return;
+                }
                 let part = std::sync::Arc::new(DamagedPart::new(&entry.entry, &damage));
                 *entry = SealedEntry { segment: None, part, ..entry.clone() };
             }

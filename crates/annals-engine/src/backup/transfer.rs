@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::blob::read_blob;
 use crate::codec::{len_u64, row_usize, to_usize};
 use crate::control;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::frame::{FrameHeader, FrameKind};
 use crate::layout::{FileKind, FileName};
 use crate::log::{CompleteLog, LogFile};
 use crate::manifest::{BlobEntry, LogEntry, Manifest, SegmentEntry};
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
+use crate::repair::{Forgiving, is_damage};
 use crate::replacing;
 use crate::segment::SealedSegment;
 use crate::storage::Storage;
@@ -208,7 +209,7 @@ impl Transfer<'_> {
         moved: &mut Moved,
     ) -> Result<()> {
         let damage = match transferred {
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => error,
+            Err(error) if is_damage(&error) => error,
             other => return other,
         };
         let (from, to) = (file.path(self.from), file.path(target.directory()));
@@ -221,7 +222,9 @@ impl Transfer<'_> {
             moved.linked(0);
             return Ok(());
         }
-        match copy_raw(&**self.storage, &from, &to, &mut tell(self.goes_on, progress)) {
+        // What the device cannot read is zeroes in the copy: the rows beside it are worth having.
+        let storage = Forgiving(Arc::clone(self.storage));
+        match copy_raw(&storage, &from, &to, &mut tell(self.goes_on, progress)) {
             Ok(bytes) => moved.copied(bytes),
             // A file that is not there, or cannot be read, is damage of the copy as it is of the original.
             Err(error) if error.path() == Some(&*from) => _ = self.storage.remove(&to),

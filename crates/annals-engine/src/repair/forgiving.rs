@@ -13,7 +13,7 @@ const PAGE_SIZE: usize = 4096;
 const READ_SIZE: usize = 1 << 20;
 
 /// Another disk, read by `pread` alone: no map is made, so a bad sector is no signal.
-pub(super) struct Forgiving(pub(super) Arc<dyn Storage>);
+pub(crate) struct Forgiving(pub(crate) Arc<dyn Storage>);
 
 struct ForgivingFile(Arc<dyn StorageFile>);
 

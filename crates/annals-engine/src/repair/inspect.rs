@@ -43,7 +43,7 @@ pub(super) struct Inspection<'a> {
 }
 
 /// Whether an error says that stored bytes are damaged or gone, and not that something else went wrong.
-pub(super) fn is_damage(error: &Error) -> bool {
+pub(crate) fn is_damage(error: &Error) -> bool {
     let unreadable = || {
         let source = std::error::Error::source(error);
         source.and_then(|source| source.downcast_ref::<std::io::Error>()).is_some_and(is_unreadable)

@@ -33,8 +33,9 @@ use crate::storage::{LockMode, Storage};
 pub use damage::{Damage, DamageKind, Loss, Remedy};
 
 use apply::Apply;
-use forgiving::Forgiving;
+pub(crate) use forgiving::Forgiving;
 use inspect::Inspection;
+pub(crate) use inspect::is_damage;
 use work::Work;
 
 /// What was found in a closed store, and what [`RepairPlan::apply`] would do about it.

@@ -144,6 +144,22 @@ fn damage_is_found_told_once_and_met_only_by_those_who_touch_it() {
     store.append(&[event(99_999, NOW_US)]).unwrap();
 }
 
+/// A degraded store once refused every query for ever that touched such a segment, and never left it out.
+#[test]
+fn a_degraded_store_leaves_out_what_a_pass_found_to_be_unreadable() {
+    let store = store(|options| options.degraded = true);
+    assert_eq!(everything(&store.engine).len(), 2000);
+    // Behind its new end the device has nothing; the map of it is not touched any more.
+    let path = files(store.path(), "segment")[0].clone();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(5000).unwrap();
+    let found = run_pass(&store);
+    assert_eq!(found.damages.len(), 1, "{found:?}");
+    assert_eq!(select(&store.engine, &Filter::All).unwrap().len(), 1000, "the other day");
+    let snapshot = store.engine.snapshot();
+    assert_eq!((snapshot.gaps().len(), snapshot.gaps()[0].first_sequence), (1, 1));
+    assert!(store.append(&[event(99_999, NOW_US)]).is_err(), "nothing is written to what is not whole");
+}
+
 #[test]
 fn it_is_off_when_told_so() {
     let store = store(|options| options.scrub_period_ms = 0);
