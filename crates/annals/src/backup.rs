@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::failure::{Failure, Result, while_doing};
+use crate::report::{EXIT_DAMAGED, EXIT_SOUND};
 use crate::store::{Target, open_existing};
 use crate::terminal::{grouped, out, push_harmless};
 
@@ -76,7 +77,7 @@ pub(crate) fn run(command: &BackupCommand) -> Result<ExitCode> {
     let mut out = out();
     write_made(&mut out, command, &made)?;
     out.flush()?;
-    Ok(if made.damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::from(if made.damages.is_empty() { EXIT_SOUND } else { EXIT_DAMAGED }))
 }
 
 /// Has a server back its store up.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::backup::{bar, shown_time, write_damages};
 use crate::failure::{Failure, Result};
+use crate::report::{EXIT_DAMAGED, EXIT_SOUND};
 use crate::terminal::{grouped, out};
 
 /// Make a store of a backup, in a new folder.
@@ -58,7 +59,7 @@ pub(crate) fn run(command: &RestoreCommand) -> Result<ExitCode> {
         }
     };
     out.flush()?;
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::from(if sound { EXIT_SOUND } else { EXIT_DAMAGED }))
 }
 
 fn storage() -> Arc<dyn Storage> {
