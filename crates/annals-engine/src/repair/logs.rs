@@ -93,7 +93,7 @@ impl Inspection<'_> {
         let context = RecoverContext {
             storage: &self.storage,
             expected_sequence: entry.base_sequence,
-            end_sequence: next.map(|next| self.lost.end_before(next)),
+            end_sequence: next.map(|next| self.lost.end_between(entry.base_sequence, next)),
             durable_floor_offset: floor.map_or(0, |floor| floor.offset),
             durable_floor_sequence: floor.map_or(0, |floor| floor.sequence),
             clean_end: clean.or(entry.end_offset),
