@@ -170,7 +170,7 @@ impl Inspection<'_> {
         let file = FileName::new(FileKind::Log, entry.id);
         self.damaged(file, error, loss, Remedy::TakeOut);
         self.work.manifest.logs.retain(|held| held.id != entry.id);
-        self.work.taken_out.push(file);
+        self.take_out(file);
         self.forget_end(entry.id);
         self.lose(first, end, next.is_none());
     }

@@ -63,7 +63,7 @@ fn sample() -> Sample {
 }
 
 /// Every file below a folder, with its bytes, and every folder.
-fn contents(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+pub(crate) fn contents(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -196,6 +196,25 @@ const HARMS: &[Harm] = &[
         does: |store| {
             let len = std::fs::read(segment(store)).unwrap().len();
             flip(&segment(store), len - 3);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a missing segment and its overlay",
+        kinds: &[DamageKind::Segment, DamageKind::Overlay],
+        does: |store| {
+            remove(&segment(store));
+            flip(&files(store, "overlay")[0], 70);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a segment's index and its overlay",
+        kinds: &[DamageKind::Segment, DamageKind::Overlay],
+        does: |store| {
+            let len = std::fs::read(segment(store)).unwrap().len();
+            flip(&segment(store), len / 2);
+            flip(&files(store, "overlay")[0], 70);
         },
         keeps_all: false,
     },
