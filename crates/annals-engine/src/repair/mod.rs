@@ -96,7 +96,9 @@ pub fn plan(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Repa
     work.orphans = orphans(&*options.storage, &options, &manifest)?;
     let manifests = add_notes(&options, &work, &mut notes)?;
     if refusal.is_some() {
-        damages.iter_mut().for_each(|damage| damage.remedy = None);
+        for damage in &mut damages {
+            damage.remedy = None;
+        }
     }
     let sentences = damages.iter().map(Damage::to_string).collect();
     let report = VerifyReport { files: files + manifests, bytes, events, damages: sentences, details: damages, notes };
