@@ -49,10 +49,11 @@ impl LostSequences {
         self.ranges.sort_by_key(|held| held.start);
     }
 
-    /// Where the sequences of a log ended, behind which another one starts at `next`.
-    pub(crate) fn end_before(&self, next: u64) -> u64 {
-        // What is lost on both sides of a log's start is one range.
-        self.ranges.iter().find(|held| held.start < next && next <= held.end).map_or(next, |held| held.start)
+    /// Where the sequences of a log ended that starts at `base`, and behind which another one starts at `next`.
+    pub(crate) fn end_between(&self, base: u64, next: u64) -> u64 {
+        // What is lost on both sides of a log's start is one range, which may start in an earlier log.
+        let end = self.ranges.iter().find(|held| held.start < next && next <= held.end).map_or(next, |held| held.start);
+        end.max(base)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -93,8 +94,10 @@ mod tests {
             lost.insert(range);
         }
         assert_eq!(lost.ranges, [10..25, 40..60]);
-        assert_eq!((lost.end_before(25), lost.end_before(60), lost.end_before(40)), (10, 40, 40));
-        assert_eq!((lost.end_before(12), lost.end_before(26)), (10, 26));
+        let ends = |base, nexts: [u64; 5]| nexts.map(|next| lost.end_between(base, next));
+        assert_eq!(ends(1, [25, 60, 40, 12, 26]), [10, 40, 40, 10, 26]);
+        // Nothing is left of a log that starts within what is lost, and it ends no earlier than it starts.
+        assert_eq!(ends(20, [25, 60, 40, 20, 26]), [20, 40, 40, 20, 26]);
         let bytes = lost.encode();
         assert_eq!(LostSequences::decode(&bytes).unwrap(), lost);
         assert!((0..bytes.len()).all(|cut| LostSequences::decode(&bytes[..cut]).is_err()));

@@ -434,7 +434,8 @@ impl<'a> Recovery<'a> {
         let manifest = self.manifest;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let next = manifest.logs.get(index + 1);
-            let end = self.recover_log(entry, next.map(|next| self.lost.end_before(next.base_sequence)))?;
+            let end_sequence = next.map(|next| self.lost.end_between(entry.base_sequence, next.base_sequence));
+            let end = self.recover_log(entry, end_sequence)?;
             if end == LogEnd::Damaged && next.is_some() {
                 self.notes.push(format!("log {} and later ones are left out behind the gap", entry.id + 1));
                 return Ok(());

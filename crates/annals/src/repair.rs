@@ -10,7 +10,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Result};
-use crate::report::{EXIT_DAMAGED, EXIT_SOUND, add_internal, harmless, look, stores, target, write_findings};
+use crate::report::{
+    EXIT_DAMAGED, EXIT_SOUND, NOT_REPAIRED, add_internal, harmless, look, stores, target, write_findings,
+};
 use crate::store::DATA_DEFAULT;
 use crate::terminal::out;
 
@@ -45,6 +47,8 @@ struct Outcome {
     report: VerifyReport,
     steps: Vec<String>,
     done: Vec<String>,
+    /// A backup, or what an unfinished restore left, is not repaired.
+    is_no_store: bool,
     /// Damages found by another look after the repair.
     remaining: Vec<String>,
 }
@@ -73,7 +77,9 @@ fn repair(directory: &Path, apply: bool) -> Result<Outcome> {
             0 => outcome.report = report,
             _ => add_internal(&mut outcome.report, report),
         }
-        if !apply || plan.is_empty() {
+        outcome.is_no_store |= !plan.is_store();
+        // What is no store is refused, with its reason.
+        if !apply || plan.is_empty() && plan.is_store() {
             continue;
         }
         let bar = ProgressBar::with_draw_target(Some(0), target());
@@ -118,6 +124,7 @@ impl Outcome {
         }
         let (damages, steps) = (self.report.damages.len(), self.steps.len());
         match (apply, damages, steps) {
+            (_, 1.., _) if self.is_no_store => writeln!(out, "{damages} damaged; {NOT_REPAIRED}")?,
             (_, 0, 0) => writeln!(out, "no damage found, nothing to do")?,
             (false, 0, _) => writeln!(out, "no damage found; nothing was changed, --apply does this")?,
             (false, ..) => writeln!(
@@ -171,5 +178,25 @@ mod tests {
         let done = repair(folder.path(), true).unwrap();
         assert_eq!((done.exit(true), done.remaining.len()), (EXIT_SOUND, 0));
         assert!(repair(folder.path(), false).unwrap().report.damages.is_empty());
+    }
+
+    #[test]
+    fn a_backup_is_shown_and_not_repaired() {
+        let folder = store(300);
+        let backup = folder.path().join("backup");
+        let engine = Engine::open(Options::new(folder.path())).unwrap();
+        engine.backup(&backup, &annals_engine::BackupOptions::default(), &mut |_, _| ()).unwrap();
+        engine.close().unwrap();
+        let log = std::fs::read_dir(backup.join("log")).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[4200] ^= 1;
+        std::fs::write(&log, bytes).unwrap();
+        let shown = repair(&backup, false).unwrap();
+        assert!(shown.is_no_store && shown.steps.is_empty() && shown.report.damages.len() == 1, "{shown:?}");
+        let mut out = Vec::new();
+        shown.write(&mut out, false).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(NOT_REPAIRED) && !text.contains("--apply"), "{text}");
+        assert!(repair(&backup, true).is_err());
     }
 }

@@ -16,6 +16,9 @@ pub(crate) const EXIT_SOUND: u8 = 0;
 /// Something is damaged, and still is.
 pub(crate) const EXIT_DAMAGED: u8 = 2;
 
+/// What is said of a damaged backup.
+pub(crate) const NOT_REPAIRED: &str = "this is no store that could be repaired: take the backup, or restore it, again";
+
 /// The store of a directory, and the internal one in it if there is one.
 pub(crate) fn stores(directory: &Path) -> Vec<PathBuf> {
     let internal = directory.join(annals_server::INTERNAL_FOLDER);

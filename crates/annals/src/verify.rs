@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::failure::{Result, while_doing};
-use crate::report::{EXIT_DAMAGED, EXIT_SOUND, add_internal, look, stores, write_findings};
+use crate::report::{EXIT_DAMAGED, EXIT_SOUND, NOT_REPAIRED, add_internal, look, stores, write_findings};
 use crate::store::Target;
 use crate::terminal::out;
 
@@ -49,6 +49,8 @@ struct Answer {
 /// What was found, to read and as JSON.
 struct Found {
     report: VerifyReport,
+    /// A backup, or what an unfinished restore left, is not repaired.
+    is_no_store: bool,
     json: Value,
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn run(command: &Verify) -> Result<ExitCode> {
     if command.json {
         writeln!(out, "{}", found.json)?;
     } else {
-        write_report(&mut out, &found.report)?;
+        write_report(&mut out, &found)?;
     }
     out.flush()?;
     Ok(ExitCode::from(if found.report.damages.is_empty() { EXIT_SOUND } else { EXIT_DAMAGED }))
@@ -76,28 +78,35 @@ fn ask(client: &Client) -> Result<Found> {
     let json: Value = serde_json::from_slice(&answer.body).map_err(while_doing("read the server's answer"))?;
     let Answer { files, bytes, events, damages, notes } =
         Answer::deserialize(&json).map_err(while_doing("read the server's answer"))?;
-    Ok(Found { report: VerifyReport { files, bytes, events, damages, notes, ..VerifyReport::default() }, json })
+    let report = VerifyReport { files, bytes, events, damages, notes, ..VerifyReport::default() };
+    Ok(Found { report, is_no_store: false, json })
 }
 
 /// Reads the store of a directory and the internal one in it, as a server does: the events are the
 /// store's own.
 fn read(directory: &Path) -> Result<Found> {
     let mut report = VerifyReport::default();
+    let mut is_no_store = false;
     for (index, store) in stores(directory).iter().enumerate() {
-        let found = look(store)?.report().clone();
+        let plan = look(store)?;
+        is_no_store |= !plan.is_store();
+        let found = plan.report().clone();
         match index {
             0 => report = found,
             _ => add_internal(&mut report, found),
         }
     }
     let json = annals_server::report_json(&report, &directory.join("").to_string_lossy());
-    Ok(Found { report, json })
+    Ok(Found { report, is_no_store, json })
 }
 
-fn write_report(out: &mut impl Write, report: &VerifyReport) -> Result<()> {
+fn write_report(out: &mut impl Write, found: &Found) -> Result<()> {
+    let report = &found.report;
     write_findings(out, report)?;
     if report.damages.is_empty() {
         writeln!(out, "no damage found")?;
+    } else if found.is_no_store {
+        writeln!(out, "{} damaged; {NOT_REPAIRED}", report.damages.len())?;
     } else {
         let count = report.damages.len();
         writeln!(out, "{count} damaged; restore these files from a backup, or see `annals repair --help`")?;
@@ -149,10 +158,16 @@ mod tests {
     fn damages_are_listed_and_harmless() {
         let mut out = Vec::new();
         let damages = vec!["bad \u{1b}[2J (segment/1.segment)".to_owned()];
-        write_report(&mut out, &VerifyReport { files: 1234, bytes: 5, events: 6, damages, ..VerifyReport::default() })
-            .unwrap();
+        let report = VerifyReport { files: 1234, bytes: 5, events: 6, damages, ..VerifyReport::default() };
+        let mut found = Found { report, is_no_store: false, json: Value::Null };
+        write_report(&mut out, &found).unwrap();
         let expected = "1,234 files, 5 bytes, 6 events read\ndamaged: bad \\u{1b}[2J (segment/1.segment)\n\
                         1 damaged; restore these files from a backup, or see `annals repair --help`\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+        // A backup is not repaired, and nobody is told to.
+        (found.is_no_store, out) = (true, Vec::new());
+        write_report(&mut out, &found).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert!(shown.contains(NOT_REPAIRED) && !shown.contains("annals repair"), "{shown}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::codec::len_u64;
 use crate::error::{Error, Result};
 use crate::layout::{FileKind, FileName};
+use crate::lost::LostSequences;
 use crate::manifest::Manifest;
 use crate::storage::Storage;
 
@@ -128,7 +129,9 @@ impl Whole {
         progress: &mut Progress<'_>,
         found: &mut BackupCheck,
     ) {
-        for (log, end_sequence) in logs(&self.manifest) {
+        // If it cannot be read, the check of the blobs says so.
+        let lost = LostSequences::read(&**storage, &self.directory, &self.manifest).unwrap_or_default();
+        for (log, end_sequence) in logs(&self.manifest, &lost) {
             let what = complete(log, end_sequence, self.manifest.epoch);
             let mut on_frame = |header: &_, payload: &[u8]| match depth {
                 CheckDepth::Checksums => Ok(()),

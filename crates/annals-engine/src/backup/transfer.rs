@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::frame::{FrameHeader, FrameKind};
 use crate::layout::{FileKind, FileName};
 use crate::log::{CompleteLog, LogFile};
+use crate::lost::LostSequences;
 use crate::manifest::{BlobEntry, LogEntry, Manifest, SegmentEntry};
 use crate::overlay_file::{OverlayPlace, read_overlay};
 use crate::record::index_payload;
@@ -94,7 +95,8 @@ impl Transfer<'_> {
         for kind in FileKind::ALL {
             target.folder(kind.folder())?;
         }
-        for (log, end_sequence) in logs(self.manifest) {
+        let lost = LostSequences::read(&**self.storage, self.from, self.manifest)?;
+        for (log, end_sequence) in logs(self.manifest, &lost) {
             self.begin(target, FileName::new(FileKind::Log, log.id))?;
             let copy = FileName::new(FileKind::Log, log.id).path(target.directory());
             let mut on_bytes = tell(self.goes_on, progress);
@@ -241,10 +243,10 @@ fn tell<'t>(goes_on: &'t dyn Fn() -> Result<()>, progress: &'t mut Progress<'_>)
     }
 }
 
-/// Each log with the sequence behind its last event.
-pub(super) fn logs(manifest: &Manifest) -> impl Iterator<Item = (&LogEntry, u64)> {
-    let ends = manifest.logs.iter().skip(1).map(|next| next.base_sequence);
-    manifest.logs.iter().zip(ends.chain([manifest.next_sequence_floor]))
+/// Each log with the sequence behind its last event, which `lost` may put before the start of the next log.
+pub(super) fn logs<'m>(manifest: &'m Manifest, lost: &LostSequences) -> impl Iterator<Item = (&'m LogEntry, u64)> {
+    let nexts = manifest.logs.iter().skip(1).map(|next| next.base_sequence).chain([manifest.next_sequence_floor]);
+    manifest.logs.iter().zip(nexts).map(|(log, next)| (log, lost.end_between(log.base_sequence, next)))
 }
 
 pub(super) fn complete(log: &LogEntry, end_sequence: u64, epoch: u32) -> CompleteLog {

@@ -136,7 +136,7 @@ pub struct Damage {
     pub reason: String,
     /// What a repair cannot bring back.
     pub loss: Loss,
-    /// What a repair does; `None` where only a look at the closed store tells.
+    /// What a repair does; `None` where only a look at the closed store tells, and in a backup, which is not repaired.
     pub remedy: Option<Remedy>,
 }
 

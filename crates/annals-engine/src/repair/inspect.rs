@@ -93,6 +93,13 @@ impl Inspection<'_> {
         self.work.commits = true;
     }
 
+    /// Has a file leave the store, once.
+    pub(super) fn take_out(&mut self, file: FileName) {
+        if !self.work.taken_out.contains(&file) {
+            self.work.taken_out.push(file);
+        }
+    }
+
     fn blob(&mut self, blob: &BlobEntry) -> Result<()> {
         self.files += 1;
         self.bytes += u64::from(blob.len);
@@ -119,7 +126,7 @@ impl Inspection<'_> {
         let manifest = &mut self.work.manifest;
         manifest.blobs.retain(|held| held.id != blob.id);
         manifest.idempotency_blob_id = manifest.idempotency_blob_id.filter(|id| *id != blob.id);
-        self.work.taken_out.push(file);
+        self.take_out(file);
         Ok(())
     }
 
@@ -151,8 +158,11 @@ impl Inspection<'_> {
         };
         self.damaged(FileName::new(FileKind::Segment, entry.id), &error, loss, remedy);
         self.work.manifest.segments.retain(|held| held.id != entry.id);
-        self.work.taken_out.push(FileName::new(FileKind::Segment, entry.id));
-        self.work.taken_out.extend(entry.overlay_id.map(|id| FileName::new(FileKind::Overlay, id)));
+        self.take_out(FileName::new(FileKind::Segment, entry.id));
+        if let Some(id) = entry.overlay_id {
+            // For the second time if it is damaged too.
+            self.take_out(FileName::new(FileKind::Overlay, id));
+        }
         if !rows.is_empty() {
             self.work.rewritten.push(Rewritten { entry: entry.clone(), rows, overlay });
         }
@@ -178,7 +188,7 @@ impl Inspection<'_> {
         if let Some(held) = self.work.manifest.segments.iter_mut().find(|held| held.id == entry.id) {
             (held.overlay_id, held.overlay_crc) = (None, 0);
         }
-        self.work.taken_out.push(file);
+        self.take_out(file);
         Ok(None)
     }
 }

@@ -93,7 +93,7 @@ impl Inspection<'_> {
         let context = RecoverContext {
             storage: &self.storage,
             expected_sequence: entry.base_sequence,
-            end_sequence: next.map(|next| self.lost.end_before(next)),
+            end_sequence: next.map(|next| self.lost.end_between(entry.base_sequence, next)),
             durable_floor_offset: floor.map_or(0, |floor| floor.offset),
             durable_floor_sequence: floor.map_or(0, |floor| floor.sequence),
             clean_end: clean.or(entry.end_offset),
@@ -170,7 +170,7 @@ impl Inspection<'_> {
         let file = FileName::new(FileKind::Log, entry.id);
         self.damaged(file, error, loss, Remedy::TakeOut);
         self.work.manifest.logs.retain(|held| held.id != entry.id);
-        self.work.taken_out.push(file);
+        self.take_out(file);
         self.forget_end(entry.id);
         self.lose(first, end, next.is_none());
     }

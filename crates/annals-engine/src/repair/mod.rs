@@ -40,17 +40,30 @@ use work::Work;
 
 /// What was found in a closed store, and what [`RepairPlan::apply`] would do about it.
 ///
-/// Holds the store's lock until it is dropped, so that what it found is still so.
+/// Holds the store's lock until it is dropped, so that what it found is still so. A folder without a LOCK file is locked
+/// only when it is repaired, if nobody wrote to it meanwhile.
 pub struct RepairPlan {
     options: Options,
     report: VerifyReport,
     work: Work,
     lost: LostSequences,
-    _lock: Option<Box<dyn Send + Sync>>,
+    /// The manifest on the disk, if one can be read.
+    found: Option<FoundManifest>,
+    is_store: bool,
+    lock: Option<Box<dyn Send + Sync>>,
+}
+
+/// Which manifest lies in a folder. Every process that opens a store commits another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FoundManifest {
+    version: u64,
+    is_fallback: bool,
 }
 
 /// Reads every file of the store in `options.directory` and finds out what is damaged and what could be done.
 /// Changes nothing. `progress` gets bytes done and bytes in all.
+///
+/// A backup, or what a restore left unfinished, is looked at too, and never repaired: see [`RepairPlan::is_store`].
 ///
 /// A sealed segment is held in memory while it is read: bytes that the device cannot read are then an error and no
 /// signal.
@@ -59,10 +72,12 @@ pub struct RepairPlan {
 /// `NotFound` if there is no store; `Locked` if a process has it open; `UnsupportedFormat` if a newer version wrote it;
 /// `Corrupt` if files of different stores lie in it; `Io`. Damage is in the plan and no error.
 pub fn plan(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<RepairPlan> {
-    let lock = take_lock(&options)?;
+    let lock = if has_lock_file(&options)? { Some(take_lock(&options)?) } else { None };
+    let refusal = crate::backup::refuse_to_open(&*options.storage, &options.directory).err();
     let storage: Arc<dyn Storage> = Arc::new(Forgiving(Arc::clone(&options.storage)));
     let mut damages = Vec::new();
-    let mut notes = Vec::new();
+    let mut notes = Vec::from_iter(refusal.as_ref().map(|refusal| refusal.message().to_owned()));
+    let found = found_manifest(&storage, &options)?;
     let (manifest, replaces_manifest) = find_manifest(&storage, &options, &mut damages, &mut notes)?;
     let mut inspection = Inspection {
         options: &options,
@@ -78,12 +93,17 @@ pub fn plan(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Repa
         bytes_in_all: 0,
     };
     inspection.run(progress)?;
-    let Inspection { manifest, mut work, lost, damages, mut notes, files, bytes, events, .. } = inspection;
+    let Inspection { manifest, mut work, lost, mut damages, mut notes, files, bytes, events, .. } = inspection;
     work.orphans = orphans(&*options.storage, &options, &manifest)?;
     let manifests = add_notes(&options, &work, &mut notes)?;
+    if refusal.is_some() {
+        for damage in &mut damages {
+            damage.remedy = None;
+        }
+    }
     let sentences = damages.iter().map(Damage::to_string).collect();
     let report = VerifyReport { files: files + manifests, bytes, events, damages: sentences, details: damages, notes };
-    Ok(RepairPlan { options, report, work, lost, _lock: lock })
+    Ok(RepairPlan { options, report, work, lost, found, is_store: refusal.is_none(), lock })
 }
 
 impl RepairPlan {
@@ -97,9 +117,18 @@ impl RepairPlan {
         self.work.is_empty()
     }
 
-    /// What [`RepairPlan::apply`] would do, a sentence each, in its order.
+    /// Whether this is a store, and no backup and no restore that was not finished: those are not repaired. A repair
+    /// would make a backup one that no longer restores.
+    pub fn is_store(&self) -> bool {
+        self.is_store
+    }
+
+    /// What [`RepairPlan::apply`] would do, a sentence each, in its order. Nothing if it would refuse.
     pub fn steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
+        if !self.is_store {
+            return steps;
+        }
         let within =
             |path: &std::path::Path| path.strip_prefix(&self.options.directory).unwrap_or(path).display().to_string();
         steps.extend(self.work.orphans.iter().map(|path| format!("move {} to orphans/", within(path))));
@@ -135,11 +164,21 @@ impl RepairPlan {
     /// steps in all. Durable on return.
     ///
     /// # Errors
-    /// `DiskFull`, `Io`, `Corrupt` if a copy differs from its original. Whatever happens, planning and applying again
-    /// goes on from there.
-    pub fn apply(self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<String>> {
+    /// `InvalidInput` for a backup, and if the store was written to since it was looked at; `Corrupt` for a restore that
+    /// was not finished; `Locked`; all before anything is changed. `DiskFull`, `Io`, `Corrupt` if a copy differs from its
+    /// original. Whatever happens, planning and applying again goes on from there.
+    pub fn apply(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<String>> {
+        crate::backup::refuse_to_open(&*self.options.storage, &self.options.directory)?;
         if self.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.lock.is_none() {
+            self.lock = Some(take_lock(&self.options)?);
+        }
+        let storage: Arc<dyn Storage> = Arc::new(Forgiving(Arc::clone(&self.options.storage)));
+        if found_manifest(&storage, &self.options)? != self.found {
+            let message = "the store was written to since it was looked at, and nothing was changed: look again";
+            return Err(Error::invalid_input(message).at_path(&self.options.directory));
         }
         let mut apply = Apply { options: &self.options, work: &self.work, lost: &self.lost, done: Vec::new() };
         apply.run(&self.record(), progress)?;
@@ -161,24 +200,32 @@ impl RepairPlan {
     }
 }
 
-fn take_lock(options: &Options) -> Result<Option<Box<dyn Send + Sync>>> {
+/// Whoever opens a store makes it first: without it nobody has the store open, and looking makes no file.
+fn has_lock_file(options: &Options) -> Result<bool> {
     let directory = &options.directory;
-    let names = match options.storage.list(directory) {
-        Ok(entries) => entries,
-        Err(source) => return Err(Error::io("list the folder", directory, source)),
-    };
-    if !names.iter().any(|entry| entry.name == LOCK_FILE) {
-        // Whoever opens a store makes it first: without it nobody has the store open, and looking makes no file.
-        return Ok(None);
-    }
+    let names = options.storage.list(directory).map_err(|source| Error::io("list the folder", directory, source))?;
+    Ok(names.iter().any(|entry| entry.name == LOCK_FILE))
+}
+
+fn take_lock(options: &Options) -> Result<Box<dyn Send + Sync>> {
+    let directory = &options.directory;
     let path = directory.join(LOCK_FILE);
-    options.storage.lock(&path, LockMode::Exclusive).map(Some).map_err(|source| match source.kind() {
+    options.storage.lock(&path, LockMode::Exclusive).map_err(|source| match source.kind() {
         std::io::ErrorKind::WouldBlock => {
             let message = "another process has this store open: stop it first";
             Error::new(ErrorKind::Locked, message).at_path(directory).with_source(source)
         }
         _ => Error::io("lock the store", &path, source),
     })
+}
+
+fn found_manifest(storage: &Arc<dyn Storage>, options: &Options) -> Result<Option<FoundManifest>> {
+    match ManifestStore::load(storage, &options.directory) {
+        Ok(found) => Ok(found
+            .map(|found| FoundManifest { version: found.current().version, is_fallback: found.fallback().is_some() })),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The manifest that repair goes by, and whether it stands in for one that cannot be read.

@@ -23,6 +23,7 @@ mod notices;
 mod recovery;
 mod repair;
 mod repair_bytes;
+mod repaired;
 mod repeats;
 mod replace;
 mod scrub;

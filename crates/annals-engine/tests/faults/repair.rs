@@ -15,7 +15,7 @@ use crate::support::{
 
 const OLD_US: i64 = NOW_US - 5 * DAY_US;
 /// The first byte behind the header of a log.
-const FIRST_FRAME: usize = 4096;
+pub(crate) const FIRST_FRAME: usize = 4096;
 
 /// A closed store: two sealed days, an overlay on the older one, blobs, keys, a full log and one gone on with.
 struct Sample {
@@ -47,13 +47,13 @@ fn sample() -> Sample {
     store.engine.delete(&Delete::Sequences(vec![3, 4])).unwrap();
     store.engine.seal_now().unwrap();
     store.engine.put_blob("name", b"value").unwrap();
-    // Two logs: the first is full.
+    // Three logs: the first two are full.
     let long = "x".repeat(600_000);
-    for id in 1030..1033 {
+    for id in 1030..1035 {
         store.append(&[crate::support::with_content(event(id, NOW_US + 2), &long[..400_000])]).unwrap();
         store.append(&[event(id + 100, NOW_US + 3)]).unwrap();
     }
-    assert_eq!(files(store.path(), "log").len(), 2);
+    assert_eq!(files(store.path(), "log").len(), 3);
     let lines = everything(&store.engine);
     let last = store.engine.stats().last_sequence;
     store.engine.close().unwrap();
@@ -63,7 +63,7 @@ fn sample() -> Sample {
 }
 
 /// Every file below a folder, with its bytes, and every folder.
-fn contents(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+pub(crate) fn contents(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -78,7 +78,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
-fn plan(options: &Options) -> RepairPlan {
+pub(crate) fn plan(options: &Options) -> RepairPlan {
     repair::plan(options.clone(), &mut |_, _| ()).unwrap()
 }
 
@@ -91,7 +91,7 @@ struct Harm {
     keeps_all: bool,
 }
 
-fn flip(path: &Path, at: usize) {
+pub(crate) fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[at] ^= 0x10;
     std::fs::write(path, bytes).unwrap();
@@ -102,11 +102,11 @@ fn cut(path: &Path, len: usize) {
     std::fs::write(path, &bytes[..len.min(bytes.len())]).unwrap();
 }
 
-fn log(store: &Path, index: usize) -> PathBuf {
+pub(crate) fn log(store: &Path, index: usize) -> PathBuf {
     files(store, "log")[index].clone()
 }
 
-fn segment(store: &Path) -> PathBuf {
+pub(crate) fn segment(store: &Path) -> PathBuf {
     files(store, "segment")[0].clone()
 }
 
@@ -115,7 +115,7 @@ fn blob_with(store: &Path, text: &[u8]) -> PathBuf {
     files(store, "blob").into_iter().find(holds).unwrap()
 }
 
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
 
@@ -123,7 +123,7 @@ const HARMS: &[Harm] = &[
     Harm {
         name: "a flipped bit in the log that is gone on with",
         kinds: &[DamageKind::Log],
-        does: |store| flip(&log(store, 1), FIRST_FRAME + 120),
+        does: |store| flip(&log(store, 2), FIRST_FRAME + 120),
         keeps_all: false,
     },
     Harm {
@@ -133,21 +133,39 @@ const HARMS: &[Harm] = &[
         keeps_all: false,
     },
     Harm {
-        name: "flipped bits in both logs",
+        name: "flipped bits in the first log and the last",
         kinds: &[DamageKind::Log, DamageKind::Log],
         does: |store| {
             flip(&log(store, 0), FIRST_FRAME + 500_500);
-            flip(&log(store, 1), FIRST_FRAME + 120);
+            flip(&log(store, 2), FIRST_FRAME + 120);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a full log from the middle on and all of the next",
+        kinds: &[DamageKind::Log, DamageKind::Log],
+        does: |store| {
+            flip(&log(store, 0), FIRST_FRAME + 500_500);
+            flip(&log(store, 1), FIRST_FRAME + 20);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a missing full log and all of the next",
+        kinds: &[DamageKind::Log, DamageKind::Log],
+        does: |store| {
+            remove(&log(store, 0));
+            flip(&log(store, 1), FIRST_FRAME + 20);
         },
         keeps_all: false,
     },
     Harm {
         name: "the header of a log",
         kinds: &[DamageKind::Log],
-        does: |store| flip(&log(store, 1), 40),
+        does: |store| flip(&log(store, 2), 40),
         keeps_all: true,
     },
-    Harm { name: "a missing log", kinds: &[DamageKind::Log], does: |store| remove(&log(store, 1)), keeps_all: false },
+    Harm { name: "a missing log", kinds: &[DamageKind::Log], does: |store| remove(&log(store, 2)), keeps_all: false },
     Harm {
         name: "a missing full log",
         kinds: &[DamageKind::Log],
@@ -157,13 +175,13 @@ const HARMS: &[Harm] = &[
     Harm {
         name: "a log shorter than it was reserved",
         kinds: &[DamageKind::Log],
-        does: |store| cut(&log(store, 1), 1_000_000),
+        does: |store| cut(&log(store, 2), 1_000_000),
         keeps_all: true,
     },
     Harm {
         name: "a log cut within its frames",
         kinds: &[DamageKind::Log],
-        does: |store| cut(&log(store, 1), FIRST_FRAME + 1000),
+        does: |store| cut(&log(store, 2), FIRST_FRAME + 1000),
         keeps_all: false,
     },
     Harm {
@@ -178,6 +196,25 @@ const HARMS: &[Harm] = &[
         does: |store| {
             let len = std::fs::read(segment(store)).unwrap().len();
             flip(&segment(store), len - 3);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a missing segment and its overlay",
+        kinds: &[DamageKind::Segment, DamageKind::Overlay],
+        does: |store| {
+            remove(&segment(store));
+            flip(&files(store, "overlay")[0], 70);
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "a segment's index and its overlay",
+        kinds: &[DamageKind::Segment, DamageKind::Overlay],
+        does: |store| {
+            let len = std::fs::read(segment(store)).unwrap().len();
+            flip(&segment(store), len / 2);
+            flip(&files(store, "overlay")[0], 70);
         },
         keeps_all: false,
     },
@@ -226,7 +263,7 @@ const HARMS: &[Harm] = &[
         does: |store| {
             remove(&store.join("MANIFEST"));
             remove(&store.join("MANIFEST.prev"));
-            flip(&log(store, 1), FIRST_FRAME + 120);
+            flip(&log(store, 2), FIRST_FRAME + 120);
         },
         keeps_all: false,
     },
