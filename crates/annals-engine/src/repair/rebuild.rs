@@ -207,18 +207,14 @@ impl Rebuild<'_> {
             let known = previous.segments.iter().find(|entry| entry.id == id);
             let read = opened.and_then(|segment| Ok((segment.summary()?, segment.sequence_set()?)));
             let Some((summary, sequences)) = readable(read)? else {
-                match known {
+                let file = FileName::new(FileKind::Segment, id);
+                if let Some(entry) = known {
                     // It is looked at again as what the manifest names, and told as damage.
-                    Some(entry) => found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() }),
-                    None => {
-                        let file = FileName::new(FileKind::Segment, id);
-                        if previous.announced.contains(&file) {
-                            told.notes
-                                .push(format!("segment {id} cannot be read, was never finished, and is left out"));
-                        } else {
-                            told.unreadable(file, Loss { events: None, ..Loss::default() });
-                        }
-                    }
+                    found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() });
+                } else if previous.announced.contains(&file) {
+                    told.notes.push(format!("segment {id} cannot be read, was never finished, and is left out"));
+                } else {
+                    told.unreadable(file, Loss { events: None, ..Loss::default() });
                 }
                 continue;
             };

@@ -663,3 +663,47 @@ fn a_log_lost_with_the_manifest_is_named_unless_segments_hold_it() {
     }
     assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [0, 39]);
 }
+
+/// A running backup holds a log that was sealed meanwhile: it is no part of the store any more, and what was deleted
+/// since does not come back with it.
+#[test]
+fn a_log_given_up_that_is_still_there_brings_nothing_back() {
+    let store = Store::new(Durability::Sync);
+    let events: Vec<Event<'_>> = (1..40).map(|id| event(id, NOW_US)).collect();
+    store.append(&events).unwrap();
+    let given_up = log(store.path(), 0);
+    let backup = store.engine.begin_backup().unwrap();
+    let (from, copies) = (store.path().to_owned(), small_folder());
+    let (to, count) = (copies.path().to_owned(), std::sync::atomic::AtomicUsize::new(0));
+    store.disk.on_call(move |call, path| {
+        if call == crate::disk::Call::SyncDir && path == from {
+            copy_store(&from, &to.join(count.fetch_add(1, Ordering::Relaxed).to_string()));
+        }
+        Ok(())
+    });
+    store.engine.seal_now().unwrap();
+    store.engine.delete(&Delete::Sequences(vec![3])).unwrap();
+    store.engine.seal_now().unwrap();
+    store.engine.put_blob("name", b"value").unwrap();
+    assert!(given_up.exists(), "the backup holds it");
+    drop(backup);
+    store.engine.close().unwrap();
+    store.disk.heal();
+    let mut set_aside = 0;
+    for number in 0..std::fs::read_dir(copies.path()).unwrap().count() {
+        let path = copies.path().join(number.to_string());
+        let sound = small_folder();
+        copy_store(&path, sound.path());
+        let engine = Engine::open(options(sound.path(), &Disk::new())).unwrap();
+        let expected = everything(&engine);
+        engine.close().unwrap();
+        flip(&path.join("MANIFEST"), 80);
+        let options = options(&path, &Disk::new());
+        plan(&options).apply(&mut |_, _| ()).unwrap();
+        set_aside += usize::from(path.join("orphans").join(given_up.file_name().unwrap()).exists());
+        let engine = Engine::open(options).unwrap();
+        assert_eq!(everything(&engine), expected, "commit {number}");
+        engine.close().unwrap();
+    }
+    assert!(set_aside > 0, "a case where the last commit changed files");
+}

@@ -68,13 +68,11 @@ impl Rebuild<'_> {
             return Ok(Some(log));
         }
         let path = directory.join(FileName::new(FileKind::Log, id).name());
-        let size_bytes = match known {
-            Some(entry) => entry.size_bytes,
-            None => {
-                let file =
-                    self.storage.open(&path, false).map_err(|source| Error::io("open the log", &path, source))?;
-                file.len().map_err(|source| Error::io("measure the log", &path, source))?
-            }
+        let size_bytes = if let Some(entry) = known {
+            entry.size_bytes
+        } else {
+            let file = self.storage.open(&path, false).map_err(|source| Error::io("open the log", &path, source))?;
+            file.len().map_err(|source| Error::io("measure the log", &path, source))?
         };
         if size_bytes <= LOG_HEADER_SIZE {
             return Ok(None);
@@ -176,7 +174,9 @@ pub(super) fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>,
             return true;
         }
         let mut held = RoaringTreemap::new();
-        segments.iter().for_each(|segment| held |= &segment.sequences);
+        for segment in segments.iter() {
+            held |= &segment.sequences;
+        }
         let absent = (range.end - range.start).saturating_sub(held.range_cardinality(range.clone()));
         if absent > 0 && !log.is_whole {
             told.damages.push(partly_sealed(log, range, absent));
