@@ -44,7 +44,7 @@ pub enum Remedy {
     Salvage,
     /// The log ends before its first bad frame; the bytes from there are kept in `quarantine/`.
     Cut,
-    /// The file is taken out of the store and kept in `quarantine/`.
+    /// The file is taken out of the store and kept in `quarantine/`, in `orphans/` if no manifest knew it.
     TakeOut,
 }
 

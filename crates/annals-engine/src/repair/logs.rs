@@ -15,7 +15,7 @@ use super::inspect::{Inspection, Progress, is_damage};
 use super::work::LogWork;
 
 /// No record is smaller: lost bytes held at most one event for each so many of them.
-const EVENT_SIZE_MIN: u64 = 13;
+pub(super) const EVENT_SIZE_MIN: u64 = 13;
 
 /// How far the walk over a log came.
 #[derive(Clone, Copy, Debug)]

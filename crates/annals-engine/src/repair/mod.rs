@@ -36,6 +36,7 @@ use apply::Apply;
 pub(crate) use forgiving::Forgiving;
 use inspect::Inspection;
 pub(crate) use inspect::is_damage;
+use rebuild::Told;
 use work::Work;
 
 /// What was found in a closed store, and what [`RepairPlan::apply`] would do about it.
@@ -248,7 +249,7 @@ fn find_manifest(
         Ok(Some(found)) => match found.fallback() {
             None => Ok((found.current().clone(), false)),
             Some(reason) => {
-                let made = rebuild::rebuild(storage, options, Some(found.current()), notes)?;
+                let made = rebuild::rebuild(storage, options, Some(found.current()), &mut Told { notes, damages })?;
                 let loss = Loss::only("what the last commit of the manifest said besides the files that are there");
                 damages.push(of_manifest(MANIFEST_FILE, reason.to_owned(), loss, Remedy::Rebuild));
                 Ok((made, true))
@@ -256,7 +257,7 @@ fn find_manifest(
         },
         Ok(None) => Err(Error::new(ErrorKind::NotFound, "there is no store in this folder").at_path(directory)),
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let made = rebuild::rebuild(storage, options, None, notes)?;
+            let made = rebuild::rebuild(storage, options, None, &mut Told { notes, damages })?;
             let loss = Loss::only("named values (users, keys and settings of a server), idempotency keys");
             damages.push(of_manifest(MANIFEST_FILE, error.message().to_owned(), loss, Remedy::Rebuild));
             Ok((made, true))

@@ -4,8 +4,9 @@
 //! so that shows. A log that is whole wins over the segments made of it: they may not all be there. Of segments the
 //! later one wins: it was made of the earlier ones. What loses is set aside like any file nobody knows.
 
+mod logs;
+
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
@@ -13,21 +14,47 @@ use roaring::RoaringTreemap;
 use crate::blob::{probe_blob, read_blob};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::IDEMPOTENCY_BLOB;
-use crate::frame::FrameHeader;
 use crate::housekeeping::files_in;
 use crate::layout::{FileKind, FileName, ORPHANS_DIR, QUARANTINE_DIR, segment_path};
-use crate::log::{LogFile, RecoverContext, recover_log};
+use crate::log::LogFile;
 use crate::manifest::{BlobEntry, LogEntry, Manifest, SegmentEntry};
 use crate::options::Options;
 use crate::overlay_file::probe_overlay;
 use crate::partition::PartitionSpan;
-use crate::record::index_payload;
 use crate::seal::segment_entry;
 use crate::segment::SealedSegment;
 use crate::storage::Storage;
 
+use super::damage::{Damage, DamageKind, Loss, Remedy};
+
 /// From the finest to the widest.
 const SPANS: [PartitionSpan; 4] = [PartitionSpan::Hour, PartitionSpan::Day, PartitionSpan::Week, PartitionSpan::Month];
+
+/// What is told of the files.
+pub(super) struct Told<'a> {
+    pub(super) notes: &'a mut Vec<String>,
+    pub(super) damages: &'a mut Vec<Damage>,
+}
+
+impl Told<'_> {
+    /// A file that no manifest knows and nobody can read: what it held is gone without it.
+    fn unreadable(&mut self, file: FileName, loss: Loss) {
+        let kind = match file.kind {
+            FileKind::Log => DamageKind::Log,
+            FileKind::Segment => DamageKind::Segment,
+            FileKind::Overlay => DamageKind::Overlay,
+            FileKind::Blob => DamageKind::Blob,
+        };
+        self.damages.push(Damage {
+            file: format!("{}/{}", file.kind.folder(), file.name()),
+            offset: None,
+            kind,
+            reason: "no readable manifest knows the file, and it cannot be read itself".to_owned(),
+            loss,
+            remedy: Some(Remedy::TakeOut),
+        });
+    }
+}
 
 /// Makes a manifest. `previous` is the one before the last commit, if that can be read.
 ///
@@ -37,9 +64,10 @@ pub(super) fn rebuild(
     storage: &Arc<dyn Storage>,
     options: &Options,
     previous: Option<&Manifest>,
-    notes: &mut Vec<String>,
+    told: &mut Told<'_>,
 ) -> Result<Manifest> {
-    let rebuild = Rebuild { storage, options, store: 0 };
+    let dropping = previous.map(|previous| previous.dropping.iter().copied().collect()).unwrap_or_default();
+    let rebuild = Rebuild { storage, options, store: 0, dropping };
     let store = rebuild.find_store(previous)?;
     let rebuild = Rebuild { store, ..rebuild };
     if let Some(previous) = previous
@@ -50,25 +78,15 @@ pub(super) fn rebuild(
         return Ok(manifest);
     }
     let empty = Manifest::new(store);
-    rebuild.read_files(previous.unwrap_or(&empty), notes)
+    rebuild.read_files(previous.unwrap_or(&empty), told)
 }
 
 struct Rebuild<'a> {
     storage: &'a Arc<dyn Storage>,
     options: &'a Options,
     store: u128,
-}
-
-/// A log that is there.
-struct FoundLog {
-    id: u64,
-    size_bytes: u64,
-    sequences: Range<u64>,
-    end_offset: u64,
-    is_whole: bool,
-    epoch: u32,
-    control_ordinal: u64,
-    last_made_us: i64,
+    /// Files given up before and not yet removed: no part of the store, whatever they hold.
+    dropping: HashSet<FileName>,
 }
 
 /// A segment that is there.
@@ -81,7 +99,8 @@ impl Rebuild<'_> {
     fn ids(&self, kind: FileKind) -> Result<Vec<u64>> {
         let folder = self.options.directory.join(kind.folder());
         let names = files_in(&**self.storage, &folder)?;
-        let mut ids: Vec<u64> = names.iter().filter_map(|name| Some(FileName::parse(kind, name)?.id)).collect();
+        let files = names.iter().filter_map(|name| FileName::parse(kind, name));
+        let mut ids: Vec<u64> = files.filter(|file| !self.dropping.contains(file)).map(|file| file.id).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -118,14 +137,14 @@ impl Rebuild<'_> {
         for kind in FileKind::ALL {
             there.extend(self.ids(kind)?.into_iter().map(|id| FileName::new(kind, id)));
         }
-        there.retain(|file| !manifest.dropping.contains(file));
         Ok(there == live)
     }
 
-    fn read_files(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Manifest> {
-        let mut logs = self.find_logs(previous)?;
-        let mut segments = self.find_segments(previous, notes)?;
-        choose(&mut logs, &mut segments, notes);
+    fn read_files(&self, previous: &Manifest, told: &mut Told<'_>) -> Result<Manifest> {
+        let mut logs = self.find_logs(previous, told)?;
+        let mut segments = self.find_segments(previous, told)?;
+        choose_segments(&mut segments, told.notes);
+        logs::choose(&mut logs, &mut segments, told);
         let mut manifest = Manifest {
             version: previous.version + 1,
             epoch: previous.epoch.max(logs.iter().map(|log| log.epoch).max().unwrap_or(0)) + 1,
@@ -135,7 +154,7 @@ impl Rebuild<'_> {
             ..Manifest::new(self.store)
         };
         manifest.segments = segments.into_iter().map(|segment| segment.entry).collect();
-        self.keep_missing(previous, &mut manifest, notes)?;
+        self.keep_missing(previous, &mut manifest, told.notes)?;
         let last = logs.len().saturating_sub(1);
         manifest.logs = logs
             .iter()
@@ -153,12 +172,14 @@ impl Rebuild<'_> {
             logs.iter().map(|log| log.last_made_us).max().unwrap_or(0).max(previous.last_made_created_at_us);
         let sealed_end = manifest.segments.iter().map(|entry| entry.max_sequence.saturating_add(1)).max().unwrap_or(1);
         let logs_end = logs.iter().map(|log| log.sequences.end).max().unwrap_or(1);
-        manifest.next_sequence_floor = manifest.next_sequence_floor.max(sealed_end).max(logs_end);
+        // What was acknowledged is not given again, also if the log that held it is gone.
+        let durable_end = floor.map_or(1, |floor| floor.sequence.saturating_add(1));
+        manifest.next_sequence_floor = manifest.next_sequence_floor.max(sealed_end).max(logs_end).max(durable_end);
         let ordinals = manifest.segments.iter().map(|entry| entry.applied_control);
         let ordinals = ordinals.chain(logs.iter().map(|log| log.control_ordinal));
         manifest.next_control_ordinal =
             ordinals.map(|last| last + 1).max().unwrap_or(1).max(previous.next_control_ordinal);
-        manifest.blobs = self.find_blobs(previous, notes)?;
+        manifest.blobs = self.find_blobs(previous, told)?;
         let keys = manifest.blobs.iter().find(|blob| blob.name == IDEMPOTENCY_BLOB);
         manifest.idempotency_blob_id = keys.map(|blob| blob.id);
         Ok(manifest)
@@ -177,21 +198,23 @@ impl Rebuild<'_> {
         Ok(next)
     }
 
-    fn find_segments(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Vec<FoundSegment>> {
+    fn find_segments(&self, previous: &Manifest, told: &mut Told<'_>) -> Result<Vec<FoundSegment>> {
         let (storage, directory) = (&**self.storage, &self.options.directory);
-        let overlays = self.find_overlays()?;
+        let overlays = self.find_overlays(previous, told)?;
         let mut found = Vec::new();
         for id in self.ids(FileKind::Segment)? {
             let opened = SealedSegment::open(storage, &segment_path(directory, id), self.store, id, None);
             let known = previous.segments.iter().find(|entry| entry.id == id);
             let read = opened.and_then(|segment| Ok((segment.summary()?, segment.sequence_set()?)));
             let Some((summary, sequences)) = readable(read)? else {
-                match known {
+                let file = FileName::new(FileKind::Segment, id);
+                if let Some(entry) = known {
                     // It is looked at again as what the manifest names, and told as damage.
-                    Some(entry) => found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() }),
-                    None => {
-                        notes.push(format!("segment {id} cannot be read, was perhaps never finished, and is left out"));
-                    }
+                    found.push(FoundSegment { entry: entry.clone(), sequences: RoaringTreemap::new() });
+                } else if previous.announced.contains(&file) {
+                    told.notes.push(format!("segment {id} cannot be read, was never finished, and is left out"));
+                } else {
+                    told.unreadable(file, Loss { events: None, ..Loss::default() });
                 }
                 continue;
             };
@@ -202,7 +225,12 @@ impl Rebuild<'_> {
                 segment_entry(id, span, span.start_us(first_us), &summary)
             });
             if let Some((overlay_id, crc, applied)) = overlays.iter().rev().find_map(|(place, crc, applied)| {
-                (place.segment_id == id && place.store == self.store).then_some((place.overlay_id, *crc, *applied))
+                let is_newest = entry.overlay_id.is_none_or(|known| known <= place.overlay_id);
+                (place.segment_id == id && place.store == self.store && is_newest).then_some((
+                    place.overlay_id,
+                    *crc,
+                    *applied,
+                ))
             }) {
                 (entry.overlay_id, entry.overlay_crc) = (Some(overlay_id), crc);
                 entry.applied_control = entry.applied_control.max(applied);
@@ -213,11 +241,24 @@ impl Rebuild<'_> {
     }
 
     /// Every overlay that can be read, the latest last.
-    fn find_overlays(&self) -> Result<Vec<(crate::overlay_file::OverlayPlace, u32, u64)>> {
+    fn find_overlays(
+        &self,
+        previous: &Manifest,
+        told: &mut Told<'_>,
+    ) -> Result<Vec<(crate::overlay_file::OverlayPlace, u32, u64)>> {
         let mut found = Vec::new();
         for id in self.ids(FileKind::Overlay)? {
             let probed = readable(probe_overlay(&**self.storage, &self.options.directory, id))?;
-            found.extend(probed.filter(|(place, ..)| place.overlay_id == id));
+            match probed.filter(|(place, ..)| place.overlay_id == id) {
+                Some(overlay) => found.push(overlay),
+                // Of one that the manifest names the inspection tells. One that was only announced tells nothing
+                // apart from a finished one: it has its name only when it is whole.
+                None if previous.segments.iter().any(|entry| entry.overlay_id == Some(id)) => {}
+                None => {
+                    let loss = "deletes and marks of a segment, which one is not known: deleted events are there again";
+                    told.unreadable(FileName::new(FileKind::Overlay, id), Loss::only(loss));
+                }
+            }
         }
         Ok(found)
     }
@@ -243,7 +284,7 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    fn find_blobs(&self, previous: &Manifest, notes: &mut Vec<String>) -> Result<Vec<BlobEntry>> {
+    fn find_blobs(&self, previous: &Manifest, told: &mut Told<'_>) -> Result<Vec<BlobEntry>> {
         let (storage, directory) = (&**self.storage, &self.options.directory);
         let mut blobs = Vec::new();
         let mut missing = Vec::new();
@@ -256,84 +297,22 @@ impl Rebuild<'_> {
         }
         let mut unknown: Vec<BlobEntry> = Vec::new();
         for id in self.ids(FileKind::Blob)?.into_iter().filter(|id| !previous.blobs.iter().any(|blob| blob.id == *id)) {
-            unknown.extend(readable(probe_blob(storage, directory, self.store, id))?);
+            let file = FileName::new(FileKind::Blob, id);
+            match readable(probe_blob(storage, directory, self.store, id))? {
+                Some(blob) => unknown.push(blob),
+                None if previous.announced.contains(&file) => {}
+                None => told.unreadable(file, Loss::only("a named value, which one is not known")),
+            }
         }
         match (missing.as_slice(), unknown.as_slice()) {
             // One commit is missing, and a commit replaces a value by writing the new one first.
             ([old], [new]) => {
-                notes.push(format!("the value {:?} was replaced by the last commit: file {}", old.name, new.id));
+                told.notes.push(format!("the value {:?} was replaced by the last commit: file {}", old.name, new.id));
                 blobs.push(BlobEntry { name: old.name.clone(), ..new.clone() });
             }
             _ => blobs.extend(missing),
         }
         Ok(blobs)
-    }
-
-    fn find_logs(&self, previous: &Manifest) -> Result<Vec<FoundLog>> {
-        let directory = self.options.directory.join(FileKind::Log.folder());
-        let mut found: Vec<FoundLog> = Vec::new();
-        for id in self.ids(FileKind::Log)? {
-            let known = previous.logs.iter().find(|entry| entry.id == id);
-            let opened = readable(LogFile::open(self.storage, &directory, self.store, id, false))?;
-            let Some(log) = opened else {
-                // Without its header only a manifest tells how long it is and where it starts.
-                found.extend(known.map(|entry| FoundLog {
-                    id,
-                    size_bytes: entry.size_bytes,
-                    sequences: entry.base_sequence..entry.base_sequence,
-                    end_offset: entry.end_offset.unwrap_or(0),
-                    is_whole: false,
-                    epoch: 0,
-                    control_ordinal: 0,
-                    last_made_us: 0,
-                }));
-                continue;
-            };
-            let first = readable(log.first_sequence())?.flatten();
-            let behind = found.last().map_or(previous.next_sequence_floor.max(1), |log| log.sequences.end);
-            let base = known.map(|entry| entry.base_sequence).or(first).unwrap_or(behind);
-            found.push(self.walk(&log, base)?);
-        }
-        found.sort_by_key(|log| (log.sequences.start, log.id));
-        Ok(found)
-    }
-
-    fn walk(&self, log: &LogFile, base: u64) -> Result<FoundLog> {
-        let quarantine = self.options.directory.join(QUARANTINE_DIR);
-        let context = RecoverContext {
-            storage: self.storage,
-            expected_sequence: base,
-            end_sequence: None,
-            durable_floor_offset: 0,
-            durable_floor_sequence: 0,
-            clean_end: None,
-            epoch: u32::MAX,
-            degraded: true,
-            writable: false,
-            quarantine_dir: &quarantine,
-        };
-        let (mut epoch, mut control_ordinal, mut last_made_us) = (0, 0, 0_i64);
-        let mut end = (base, log.first_frame_offset());
-        let mut on_frame = |offset: u64, header: &FrameHeader, payload: &[u8]| {
-            epoch = epoch.max(header.epoch);
-            control_ordinal = control_ordinal.max(header.control_ordinal);
-            if header.kind == crate::frame::FrameKind::Events {
-                index_payload(payload, |time| last_made_us = last_made_us.max(time))?;
-            }
-            end = (header.end_sequence().unwrap_or(end.0), offset + crate::codec::len_u64(header.frame_size()));
-            Ok(())
-        };
-        let recovered = readable(recover_log(log, &context, &mut on_frame))?;
-        Ok(FoundLog {
-            id: log.log_id(),
-            size_bytes: log.size_bytes(),
-            sequences: base..end.0,
-            end_offset: end.1,
-            is_whole: recovered.is_some_and(|recovered| recovered.gap.is_none()),
-            epoch,
-            control_ordinal,
-            last_made_us,
-        })
     }
 }
 
@@ -346,8 +325,8 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Leaves out the files whose events another one holds.
-fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>, notes: &mut Vec<String>) {
+/// Leaves out the segments whose events another one holds.
+fn choose_segments(segments: &mut Vec<FoundSegment>, notes: &mut Vec<String>) {
     segments.sort_by_key(|segment| segment.entry.id);
     let mut kept: Vec<FoundSegment> = Vec::with_capacity(segments.len());
     for segment in segments.drain(..) {
@@ -376,22 +355,4 @@ fn choose(logs: &mut Vec<FoundLog>, segments: &mut Vec<FoundSegment>, notes: &mu
         kept.push(segment);
     }
     *segments = kept;
-    logs.retain(|log| {
-        let overlaps = |segment: &FoundSegment| segment.sequences.range_cardinality(log.sequences.clone()) > 0;
-        let is_inside = |segment: &FoundSegment| {
-            segment.sequences.range_cardinality(log.sequences.clone()) == segment.sequences.len()
-        };
-        let of_it: Vec<u64> =
-            segments.iter().filter(|segment| overlaps(segment)).map(|segment| segment.entry.id).collect();
-        if of_it.is_empty() {
-            return true;
-        }
-        if log.is_whole && segments.iter().filter(|segment| overlaps(segment)).all(is_inside) {
-            notes.push(format!("log {} is whole: the segments made of it are left out, and made again", log.id));
-            segments.retain(|segment| !of_it.contains(&segment.entry.id));
-            return true;
-        }
-        notes.push(format!("log {} was sealed and is left out", log.id));
-        false
-    });
 }

@@ -119,6 +119,11 @@ pub(crate) fn remove(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
 
+fn lose_manifests(store: &Path) {
+    remove(&store.join("MANIFEST"));
+    remove(&store.join("MANIFEST.prev"));
+}
+
 const HARMS: &[Harm] = &[
     Harm {
         name: "a flipped bit in the log that is gone on with",
@@ -254,6 +259,42 @@ const HARMS: &[Harm] = &[
         does: |store| {
             flip(&store.join("MANIFEST"), 80);
             flip(&store.join("MANIFEST.prev"), 80);
+        },
+        keeps_all: true,
+    },
+    Harm {
+        name: "MANIFEST unreadable and the log that is gone on with missing",
+        kinds: &[DamageKind::Manifest, DamageKind::Log],
+        does: |store| {
+            flip(&store.join("MANIFEST"), 80);
+            remove(&log(store, 1));
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "MANIFEST unreadable and a full log missing",
+        kinds: &[DamageKind::Manifest, DamageKind::Log],
+        does: |store| {
+            flip(&store.join("MANIFEST"), 80);
+            remove(&log(store, 0));
+        },
+        keeps_all: false,
+    },
+    Harm {
+        name: "both manifests and the header of a log",
+        kinds: &[DamageKind::Manifest, DamageKind::Log],
+        does: |store| {
+            lose_manifests(store);
+            flip(&log(store, 1), 40);
+        },
+        keeps_all: true,
+    },
+    Harm {
+        name: "both manifests and an overlay",
+        kinds: &[DamageKind::Manifest, DamageKind::Overlay],
+        does: |store| {
+            lose_manifests(store);
+            flip(&files(store, "overlay")[0], 70);
         },
         keeps_all: true,
     },
@@ -557,8 +598,12 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
         let engine = Engine::open(options(sound.path(), &Disk::new())).unwrap();
         let expected = everything(&engine);
         engine.close().unwrap();
-        for both in [false, true] {
+        for (both, held_up) in [(false, false), (true, false), (false, true)] {
             let work = small_folder();
+            if held_up && number > 0 {
+                // What was given up before is still there: its removal was held up or cut short.
+                copy_store(&copies.path().join((number - 1).to_string()), work.path());
+            }
             copy_store(&path, work.path());
             let has_previous = work.path().join("MANIFEST.prev").exists();
             std::fs::write(work.path().join("MANIFEST"), b"nothing").unwrap();
@@ -577,13 +622,125 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
             };
             let report = plan.report().clone();
             plan.apply(&mut |_, _| ()).unwrap();
-            let engine =
-                Engine::open(options).unwrap_or_else(|error| panic!("commit {number} {both}: {error} {report:?}"));
+            let engine = Engine::open(options)
+                .unwrap_or_else(|error| panic!("commit {number} {both} {held_up}: {error} {report:?}"));
             let found = everything(&engine);
             let told = |lines: &[Line]| lines.iter().map(|line| line.sequence).collect::<Vec<_>>();
-            assert_eq!(told(&found), told(&expected), "commit {number} {both}: {report:?}");
-            assert_eq!(found, expected, "commit {number} {both}: {report:?}");
-            assert!(engine.verify(&mut |_, _| ()).unwrap().damages.is_empty(), "commit {number} {both}");
+            assert_eq!(told(&found), told(&expected), "commit {number} {both} {held_up}: {report:?}");
+            assert_eq!(found, expected, "commit {number} {both} {held_up}: {report:?}");
+            assert!(engine.verify(&mut |_, _| ()).unwrap().damages.is_empty(), "commit {number} {both} {held_up}");
         }
     }
+}
+
+/// A file that no manifest knows any more and that cannot be read is told of by its name.
+#[test]
+fn unreadable_files_behind_lost_manifests_are_named() {
+    let sample = sample();
+    let spoils: [(&str, usize, fn(&Path)); 3] = [
+        ("log", 1, |path| {
+            flip(path, 40);
+            flip(path, FIRST_FRAME + 4);
+        }),
+        ("segment", 0, |path| flip(path, std::fs::read(path).unwrap().len() - 3)),
+        ("overlay", 0, |path| flip(path, 70)),
+    ];
+    for (folder, index, spoil) in spoils {
+        let options = sample.copy(|store| {
+            lose_manifests(store);
+            spoil(&files(store, folder)[index]);
+        });
+        let file = files(&options.directory, folder)[index].clone();
+        let plan = plan(&options);
+        let name = format!("{folder}/{}", file.file_name().unwrap().to_string_lossy());
+        let told = plan.report().details.iter().find(|damage| damage.file == name);
+        let told = told.unwrap_or_else(|| panic!("{name}: {:?}", plan.report().damages));
+        assert!(!told.loss.is_none(), "{told}");
+        plan.apply(&mut |_, _| ()).unwrap();
+        let kept = options.directory.join("orphans").join(file.file_name().unwrap());
+        assert!(kept.exists(), "{name}");
+    }
+}
+
+/// A log is lost right behind a commit together with the manifest: what no segment holds is named, nothing is given
+/// again.
+#[test]
+fn a_log_lost_with_the_manifest_is_named_unless_segments_hold_it() {
+    let store = Store::new(Durability::Sync);
+    let events: Vec<Event<'_>> = (1..40).map(|id| event(id, NOW_US)).collect();
+    store.append(&events).unwrap();
+    let (from, copies) = (store.path().to_owned(), small_folder());
+    let (to, count) = (copies.path().to_owned(), std::sync::atomic::AtomicUsize::new(0));
+    store.disk.on_call(move |call, path| {
+        if call == crate::disk::Call::SyncDir && path == from {
+            copy_store(&from, &to.join(count.fetch_add(1, Ordering::Relaxed).to_string()));
+        }
+        Ok(())
+    });
+    store.engine.seal_now().unwrap();
+    store.engine.close().unwrap();
+    store.disk.heal();
+    let mut outcomes = std::collections::BTreeSet::new();
+    for number in 0..std::fs::read_dir(copies.path()).unwrap().count() {
+        let path = copies.path().join(number.to_string());
+        std::fs::write(path.join("MANIFEST"), b"nothing").unwrap();
+        remove(&log(&path, 0));
+        let options = options(&path, &Disk::new());
+        let plan = plan(&options);
+        let report = plan.report().clone();
+        let is_named = named(&plan).iter().any(|range| range.contains(&39));
+        plan.apply(&mut |_, _| ()).unwrap();
+        let engine = Engine::open(options).unwrap();
+        let held = everything(&engine).len();
+        let receipt = engine.append(batch(&[event(9_000, NOW_US + 9)]), &AppendOptions::default()).unwrap();
+        assert!(receipt.sequences.start > 39, "commit {number}: {report:?}");
+        assert!(held == 39 || is_named, "commit {number}: {held} events, {report:?}");
+        outcomes.insert(held);
+        engine.close().unwrap();
+    }
+    assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [0, 39]);
+}
+
+/// A running backup holds a log that was sealed meanwhile: it is no part of the store any more, and what was deleted
+/// since does not come back with it.
+#[test]
+fn a_log_given_up_that_is_still_there_brings_nothing_back() {
+    let store = Store::new(Durability::Sync);
+    let events: Vec<Event<'_>> = (1..40).map(|id| event(id, NOW_US)).collect();
+    store.append(&events).unwrap();
+    let given_up = log(store.path(), 0);
+    let backup = store.engine.begin_backup().unwrap();
+    let (from, copies) = (store.path().to_owned(), small_folder());
+    let (to, count) = (copies.path().to_owned(), std::sync::atomic::AtomicUsize::new(0));
+    store.disk.on_call(move |call, path| {
+        if call == crate::disk::Call::SyncDir && path == from {
+            copy_store(&from, &to.join(count.fetch_add(1, Ordering::Relaxed).to_string()));
+        }
+        Ok(())
+    });
+    store.engine.seal_now().unwrap();
+    store.engine.delete(&Delete::Sequences(vec![3])).unwrap();
+    store.engine.seal_now().unwrap();
+    store.engine.put_blob("name", b"value").unwrap();
+    assert!(given_up.exists(), "the backup holds it");
+    drop(backup);
+    store.engine.close().unwrap();
+    store.disk.heal();
+    let mut set_aside = 0;
+    for number in 0..std::fs::read_dir(copies.path()).unwrap().count() {
+        let path = copies.path().join(number.to_string());
+        let sound = small_folder();
+        copy_store(&path, sound.path());
+        let engine = Engine::open(options(sound.path(), &Disk::new())).unwrap();
+        let expected = everything(&engine);
+        engine.close().unwrap();
+        flip(&path.join("MANIFEST"), 80);
+        let options = options(&path, &Disk::new());
+        plan(&options).apply(&mut |_, _| ()).unwrap();
+        set_aside += usize::from(path.join("orphans").join(given_up.file_name().unwrap()).exists());
+        let engine = Engine::open(options).unwrap();
+        assert_eq!(everything(&engine), expected, "commit {number}");
+        engine.close().unwrap();
+    }
+    assert!(set_aside > 0, "a case where the last commit changed files");
 }
