@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_backup_is_shown_and_not_repaired() {
-        let folder = store(300);
-        let backup = folder.path().join("backup");
+        let (folder, elsewhere) = (store(300), tempfile::tempdir().unwrap());
+        let backup = elsewhere.path().join("backup");
         let engine = Engine::open(Options::new(folder.path())).unwrap();
         engine.backup(&backup, &annals_engine::BackupOptions::default(), &mut |_, _| ()).unwrap();
         engine.close().unwrap();
