@@ -555,6 +555,7 @@ fn unknown_files_are_set_aside_and_no_damage() {
 }
 
 /// The manifest is lost right behind each of its commits: what the files say brings everything back.
+/// `held_up`: what was given up before is still there, its removal was held up or cut short.
 #[test]
 fn a_manifest_lost_behind_any_commit_loses_no_event() {
     let copies = small_folder();
@@ -601,13 +602,11 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
         for (both, held_up) in [(false, false), (true, false), (false, true)] {
             let work = small_folder();
             if held_up && number > 0 {
-                // What was given up before is still there: its removal was held up or cut short.
                 copy_store(&copies.path().join((number - 1).to_string()), work.path());
             }
             copy_store(&path, work.path());
-            let has_previous = work.path().join("MANIFEST.prev").exists();
             std::fs::write(work.path().join("MANIFEST"), b"nothing").unwrap();
-            if both && has_previous {
+            if both && work.path().join("MANIFEST.prev").exists() {
                 std::fs::write(work.path().join("MANIFEST.prev"), b"nothing").unwrap();
             }
             let options = options(work.path(), &Disk::new());
@@ -636,8 +635,9 @@ fn a_manifest_lost_behind_any_commit_loses_no_event() {
 /// A file that no manifest knows any more and that cannot be read is told of by its name.
 #[test]
 fn unreadable_files_behind_lost_manifests_are_named() {
+    type Spoil = (&'static str, usize, fn(&Path));
     let sample = sample();
-    let spoils: [(&str, usize, fn(&Path)); 3] = [
+    let spoils: [Spoil; 3] = [
         ("log", 1, |path| {
             flip(path, 40);
             flip(path, FIRST_FRAME + 4);
