@@ -9,7 +9,7 @@ use annals_engine::{
 };
 
 use crate::disk::Disk;
-use crate::repair::{FIRST_FRAME, contents, flip, log, plan, remove};
+use crate::harms::{FIRST_FRAME, contents, flip, log, plan, remove};
 use crate::support::{Line, NOW_US, Store, copy_store, event, everything, files, options, with_content};
 
 /// What leaves no room in a log for itself once more, nor for much else.
