@@ -344,6 +344,8 @@ mod tests {
             assert_eq!(decode(&bytes[3..cut], 6).unwrap_err().kind(), ErrorKind::Corrupt);
         }
         assert!(decode(&bytes[3..], 5).is_err(), "bytes are left");
+        assert_eq!(decode_all(&bytes[3..], 6).unwrap(), sample());
+        assert!(decode_all(&bytes[3..], 5).is_err() && decode_all(&[], 0).unwrap().is_empty());
         assert!(decode(&bytes[3..], u32::MAX).is_err());
     }
 

@@ -103,6 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn a_deleted_row_has_no_other_change() {
+        let mut overlay = Overlay { tombstones: [1].into_iter().collect(), ..Overlay::default() };
+        overlay.acknowledged = [2, 3].into_iter().collect();
+        let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
+        overlay.receipts.insert([2, 4].map(|row| ReadEntry { row, user_id: "ada".into(), receipt }));
+        overlay.delete(&[2, 5].into_iter().collect());
+        assert_eq!(overlay.tombstones, [1, 2, 5].into_iter().collect());
+        assert_eq!(overlay.acknowledged, [3].into_iter().collect());
+        assert_eq!(overlay.noticed(), [4].into_iter().collect());
+    }
+
+    #[test]
     fn amendments_and_receipts_have_a_limit_together() {
         let mut overlay = Overlay::default();
         let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };

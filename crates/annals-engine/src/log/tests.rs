@@ -568,6 +568,26 @@ fn frames_that_cannot_be_are_damage_even_if_nothing_was_synced() {
     assert_eq!(disk.recover(|_| {}).0.unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
+/// No write of ours is torn like that: a header is checked as a whole, and a batch that does not fit is not begun.
+#[test]
+fn a_frame_that_runs_over_the_end_of_the_log_is_damage_even_if_nothing_was_synced() {
+    let disk = Disk::new();
+    let mut writer = Writer::new(disk.create());
+    writer.append(FrameKind::Events, 1, 0, b"first");
+    let (bad, file) = (writer.offset, disk.open().unwrap());
+    // In a larger log the frame would be whole: its header is as it was written.
+    let larger = Disk::sized(2 * SIZE);
+    let mut writer = Writer::new(larger.create());
+    writer.append(FrameKind::Events, 1, 0, b"first");
+    writer.append(FrameKind::Events, 1, 0, &[7; 3000]);
+    let at = usize::try_from(bad).unwrap();
+    file.write_at(&larger.bytes()[at..usize::try_from(SIZE).unwrap()], bad).unwrap();
+    let (recovered, seen) = disk.recover(|_| {});
+    let error = recovered.unwrap_err();
+    assert_eq!((error.offset(), seen.len()), (Some(bad), 1), "{error}");
+    assert!(error.to_string().contains("runs over the end"), "{error}");
+}
+
 #[test]
 fn a_frame_of_an_earlier_epoch_behind_the_end_is_a_torn_tail() {
     let disk = Disk::new();

@@ -174,6 +174,30 @@ fn files_are_announced_under_ids_that_nothing_had() {
 }
 
 #[test]
+fn what_is_given_up_is_dropped_and_the_rest_stays() {
+    let mut manifest = full();
+    manifest.close_log(5, 6000);
+    assert_eq!(manifest.logs.iter().map(|log| log.end_offset).collect::<Vec<_>>(), [Some(5000), Some(6000)]);
+    manifest.drop_log(4);
+    assert_eq!(manifest.logs.iter().map(|log| log.id).collect::<Vec<_>>(), [5]);
+    manifest.drop_segments(&[3, 9]);
+    assert_eq!(manifest.segments, [segment(1)]);
+    let dropped = [(FileKind::Segment, 6), (FileKind::Log, 4), (FileKind::Segment, 3), (FileKind::Overlay, 2)];
+    assert_eq!(manifest.dropping, dropped.map(|(kind, id)| FileName::new(kind, id)));
+}
+
+#[test]
+fn a_manifest_is_there_absent_or_bad() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |name| ManifestStore::check(&OsStorage, dir.path(), name);
+    assert!(!check(MANIFEST_FILE).unwrap());
+    committed(dir.path(), 1..=1);
+    assert!(check(MANIFEST_FILE).unwrap() && !check(MANIFEST_PREVIOUS_FILE).unwrap());
+    std::fs::write(dir.path().join(MANIFEST_FILE), b"bad").unwrap();
+    assert_eq!(check(MANIFEST_FILE).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
 fn a_first_commit_that_fails_can_be_made_again() {
     let mut fails_at = 0;
     loop {
