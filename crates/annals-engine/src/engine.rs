@@ -117,7 +117,7 @@ impl Engine {
         Ok(Engine { handle: Arc::new(handle) })
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
