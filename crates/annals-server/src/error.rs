@@ -202,6 +202,12 @@ impl From<&annals_engine::Error> for Failure {
                 "idempotency_mismatch",
                 "this Idempotency-Key was used with another body: use a new key for a new request",
             ),
+            // Which hold it is, is not everybody's to know.
+            ErrorKind::Held => Self::new(
+                StatusCode::CONFLICT,
+                "held",
+                "a legal hold keeps the event as it is: an administrator must release the hold first",
+            ),
             ErrorKind::Corrupt => {
                 tracing::error!(%error, "stored bytes are damaged");
                 let message = "a segment that the request needs is damaged: the operator must restore it or let it go";
