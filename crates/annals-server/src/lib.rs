@@ -32,9 +32,12 @@ mod retention;
 mod router;
 mod routes;
 mod serve;
+pub mod settings;
 mod state;
 
-pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
+pub use config::{
+    DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
+};
 pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;

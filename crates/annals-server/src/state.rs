@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use annals_engine::{Clock, Engine, ErrorKind, Options};
+use annals_engine::{Clock, Engine, ErrorKind};
 use annals_query::CursorKey;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
@@ -85,13 +85,7 @@ impl AppState {
     /// A setting is wrong, or the store cannot be opened.
     pub fn open(config: &ServerConfig) -> Result<Setup> {
         config.validate()?;
-        let mut options = Options::new(&config.directory);
-        options.durability = config.durability;
-        options.log_size_bytes = config.log_size_bytes;
-        options.partition = config.partition;
-        options.degraded = config.degraded;
-        options.scrub_period_ms = u64::try_from(config.scrub_period.as_millis()).unwrap_or(u64::MAX);
-        options.scrub_bytes_per_second = config.scrub_bytes_per_second;
+        let mut options = config.engine_options();
         options.on_damage = Some(Arc::new(
             |damage| tracing::error!(%damage, "the background check found damage: see `annals repair --help`"),
         ));
