@@ -27,6 +27,7 @@ mod pages;
 mod params;
 mod patience;
 mod pieces;
+mod reload;
 mod request;
 mod retention;
 mod router;
@@ -34,6 +35,7 @@ mod routes;
 mod serve;
 pub mod settings;
 mod state;
+mod tls;
 
 pub use config::{
     DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
@@ -45,5 +47,6 @@ pub use internal::FOLDER as INTERNAL_FOLDER;
 pub use offline::{StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};
-pub use serve::{run, serve};
+pub use serve::{run, serve, serve_tls};
 pub use state::{AppState, Setup};
+pub use tls::Tls;

@@ -27,7 +27,7 @@ async fn start(limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let ended = tokio::spawn(serve(state, listener, limits, async move { _ = stopped.await }));
+    let ended = tokio::spawn(serve(state, listener, async move { _ = stopped.await }));
     Running { address, stop, ended, directory }
 }
 

@@ -85,6 +85,7 @@ fn check(command: &Check) -> Result<()> {
     let flags = SettingFlags::of_file(command.file.clone());
     let loaded = flags.load()?;
     crate::serve::log_filter(&loaded.config)?;
+    annals_server::Tls::load(&loaded.config.tls).map_err(Failure::new)?;
     let (mut of_file, mut of_environment) = (0, 0);
     for entry in loaded.entries() {
         match entry.origin {

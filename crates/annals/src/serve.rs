@@ -1,6 +1,5 @@
 //! `annals serve`: the server, and a store to try it with.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use annals_engine::{AppendOptions, Engine, ErrorKind};
@@ -50,13 +49,16 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
         fill(&config)?;
     }
     let admin_key = config.admin_key.clone();
-    annals_server::run(&config, |address, new_key| {
-        say(format_args!("annals listens on http://{address}, the events are in {}", config.directory.display()));
+    let scheme = if config.tls.cert.is_some() { "https" } else { "http" };
+    let sources = command.settings.sources();
+    let reread = move || Ok(sources.load()?.config);
+    annals_server::run(&config, reread, |address, new_key| {
+        say(format_args!("annals listens on {scheme}://{address}, the events are in {}", config.directory.display()));
         if let Some(key) = new_key {
             say(format_args!("\nThe administrator's key, shown this once:\n\n  {key}\n"));
         }
         if command.demo {
-            say(what_to_try(address, shown_key(admin_key.is_some(), new_key)));
+            say(what_to_try(&format!("{scheme}://{address}"), shown_key(admin_key.is_some(), new_key)));
         }
     })
     .map_err(|error| match &error {
@@ -115,14 +117,14 @@ fn shown_key(from_environment: bool, new_key: Option<&str>) -> &str {
     if from_environment { "$ANNALS_ADMIN_KEY" } else { new_key.unwrap_or("$ANNALS_KEY") }
 }
 
-fn what_to_try(address: SocketAddr, key: &str) -> String {
+fn what_to_try(origin: &str, key: &str) -> String {
     let call = format!("  curl -H 'Authorization: Bearer {key}'");
     let call = if key.starts_with('$') { call.replace('\'', "\"") } else { call };
     format!(
         "Try:\n\
-         {call} 'http://{address}/annals/v1/events?event_type=user.login&limit=3'\n\
-         {call} 'http://{address}/annals/v1/stats?by=event_type&limit=5&interval=1d'\n\
-         {call} 'http://{address}/annals/v1/events?severity=error&q=disk&sort=created_at&offset=100&limit=2'\n"
+         {call} '{origin}/annals/v1/events?event_type=user.login&limit=3'\n\
+         {call} '{origin}/annals/v1/stats?by=event_type&limit=5&interval=1d'\n\
+         {call} '{origin}/annals/v1/events?severity=error&q=disk&sort=created_at&offset=100&limit=2'\n"
     )
 }
 
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_to_try_has_the_key() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let address = "http://127.0.0.1:8080";
         let text = what_to_try(address, shown_key(false, Some("secret")));
         assert_eq!(text.matches("curl -H 'Authorization: Bearer secret' 'http://127.0.0.1:8080/annals").count(), 3);
         for (from_environment, name) in [(true, "$ANNALS_ADMIN_KEY"), (false, "$ANNALS_KEY")] {

@@ -26,7 +26,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A sentence with the path.
-pub(super) fn read_text(path: &Path) -> Result<String, String> {
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let wrong = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let mut text = Vec::new();
     File::open(path).and_then(|file| file.take(FILE_SIZE_MAX + 1).read_to_end(&mut text)).map_err(wrong)?;

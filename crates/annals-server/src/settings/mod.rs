@@ -17,6 +17,7 @@ mod tests;
 mod value;
 
 pub use commented::commented_file;
+pub(crate) use file::read_text;
 pub(crate) use held::Held;
 pub use load::{Entry, Loaded, Origin, Sources};
 pub use setting::{Change, Setting};

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::commented::PROCESSORS;
 use super::*;
@@ -89,6 +90,24 @@ fn names_are_told_apart() {
     assert!(table().all(|setting| setting.doc.trim().ends_with('.')), "a meaning is a sentence");
 }
 
+const MS: Duration = Duration::from_millis(1);
+
+fn next(value: &Value) -> Option<Value> {
+    match value {
+        Value::Whole(count) => count.checked_add(1).map(Value::Whole),
+        Value::Span(span) => span.checked_add(MS).map(Value::Span),
+        _ => None,
+    }
+}
+
+fn previous(value: &Value) -> Option<Value> {
+    match value {
+        Value::Whole(count) => count.checked_sub(1).map(Value::Whole),
+        Value::Span(span) => span.checked_sub(MS).map(Value::Span),
+        _ => None,
+    }
+}
+
 #[test]
 fn the_engine_takes_every_value_in_range_and_none_beyond() {
     for setting in table().filter(|setting| setting.section() == "engine" || setting.key == "log_size") {
@@ -97,22 +116,16 @@ fn the_engine_takes_every_value_in_range_and_none_beyond() {
             (setting.set)(&mut config, value).map_err(|_too_large| ())?;
             config.engine_options().validate().map_err(|_out_of_range| ())
         };
-        let (min, max, step): (Value, Value, fn(&Value, bool) -> Option<Value>) = match setting.kind {
-            Kind::Count(min, max) | Kind::Size(min, max) => (Value::Whole(min), Value::Whole(max), |value, up| {
-                let Value::Whole(count) = value else { return None };
-                (if up { count.checked_add(1) } else { count.checked_sub(1) }).map(Value::Whole)
-            }),
-            Kind::Span(min, max) => (Value::Span(min), Value::Span(max), |value, up| {
-                let (Value::Span(span), ms) = (value, std::time::Duration::from_millis(1)) else { return None };
-                (if up { span.checked_add(ms) } else { span.checked_sub(ms) }).map(Value::Span)
-            }),
+        let (min, max) = match setting.kind {
+            Kind::Count(min, max) | Kind::Size(min, max) => (Value::Whole(min), Value::Whole(max)),
+            Kind::Span(min, max) => (Value::Span(min), Value::Span(max)),
             other => panic!("{}: {other:?}", setting.key),
         };
         assert_eq!((with(min.clone()), with(max.clone())), (Ok(()), Ok(())), "{}", setting.key);
         // The engine sets no bound to how far ahead a time may lie; some spans begin at zero.
         if setting.key != "engine.future_max" {
-            assert!(with(step(&max, true).unwrap()).is_err(), "{}", setting.key);
-            assert!(step(&min, false).is_none_or(|below| with(below).is_err()), "{}", setting.key);
+            assert!(with(next(&max).unwrap()).is_err(), "{}", setting.key);
+            assert!(previous(&min).is_none_or(|below| with(below).is_err()), "{}", setting.key);
         }
     }
 }
