@@ -172,8 +172,11 @@ impl Loading {
         let of_section = SECTIONS.iter().any(|(section, _)| {
             !section.is_empty() && name.starts_with(&format!("{PREFIX}{}_", section.to_ascii_uppercase()))
         });
-        match nearest(name, known.iter().map(|(name, _)| name.as_str())) {
-            Some(meant) => self.problems.push(format!("there is no setting {name}, did you mean {meant}?")),
+        // Without what all of them begin with, which would make short names alike.
+        let own = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+        let names: Vec<String> = known.iter().map(|(name, _)| own(name)).collect();
+        match nearest(&own(name), names.iter().map(String::as_str)) {
+            Some(meant) => self.problems.push(format!("there is no setting {name}, did you mean {PREFIX}{meant}?")),
             None if of_section => self.problems.push(format!("there is no setting {name}")),
             None => {}
         }

@@ -170,6 +170,9 @@ fn unknown_names_are_errors_with_a_suggestion() {
     // Of the client, of a container's platform, of others.
     let others = [("ANNALS_KEY", "k"), ("ANNALS_SERVICE_HOST", "10.0.0.1"), ("ANNALS", "1"), ("PATH", "/bin")];
     load("", &others, &[]).unwrap();
+    for short in ["ANNALS_BIN", "ANNALS_DAMAGE", "ANNALS_PORT", "ANNALS_", "ANNALS_URL"] {
+        load("", &[(short, "1")], &[]).unwrap();
+    }
 }
 
 #[test]
