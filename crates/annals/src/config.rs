@@ -148,3 +148,33 @@ fn as_json(entry: &Entry<'_>) -> serde_json::Value {
         "flag": setting.flag().map(|(name, _)| format!("--{name}")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use annals_server::settings::Sources;
+
+    use super::*;
+
+    #[test]
+    fn json_says_where_a_value_comes_from_and_shows_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        std::fs::write(&file, "\nlog_size = 2097152\nadmin_key = \"0123456789abcdef\"\n").unwrap();
+        let environment = vec![("ANNALS_LIMITS_READS_MAX".into(), "7".into())];
+        let flags = vec![("listen".to_owned(), vec!["127.0.0.1:9".to_owned()])];
+        let loaded = Sources { file: Some(file.clone()), environment, flags }.load().unwrap();
+        let one = |key: &str| as_json(&loaded.entries().find(|entry| entry.setting.key == key).unwrap());
+        let log_size = one("log_size");
+        assert_eq!((&log_size["value"], &log_size["origin"]), (&json!("2MiB"), &json!("file")));
+        assert_eq!((&log_size["file"], &log_size["line"]), (&json!(file.display().to_string()), &json!(2)));
+        assert_eq!((&log_size["variable"], &log_size["flag"]), (&json!("ANNALS_LOG_SIZE"), &json!("--log-size")));
+        assert_eq!(one("admin_key")["value"], "(hidden)");
+        let reads = one("limits.reads_max");
+        assert_eq!(
+            (&reads["value"], &reads["origin"], &reads["flag"]),
+            (&json!("7"), &json!("environment"), &json!(null))
+        );
+        assert_eq!(one("listen")["origin"], "flag");
+        assert_eq!((&one("backup_dir")["value"], &one("backup_dir")["origin"]), (&json!(null), &json!("default")));
+    }
+}

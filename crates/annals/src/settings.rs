@@ -95,3 +95,65 @@ impl FromArgMatches for SettingFlags {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use annals_server::settings::Origin;
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: SettingFlags,
+    }
+
+    fn load(words: &[&str]) -> std::result::Result<Loaded, String> {
+        let words = std::iter::once("serve").chain(words.iter().copied());
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        // Not what the machine of the test happens to have.
+        Sources { environment: Vec::new(), ..line.settings.sources() }.load().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_are_taken_as_they_are_given() {
+        let set = load(&[
+            "--without-face=hoody",
+            "--without-face=orgs",
+            "--deltafi-default-window=24h",
+            "--deltafi-trusted-proxy=127.0.0.1,::1",
+            "--listen=0.0.0.0:80",
+            "--insecure",
+            "--durability=buffered",
+            "--scrub-period=never",
+        ])
+        .unwrap();
+        let faces = &set.config.faces;
+        assert_eq!((&faces.off[..], faces.deltafi_trusted_proxies.len()), (&["hoody".into(), "orgs".into()][..], 2));
+        assert_eq!(faces.deltafi_default_window, Some(Duration::from_hours(24)));
+        assert!(set.config.insecure && set.config.scrub_period.is_zero() && !set.config.degraded);
+        assert_eq!(*set.origin("insecure"), Origin::Flag("--insecure".to_owned()));
+        assert_eq!(*load(&[]).unwrap().origin("insecure"), Origin::Default);
+    }
+
+    #[test]
+    fn wrong_flags_are_named() {
+        for (words, expected) in [
+            (&["--deltafi-default-window=1"][..], "--deltafi-default-window is \"1\""),
+            (&["--deltafi-trusted-proxy=proxy"], "--deltafi-trusted-proxy: deltafi.trusted_proxy names \"proxy\""),
+            (&["--without-face=nonsense"], "there is no face \"nonsense\" to switch off"),
+            (&["--durability=twice"], "invalid value 'twice' for '--durability <LEVEL>'"),
+            (&["--log-size=1KiB"], "--log-size is 1KiB, the range is 1MiB to 2GiB"),
+            (&["--listen=0.0.0.0:80"], "--tls-cert and --tls-key"),
+            (&["--tls-cert=c.pem"], "tls.cert is set and tls.key is not"),
+            (&["--config=/nonexistent/annals.toml"], "cannot read /nonexistent/annals.toml"),
+            (&["--query-time-max=1s"], "unexpected argument '--query-time-max'"),
+        ] {
+            let error = load(words).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
