@@ -23,6 +23,7 @@ mod span;
 mod stats;
 mod store;
 mod terminal;
+mod trust;
 mod users;
 mod verify;
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// Variables of this prefix are ours.
 const PREFIX: &str = "ANNALS_";
 /// Those that are no settings of the server.
-const OTHERS: [&str; 3] = ["ANNALS_CONFIG", "ANNALS_KEY", "ANNALS_URL"];
+const OTHERS: [&str; 4] = ["ANNALS_CA_FILE", "ANNALS_CONFIG", "ANNALS_KEY", "ANNALS_URL"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
