@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -235,17 +236,22 @@ pub fn run(
     config.validate()?;
     // Before the store is opened, which may take long.
     let tls = Tls::load(&config.tls)?;
-    let setup = AppState::open(config)?;
     let io = |action: &str| {
         let action = action.to_owned();
         move |error| Error::Io(action, error)
     };
     let runtime = runtime()?;
+    // Before the store is opened too: a hangup that nobody listens to would end the process.
+    let hangup = {
+        let _context = runtime.enter();
+        signal(SignalKind::hangup()).map_err(io("listen for signals"))?
+    };
+    let setup = AppState::open(config)?;
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(io(&format!("listen on {}", config.listen)))?;
         let address = listener.local_addr().map_err(io("read the address of the listener"))?;
         let shutdown = signals()?;
-        let reloads = reload_at_hangup(setup.state.clone(), tls.clone(), reread)?;
+        let reloads = tokio::spawn(reload_at_hangup(hangup, setup.state.clone(), tls.clone(), reread));
         started(address, setup.new_admin_key.as_deref());
         let served = listen(setup.state, listener, tls, shutdown).await;
         reloads.abort();
@@ -257,26 +263,22 @@ pub fn run(
 }
 
 /// Reads the settings again at every SIGHUP, one after the other.
-fn reload_at_hangup(
+async fn reload_at_hangup(
+    mut hangup: Signal,
     state: AppState,
     tls: Option<Tls>,
     reread: impl Fn() -> Result<ServerConfig> + Send + Sync + 'static,
-) -> Result<tokio::task::JoinHandle<()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup()).map_err(|error| Error::Io("listen for signals".to_owned(), error))?;
+) {
     let reread = Arc::new(reread);
-    Ok(tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            let (state, tls, reread) = (state.clone(), tls.clone(), Arc::clone(&reread));
-            // A panic is reported where it happens; the next signal tries again.
-            let _ = tokio::task::spawn_blocking(move || reload(&state, tls.as_ref(), &*reread)).await;
-        }
-    }))
+    while hangup.recv().await.is_some() {
+        let (state, tls, reread) = (state.clone(), tls.clone(), Arc::clone(&reread));
+        // A panic is reported where it happens; the next signal tries again.
+        let _ = tokio::task::spawn_blocking(move || reload(&state, tls.as_ref(), &*reread)).await;
+    }
 }
 
 /// Done at the first SIGTERM or SIGINT; the second ends the process.
 fn signals() -> Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|error| Error::Io("listen for signals".to_owned(), error));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (first, wait) = tokio::sync::oneshot::channel();
