@@ -33,25 +33,46 @@ fn apply(
     tls: Option<&Tls>,
     reread: &dyn Fn() -> Result<ServerConfig>,
 ) -> Result<(Adopted, Option<String>)> {
-    let config = reread()?;
+    let mut config = reread()?;
     config.validate()?;
     let certificate = tls::read(&config.tls)?;
-    // ORDER: from here on nothing can fail, so that it is all or nothing.
+    // A listener speaks TLS or does not from its beginning to its end.
+    let turned = tls.is_some() != certificate.is_some();
+    if turned {
+        config.tls = state.tls_settings();
+    }
+    // ORDER: behind this nothing can fail, so that it is all or nothing.
     let mut adopted = state.adopt(&config)?;
-    let shown = match (tls, certificate) {
-        (Some(tls), Some(certificate)) => {
-            let shown = certificate.fingerprint.clone();
-            tls.replace(certificate);
-            Some(shown)
-        }
-        (None, None) => None,
-        // A listener speaks TLS or does not from its beginning to its end.
-        _ => {
-            let of_tls = |key: &&'static str| key.starts_with("tls.");
-            adopted.waiting.extend(adopted.changed.iter().copied().filter(of_tls));
-            adopted.changed.retain(|key| !of_tls(key));
-            None
-        }
-    };
+    if turned {
+        adopted.waiting.extend(["tls.cert", "tls.key"]);
+    }
+    let shown = tls.zip(certificate).map(|(tls, certificate)| {
+        let shown = certificate.fingerprint.clone();
+        tls.replace(certificate);
+        shown
+    });
     Ok((adopted, shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_in_the_open_stays_so_and_says_it_each_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let admin_key = Some("0123456789abcdef".to_owned());
+        let running = ServerConfig { admin_key, log_size_bytes: 1 << 20, ..ServerConfig::new(directory.path()) };
+        let state = AppState::open(&running).unwrap().state;
+        let file = |name: &str| Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name));
+        let mut other = running.clone();
+        other.tls.cert = file("first.pem");
+        other.tls.key = file("first.key.pem");
+        other.limits.filters_max = 3;
+        for changed in [vec!["limits.filters_max"], vec![]] {
+            let (adopted, shown) = apply(&state, None, &|| Ok(other.clone())).unwrap();
+            assert_eq!((adopted.changed, adopted.waiting), (changed, vec!["tls.cert", "tls.key"]));
+            assert_eq!((shown, state.limits().filters_max), (None, 3));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AppState, KIB};
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, TlsSettings};
 use crate::error::{Error, Result};
 use crate::settings::{Change, table};
 
@@ -17,6 +17,11 @@ pub(crate) struct Adopted {
 }
 
 impl AppState {
+    /// Which certificate and key the listener was given, or was given last.
+    pub(crate) fn tls_settings(&self) -> TlsSettings {
+        self.0.config.lock().tls.clone()
+    }
+
     /// Takes over what can change while the server runs. Requests under way end by what they began with.
     ///
     /// # Errors

@@ -97,6 +97,30 @@ async fn whoever_does_not_greet_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_none_of_its_answer_is_cut_off() {
+    let limits = Limits { body_pause_max: Duration::from_millis(300), ..Limits::default() };
+    let (address, _directory) = start(limits).await;
+    blocking(move || {
+        let auth = format!("host: x\r\nauthorization: Bearer {ADMIN}\r\n");
+        let event = format!("{{\"event_type\":\"a\",\"content\":\"{}\"}}\n", "x".repeat(500_000));
+        let mut stream = tls::connect(address, &[&TLS13], &[]).unwrap();
+        for _ in 0..12 {
+            let head = format!("POST /annals/v1/events HTTP/1.1\r\n{auth}content-length: {}\r\n\r\n", event.len());
+            stream.write_all(format!("{head}{event}").as_bytes()).unwrap();
+        }
+        // Several times what the sockets can hold is asked for and not taken.
+        let ask = format!("GET /annals/v1/events HTTP/1.1\r\n{auth}\r\n");
+        stream.write_all(ask.repeat(4).as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        let mut taken = Vec::new();
+        let _ = stream.read_to_end(&mut taken);
+        assert!(String::from_utf8_lossy(&taken).matches("\"accepted\":1").count() == 12, "every event was stored");
+        assert!(taken.len() < 4 * 12 * 500_000, "{} bytes came", taken.len());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_is_answered_in_the_open() {
     let (address, _directory) = start(Limits::default()).await;
     blocking(move || {
