@@ -120,6 +120,11 @@ impl Failure {
         (!details.is_empty()).then_some(Self { details, ..failure })
     }
 
+    /// Settings that are not taken over; nobody is answered with it.
+    pub(crate) fn invalid_settings() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_settings", "the settings are wrong")
+    }
+
     /// 400 about the body as a whole.
     pub(crate) fn bad_body(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)

@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod client;
+mod config;
 mod failure;
 mod filters;
 mod generate;
@@ -15,13 +16,14 @@ mod repair;
 mod report;
 mod restore;
 mod serve;
+mod settings;
 mod signals;
-mod size;
 mod source;
 mod span;
 mod stats;
 mod store;
 mod terminal;
+mod trust;
 mod users;
 mod verify;
 
@@ -52,6 +54,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Config(config::Config),
     Import(import::Import),
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
     open_files::allow_many();
     let outcome = match Cli::parse().command {
         Command::Serve(command) => serve::run(&command),
+        Command::Config(command) => config::run(&command),
         Command::Import(command) => import::run(&command),
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::terminal::{push_harmless, say};
 
 /// The store's directory unless told otherwise.
-pub(crate) const DATA_DEFAULT: &str = "./annals-data";
+pub(crate) const DATA_DEFAULT: &str = annals_server::DIRECTORY_DEFAULT;
 
 /// A store's directory, or a server.
 #[derive(Debug, Args)]
