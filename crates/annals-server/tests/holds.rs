@@ -1,5 +1,4 @@
 //! Legal holds over HTTP: what they keep, on every way to delete it, and what is written down of them.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 #[cfg(test)]
 mod support;

@@ -27,7 +27,7 @@ pub(crate) async fn list(request: Request) -> Answer {
 
 /// `PUT /annals/v1/holds/{name}`: the parameters are the filters of a list.
 pub(crate) async fn place(request: Request) -> Answer {
-    let found = filters(&request.params, &[], request.state.limits())?;
+    let found = filters(&request.params, &[], &request.state.limits())?;
     if found.count == 0 {
         let message = "a hold needs at least one filter: to hold everything say from=1970-01-01";
         return Err(Failure::new(StatusCode::BAD_REQUEST, "invalid_parameter", message));
