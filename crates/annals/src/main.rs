@@ -4,12 +4,15 @@
 mod backup;
 mod bench;
 mod client;
+mod counting;
+mod export;
 mod failure;
 mod filters;
 mod generate;
 mod hidden;
 mod import;
 mod open_files;
+mod pages;
 mod query;
 mod repair;
 mod report;
@@ -53,6 +56,7 @@ Examples:
 enum Command {
     Serve(serve::Serve),
     Import(import::Import),
+    Export(export::Export),
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
     Verify(verify::Verify),
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(command) => serve::run(&command),
         Command::Import(command) => import::run(&command),
+        Command::Export(command) => export::run(&command),
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
         Command::Verify(command) => verify::run(&command),

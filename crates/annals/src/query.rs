@@ -1,6 +1,5 @@
 //! `annals query`: pages of events from a directory or a server.
 
-mod pages;
 mod table;
 
 use std::io::Write;
@@ -11,9 +10,9 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::Result;
 use crate::filters::Filters;
-use crate::query::pages::{Local, Page, Pages, Remote, Request};
+use crate::pages::{Local, Page, Pages, Remote, Request};
 use crate::store::{Target, open_existing};
-use crate::terminal::{grouped, out, say};
+use crate::terminal::{grouped, out, say, say_gap};
 
 /// Show events that match, newest first, and how many there are in all.
 #[derive(Debug, Args)]
@@ -93,6 +92,8 @@ pub(crate) fn run(command: &QueryCommand) -> Result<ExitCode> {
         order: command.sort.order(),
         limit: if command.all { u64::MAX } else { command.limit },
         offset: command.offset,
+        fields: None,
+        sequence_max: None,
     };
     if let Some(client) = command.target.client()? {
         return show(command, Remote::new(&client, &request)?);
@@ -110,6 +111,9 @@ fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
         out.write_all(b"{\"events\":[")?;
     }
     while let Some(page) = pages.next_page()? {
+        if let (0, Some(gap)) = (shown, &page.gap) {
+            say_gap(gap);
+        }
         total = total.or(page.total);
         write_page(&mut out, command.output, &page, shown)?;
         shown += u64::try_from(page.events.len()).unwrap_or(u64::MAX);

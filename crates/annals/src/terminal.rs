@@ -8,6 +8,13 @@ pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Says what a degraded server may not have shown.
+pub(crate) fn say_gap(sequences: &str) {
+    let mut shown = String::new();
+    push_harmless(&mut shown, sequences);
+    say(format_args!("warning: the store is damaged, and events of these sequences may be missing: {shown}"));
+}
+
 /// Standard output, buffered: flush it at the end.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
