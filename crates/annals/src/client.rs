@@ -1,6 +1,7 @@
 //! The other end of the wire: a running server's native API.
 
-use std::io::{BufRead as _, Read as _};
+pub(crate) mod follow;
+
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,8 +14,6 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
 /// A page ends at 16 MiB; statistics and errors are smaller.
 const ANSWER_SIZE_MAX: u64 = 256 << 20;
-/// The first message of a tail is far shorter.
-const HEAD_SIZE_MAX: u64 = 4096;
 const ATTEMPTS_MAX: u32 = 6;
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 
@@ -24,6 +23,24 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     base: String,
     key: Option<String>,
+}
+
+/// A way of changing something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
 }
 
 /// What the server said.
@@ -77,27 +94,6 @@ impl Client {
         if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
     }
 
-    /// The last sequence that a query would see now: what a tail that begins says first.
-    pub(crate) fn visible_sequence(&self) -> Result<u64> {
-        let mut request = self.agent.get(format!("{}/annals/v1/tail", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("Authorization", format!("Bearer {key}"));
-        }
-        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
-        if response.status().as_u16() != 200 {
-            let answer = read(response).map_err(|error| self.unreachable(&error))?;
-            return Err(self.refused(&answer));
-        }
-        let lines = std::io::BufReader::new(response.body_mut().as_reader().take(HEAD_SIZE_MAX));
-        for line in lines.lines() {
-            let line = line.map_err(|error| self.unreachable(&ureq::Error::Io(error)))?;
-            if let Some(sequence) = line.strip_prefix("id:").and_then(|text| text.trim().parse().ok()) {
-                return Ok(sequence);
-            }
-        }
-        Err(Failure::new(format_args!("{} does not say how many events it has", self.base)))
-    }
-
     /// Sends `body`, which must be harmless to send twice.
     pub(crate) fn post(&self, path_and_query: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
         self.again_and_again(|| {
@@ -108,6 +104,17 @@ impl Client {
             }
             read(request.send(body)?)
         })
+    }
+
+    /// Sends a body that is meant once: nothing is tried again, and what became of it is known.
+    pub(crate) fn send_once(&self, method: Method, path: &str, body: &[u8]) -> Result<Answer> {
+        let url = format!("{}{path}", self.base);
+        let mut request = ureq::http::Request::builder().method(method.name()).uri(url);
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let request = request.header("Content-Type", "application/json").body(body).map_err(Failure::new)?;
+        self.agent.run(request).and_then(read).map_err(|error| self.unreachable(&error))
     }
 
     /// Asks for something that takes as long as it takes.

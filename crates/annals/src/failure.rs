@@ -23,6 +23,15 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Message(message) => f.write_str(message),
+            Failure::OutputClosed => f.write_str("nobody reads the output any more"),
+        }
+    }
+}
+
 /// Turns an error into a failure that says what was being done.
 pub(crate) fn while_doing<E: fmt::Display>(action: impl fmt::Display) -> impl FnOnce(E) -> Failure {
     move |error| Failure::new(format_args!("cannot {action}: {error}"))

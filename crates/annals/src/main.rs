@@ -24,6 +24,8 @@ mod source;
 mod span;
 mod stats;
 mod store;
+mod table;
+mod tail;
 mod terminal;
 mod users;
 mod verify;
@@ -59,6 +61,7 @@ enum Command {
     Export(export::Export),
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
+    Tail(tail::Tail),
     Verify(verify::Verify),
     Backup(backup::BackupCommand),
     Restore(restore::RestoreCommand),
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Export(command) => export::run(&command),
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
+        Command::Tail(command) => tail::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => restore::run(&command),

@@ -1,7 +1,5 @@
 //! `annals query`: pages of events from a directory or a server.
 
-mod table;
-
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -12,6 +10,7 @@ use crate::failure::Result;
 use crate::filters::Filters;
 use crate::pages::{Local, Page, Pages, Remote, Request};
 use crate::store::{Target, open_existing};
+use crate::table::Table;
 use crate::terminal::{grouped, out, say, say_gap};
 
 /// Show events that match, newest first, and how many there are in all.
@@ -106,7 +105,7 @@ pub(crate) fn run(command: &QueryCommand) -> Result<ExitCode> {
 
 fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
     let mut out = out();
-    let (mut shown, mut total) = (0, None);
+    let (mut shown, mut total, mut table) = (0, None, Table::to_stdout());
     if matches!(command.output, Output::Json) {
         out.write_all(b"{\"events\":[")?;
     }
@@ -115,7 +114,7 @@ fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
             say_gap(gap);
         }
         total = total.or(page.total);
-        write_page(&mut out, command.output, &page, shown)?;
+        write_page(&mut out, command.output, &mut table, &page, shown)?;
         shown += u64::try_from(page.events.len()).unwrap_or(u64::MAX);
     }
     match command.output {
@@ -132,9 +131,9 @@ fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_page(out: &mut impl Write, output: Output, page: &Page, shown: u64) -> Result<()> {
+fn write_page(out: &mut impl Write, output: Output, table: &mut Table, page: &Page, shown: u64) -> Result<()> {
     match output {
-        Output::Table => table::write(out, &page.events, shown == 0)?,
+        Output::Table => table.write(out, &page.events)?,
         Output::Json => {
             for (position, event) in page.events.iter().enumerate() {
                 out.write_all(if shown == 0 && position == 0 { b"\n" } else { b",\n" })?;

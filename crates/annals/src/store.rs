@@ -11,6 +11,8 @@ use crate::terminal::{push_harmless, say};
 
 /// The store's directory unless told otherwise.
 pub(crate) const DATA_DEFAULT: &str = "./annals-data";
+/// Where a server listens unless told otherwise.
+const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// A store's directory, or a server.
 #[derive(Debug, Args)]
@@ -29,6 +31,23 @@ pub(crate) struct Target {
     /// The key for the server
     #[arg(long, value_name = "KEY", env = "ANNALS_KEY", hide_env_values = true)]
     key: Option<String>,
+}
+
+/// A server, for commands that have no other way.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The running server
+    #[arg(long, alias = "server", value_name = "URL", default_value = SERVER_DEFAULT)]
+    url: String,
+    /// The key for the server
+    #[arg(long, value_name = "KEY", env = "ANNALS_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+impl Server {
+    pub(crate) fn client(&self) -> Result<Client> {
+        Client::new(&self.url, self.key.clone())
+    }
 }
 
 impl Target {
