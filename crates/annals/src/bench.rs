@@ -53,6 +53,13 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals bench ingest --events 20000000 --json
+  annals bench query --input logs.ndjson.zst --replay 2000000
+  annals bench mixed --threads 4 --level sync
+  annals bench delete --data ./empty
+  annals bench all --events 2000000")]
 struct Setting {
     /// How many generated events
     #[arg(long, value_name = "N", default_value_t = EVENTS_DEFAULT, conflicts_with = "input", value_parser = clap::value_parser!(u64).range(1..))]
@@ -84,6 +91,9 @@ struct Setting {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals bench open --data ./annals-data")]
 struct Open {
     /// The store's directory
     #[arg(long, value_name = "DIR")]
@@ -105,7 +115,7 @@ pub(crate) fn run(command: &Bench) -> Result<ExitCode> {
             setting.json
         }
         What::Open(open) => {
-            crate::store::require_store(&open.data)?;
+            crate::store::require_store(&open.data, "")?;
             report.opened = Some(Opened::measure(&open.data)?);
             open.json
         }

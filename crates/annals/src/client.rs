@@ -7,7 +7,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, while_doing};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longer than any query or append the server allows itself.
@@ -156,6 +156,14 @@ impl Client {
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         Failure::new(format_args!("no answer from {}: {error}\nIs `annals serve` running there?", self.base))
+    }
+
+    /// The JSON of a success; anything else is a failure.
+    pub(crate) fn value(&self, answer: &Answer) -> Result<serde_json::Value> {
+        if !matches!(answer.status, 200 | 201) {
+            return Err(self.refused(answer));
+        }
+        serde_json::from_slice(&answer.body).map_err(while_doing("read the server's answer"))
     }
 
     /// What an answer other than success means to the user.

@@ -14,6 +14,9 @@ pub(crate) const DATA_DEFAULT: &str = "./annals-data";
 /// Where a server listens unless told otherwise.
 const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 
+/// What else a command with a [`Target`] takes.
+pub(crate) const OR_A_SERVER: &str = "or a running server with --url URL";
+
 /// A store's directory, or a server.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
@@ -62,19 +65,21 @@ impl Target {
     }
 }
 
-/// Opens a store that is there, to read it: nothing runs in the background.
+/// Opens a store that is there, to read it: nothing runs in the background. For commands with a [`Target`].
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
-    require_store(directory)?;
+    require_store(directory, OR_A_SERVER)?;
     let engine = Engine::open(options_to_read(directory))?;
     say_recovery(&engine);
     Ok(engine)
 }
 
-pub(crate) fn require_store(directory: &Path) -> Result<()> {
+/// Fails with advice if there is nothing in `directory`; `or_else` is what else could have been named.
+pub(crate) fn require_store(directory: &Path, or_else: &str) -> Result<()> {
     let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
     if is_empty {
+        let comma = if or_else.is_empty() { "" } else { ", " };
         return Err(Failure::new(format_args!(
-            "there is no store in {}\nName one with --data DIR, or a running server with --url URL.",
+            "there is no store in {}\nName one with --data DIR{comma}{or_else}.",
             directory.display()
         )));
     }
