@@ -35,6 +35,7 @@ mod hex;
 mod housekeeping;
 mod id;
 mod idempotency;
+pub mod inspect;
 mod layout;
 mod live;
 mod log;

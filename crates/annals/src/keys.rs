@@ -108,7 +108,7 @@ struct Revoke {
 /// Who is asked.
 enum Asked {
     Server(Client),
-    Store(StoreKeys),
+    Store(Box<StoreKeys>),
 }
 
 pub(crate) fn run(command: &Keys) -> Result<ExitCode> {
@@ -175,7 +175,7 @@ impl Asked {
             push_harmless(&mut shown, note);
             say(format_args!("recovery: {shown}"));
         }
-        Ok(Asked::Store(keys))
+        Ok(Asked::Store(Box::new(keys)))
     }
 
     fn create(self, body: &Map<String, Value>) -> Result<Value> {

@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod client;
+mod compact;
 mod counting;
 mod export;
 mod failure;
@@ -11,6 +12,7 @@ mod filters;
 mod generate;
 mod hidden;
 mod import;
+mod inspect;
 mod keys;
 mod open_files;
 mod pages;
@@ -73,10 +75,12 @@ enum Command {
     Query(query::QueryCommand),
     Stats(stats::StatsCommand),
     Tail(tail::Tail),
+    Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Backup(backup::BackupCommand),
     Restore(restore::RestoreCommand),
     Repair(repair::Repair),
+    Compact(compact::Compact),
     Retention(retention::Retention),
     Keys(keys::Keys),
     Users(users::Users),
@@ -104,10 +108,12 @@ fn main() -> ExitCode {
         Command::Query(command) => query::run(&command),
         Command::Stats(command) => stats::run(&command),
         Command::Tail(command) => tail::run(&command),
+        Command::Inspect(command) => inspect::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => restore::run(&command),
         Command::Repair(command) => repair::run(&command),
+        Command::Compact(command) => compact::run(&command),
         Command::Retention(command) => retention::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Users(command) => users::run(&command),

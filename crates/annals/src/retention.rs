@@ -118,16 +118,30 @@ struct Run {
 #[derive(Debug, Args)]
 struct Confirm {
     /// Let this pass delete more than half of the events; with N, no more than N
-    #[arg(long, value_name = "N", num_args = 0..=1)]
-    confirm: Option<Option<u64>>,
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "all", value_parser = parse_confirmed)]
+    confirm: Option<Confirmed>,
+}
+
+/// What a pass may delete beyond half of the events.
+#[derive(Clone, Copy, Debug)]
+enum Confirmed {
+    Everything,
+    AtMost(u64),
+}
+
+fn parse_confirmed(text: &str) -> Result<Confirmed, String> {
+    match text {
+        "all" => Ok(Confirmed::Everything),
+        _ => text.parse().map(Confirmed::AtMost).map_err(|_| "it is a number of events, or nothing".to_owned()),
+    }
 }
 
 impl Confirm {
     fn value(&self) -> Value {
         match self.confirm {
             None => json!(false),
-            Some(None) => json!(true),
-            Some(Some(most)) => json!(most),
+            Some(Confirmed::Everything) => json!(true),
+            Some(Confirmed::AtMost(most)) => json!(most),
         }
     }
 }
@@ -135,8 +149,11 @@ impl Confirm {
 pub(crate) fn run(command: &Retention) -> Result<ExitCode> {
     let mut out = out();
     let show = match &command.action {
-        Action::Show(show) | Action::Preview(show) => show,
-        Action::Set(Set { show, .. }) | Action::Remove(Remove { show, .. }) | Action::Run(Run { show, .. }) => show,
+        Action::Show(show)
+        | Action::Preview(show)
+        | Action::Set(Set { show, .. })
+        | Action::Remove(Remove { show, .. })
+        | Action::Run(Run { show, .. }) => show,
     };
     let client = show.server.client()?;
     let is_preview = matches!(&command.action, Action::Preview(_) | Action::Set(Set { dry_run: true, .. }));

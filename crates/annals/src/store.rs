@@ -67,7 +67,12 @@ impl Target {
 
 /// Opens a store that is there, to read it: nothing runs in the background. For commands with a [`Target`].
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
-    require_store(directory, OR_A_SERVER)?;
+    open_to_read(directory, OR_A_SERVER)
+}
+
+/// The same for any command; `or_else` is what else could have been named.
+pub(crate) fn open_to_read(directory: &Path, or_else: &str) -> Result<Engine> {
+    require_store(directory, or_else)?;
     let engine = Engine::open(options_to_read(directory))?;
     say_recovery(&engine);
     Ok(engine)

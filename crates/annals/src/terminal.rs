@@ -54,25 +54,39 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
-/// Rows as lines, each column as wide as it needs.
+/// Rows as lines, each column as wide as it needs, numbers to the right. The first row is the header.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
-    let mut widths: Vec<usize> = Vec::new();
-    for row in rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
+    // Width, whether there are figures only, and whether there is one.
+    let mut columns: Vec<(usize, bool, bool)> = Vec::new();
+    for (position, row) in rows.iter().enumerate() {
+        columns.resize(columns.len().max(row.len()), (0, true, false));
+        for ((width, are_figures, has_digits), cell) in columns.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
+            *are_figures &= position == 0 || is_figure(cell);
+            *has_digits |= position > 0 && cell.bytes().any(|byte| byte.is_ascii_digit());
         }
     }
     let line = |row: &Vec<String>| {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
+        for (cell, (width, are_figures, has_digits)) in row.iter().zip(&columns) {
+            let padding = std::iter::repeat_n(' ', width.saturating_sub(cell.width()));
+            if *are_figures && *has_digits {
+                line.extend(padding);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.extend(padding);
+            }
+            line.push_str("  ");
         }
         line.truncate(line.trim_end().len());
         line
     };
     rows.iter().map(line).collect()
+}
+
+fn is_figure(cell: &str) -> bool {
+    cell == "-" || cell.chars().all(|character| character.is_ascii_digit() || matches!(character, ',' | '.' | '%'))
 }
 
 #[cfg(test)]
@@ -84,6 +98,13 @@ mod tests {
         for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), shown);
         }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_need() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = [row(["NAME", "N", "NOTE"]), row(["a", "1,000", "x"]), row(["longer", "7", ""])];
+        assert_eq!(aligned(&rows), ["NAME        N  NOTE", "a       1,000  x", "longer      7"]);
     }
 
     #[test]

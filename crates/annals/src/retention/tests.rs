@@ -35,8 +35,8 @@ fn policies_are_tried_set_run_and_removed() {
         run(&Line::parse_from(words).retention)
     };
     let events = || {
-        let stats: Value = serde_json::from_slice(&client.get("/annals/v1/stats").unwrap()).unwrap();
-        stats["total"].as_u64().unwrap()
+        let counted: Value = serde_json::from_slice(&client.get("/annals/v1/stats").unwrap()).unwrap();
+        counted["total"].as_u64().unwrap()
     };
     retention("set all --keep-days 365 --dry-run").unwrap();
     assert_eq!(in_force(&client).unwrap()["policies"], json!([]));
@@ -48,7 +48,7 @@ fn policies_are_tried_set_run_and_removed() {
     let mut shown = Vec::new();
     write_state(&mut shown, &state).unwrap();
     let shown = String::from_utf8(shown).unwrap();
-    assert!(shown.contains("all   365   -      -") && shown.contains("30 of 40 events"), "{shown}");
+    assert!(shown.contains("all    365  -      -") && shown.contains("30 of 40 events"), "{shown}");
     retention("run --confirm 29").unwrap();
     assert_eq!(events(), 40);
     retention("run --confirm 30").unwrap();

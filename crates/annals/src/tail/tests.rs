@@ -70,8 +70,8 @@ impl Shown {
 }
 
 fn append(address: SocketAddr, from: u64, to: u64) {
-    let lines: String =
-        (from..to).map(|number| format!("{{\"event_type\":\"a\",\"resource_id\":\"{number}\"}}\n")).collect();
+    let line = |number| format!("{{\"event_type\":\"a\",\"resource_id\":\"{number}\"}}\n");
+    let lines = (from..to).map(line).collect::<Vec<_>>().concat();
     let client = Client::new(&format!("http://{address}"), Some(KEY.to_owned())).unwrap();
     let answer = client.post("/annals/v1/events", "application/x-ndjson", lines.as_bytes()).unwrap();
     assert_eq!(answer.status, 200);
