@@ -1,7 +1,9 @@
 //! `annals bench`: measured runs over generated or real events.
 
+mod http;
 mod report;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -13,7 +15,7 @@ use crate::bench::report::Report;
 use crate::failure::{Failure, Result, while_doing};
 use crate::serve::Level;
 use crate::source::Source;
-use crate::terminal::say;
+use crate::terminal::{out, say};
 
 /// Events of a run unless told otherwise: half a minute, all in all.
 const EVENTS_DEFAULT: u64 = 1_000_000;
@@ -30,7 +32,8 @@ const EVENTS_DEFAULT: u64 = 1_000_000;
 Examples:
   annals bench all --events 2000000
   annals bench ingest --events 20000000 --json
-  annals bench query --input logs.ndjson.zst --replay 2000000")]
+  annals bench query --input logs.ndjson.zst --replay 2000000
+  annals bench http --url http://127.0.0.1:8080 --events 500000")]
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: What,
@@ -50,6 +53,7 @@ enum What {
     All(Setting),
     /// Open a store that was closed cleanly: time, and memory while idle
     Open(Open),
+    Http(http::Http),
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +110,17 @@ struct Open {
 pub(crate) fn run(command: &Bench) -> Result<ExitCode> {
     let mut report = Report::default();
     let as_json = match &command.what {
+        What::Http(command) => {
+            let measured = http::run(command)?;
+            let mut out = out();
+            if command.json {
+                writeln!(out, "{}", serde_json::to_string(&measured).map_err(Failure::new)?)?;
+            } else {
+                measured.print(&mut out)?;
+            }
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         What::Ingest(setting)
         | What::Query(setting)
         | What::Delete(setting)

@@ -25,6 +25,9 @@ pub(crate) struct Client {
     key: Option<String>,
 }
 
+/// What most bodies are.
+pub(crate) const JSON: &str = "application/json";
+
 /// A way of changing something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -107,13 +110,13 @@ impl Client {
     }
 
     /// Sends a body that is meant once: nothing is tried again, and what became of it is known.
-    pub(crate) fn send_once(&self, method: Method, path: &str, body: &[u8]) -> Result<Answer> {
+    pub(crate) fn send_once(&self, method: Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
         let url = format!("{}{path}", self.base);
         let mut request = ureq::http::Request::builder().method(method.name()).uri(url);
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
-        let request = request.header("Content-Type", "application/json").body(body).map_err(Failure::new)?;
+        let request = request.header("Content-Type", content_type).body(body).map_err(Failure::new)?;
         self.agent.run(request).and_then(read).map_err(|error| self.unreachable(&error))
     }
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Method};
+use crate::client::{Client, JSON, Method};
 use crate::failure::{Failure, Result, while_doing};
 use crate::store::{OR_A_SERVER, Target, require_store};
 use crate::terminal::{out, push_harmless, say};
@@ -182,7 +182,7 @@ impl Asked {
         match self {
             Asked::Server(client) => {
                 let body = Value::Object(body.clone()).to_string();
-                let answer = client.send_once(Method::Post, PATH, body.as_bytes())?;
+                let answer = client.send_once(Method::Post, PATH, JSON, body.as_bytes())?;
                 client.value(&answer)
             }
             Asked::Store(keys) => {
@@ -210,7 +210,7 @@ impl Asked {
         match self {
             Asked::Server(client) => {
                 let path = format!("{PATH}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC));
-                let answer = client.send_once(Method::Delete, &path, b"")?;
+                let answer = client.send_once(Method::Delete, &path, JSON, b"")?;
                 if answer.status == 404 {
                     return Err(Failure::new(format_args!(
                         "there is no key {id:?}\n`annals keys list` shows those there are."

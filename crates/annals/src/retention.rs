@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Method};
+use crate::client::{Client, JSON, Method};
 use crate::failure::{Failure, Result, while_doing};
 use crate::store::Server;
 use crate::terminal::{aligned, grouped, out, push_harmless, say};
@@ -207,7 +207,7 @@ fn in_force(client: &Client) -> Result<Value> {
 }
 
 fn send(client: &Client, method: Method, path: &str, body: &Value) -> Result<Value> {
-    let answer = client.send_once(method, path, body.to_string().as_bytes())?;
+    let answer = client.send_once(method, path, JSON, body.to_string().as_bytes())?;
     client.value(&answer)
 }
 
