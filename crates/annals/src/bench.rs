@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::bench::report::Report;
 use crate::failure::{Failure, Result, while_doing};
 use crate::serve::Level;
+use crate::signals::INTERRUPTED;
 use crate::source::Source;
 use crate::terminal::{out, say};
 
@@ -119,7 +120,7 @@ pub(crate) fn run(command: &Bench) -> Result<ExitCode> {
                 measured.print(&mut out)?;
             }
             out.flush()?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(if measured.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS });
         }
         What::Ingest(setting)
         | What::Query(setting)

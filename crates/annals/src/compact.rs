@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use annals_engine::{Clock, Engine, OsClock};
 use clap::Args;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::report::target;
 use crate::store::{DATA_DEFAULT, open_to_read};
 use crate::terminal::{grouped, out};
@@ -48,6 +48,8 @@ struct Done {
 pub(crate) fn run(command: &Compact) -> Result<ExitCode> {
     let clock = OsClock::new();
     let bar = ProgressBar::with_draw_target(None, target());
+    // How much there is to do is not known before it is done.
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}, {elapsed}").map_err(Failure::new)?);
     bar.set_message("sealing and merging");
     bar.enable_steady_tick(TICK);
     let done = compact(&command.data);

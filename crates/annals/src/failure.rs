@@ -40,9 +40,7 @@ pub(crate) fn while_doing<E: fmt::Display>(action: impl fmt::Display) -> impl Fn
 impl From<annals_engine::Error> for Failure {
     fn from(error: annals_engine::Error) -> Self {
         let advice = match error.kind() {
-            ErrorKind::Locked => {
-                "\nIf it is `annals serve`, stop it, or name it with --url where the command has that."
-            }
+            ErrorKind::Locked => "\n`--url URL` names a running server, for the commands that have it.",
             ErrorKind::DiskFull => "\nMake room on the disk and run the command again: nothing is stored twice.",
             ErrorKind::Corrupt => {
                 "\n`annals verify` lists every damage. If the store does not open, `annals serve --degraded` shows what is sound."

@@ -120,6 +120,7 @@ pub(crate) fn run(command: &Keys) -> Result<ExitCode> {
                 writeln!(out, "{made}")?;
             } else {
                 writeln!(out, "{}", made.get("key").and_then(Value::as_str).unwrap_or_default())?;
+                out.flush()?;
                 say(format_args!("made: {}\nKeep the key well: it is not shown again.", line(&made)));
             }
         }

@@ -74,6 +74,8 @@ pub(super) struct Measured {
     batch: u32,
     threads: u16,
     readers: u16,
+    /// Whether Ctrl-C ended it before everything was sent.
+    pub(super) interrupted: bool,
     seconds: f64,
     events_per_s: f64,
     /// Bytes of NDJSON that were sent, for each event.
@@ -162,6 +164,7 @@ pub(super) fn run(command: &Http) -> Result<Measured> {
         batch: command.batch,
         threads: command.threads,
         readers: command.readers,
+        interrupted: stop.is_asked(),
         seconds,
         events_per_s: per(1.0, 1) / per(seconds, events.max(1)),
         sent_bytes_per_event: ratio(u64::try_from(sent_bytes).unwrap_or(u64::MAX), command.events),

@@ -37,13 +37,13 @@ pub(super) fn write_store(out: &mut impl Write, found: &StoreInfo) -> Result<()>
     if let Some(reason) = &found.fallback {
         writeln!(out, "warning   this is MANIFEST.prev: {}", harmless(reason))?;
     }
-    writeln!(out, "sealed    {} rows in {} segments, {} bytes", grouped(rows), segments.len(), grouped(bytes))?;
-    writeln!(out, "logs      {} events in {} logs", grouped(logged), logs.len())?;
+    writeln!(out, "segments  {}, with {} rows in {} bytes", segments.len(), grouped(rows), grouped(bytes))?;
+    writeln!(out, "logs      {}, with {} events", logs.len(), grouped(logged))?;
     if let Some(cutoff_us) = found.retention_cutoff_us {
         writeln!(out, "cutoff    nothing before {} is kept", shown_time(cutoff_us))?;
     }
     if found.leaving > 0 {
-        writeln!(out, "leaving   {} files, which are being made or removed", found.leaving)?;
+        writeln!(out, "leaving   {} (files that are being made or removed)", found.leaving)?;
     }
     for path in &found.unknown {
         writeln!(out, "unknown   {}", harmless(&path.display().to_string()))?;
@@ -164,10 +164,10 @@ pub(super) fn write_log(out: &mut impl Write, log: &LogInfo) -> Result<()> {
     }
     writeln!(
         out,
-        "bytes      {} used, {} known to be durable, {} reserved",
+        "bytes      {} used of {} reserved,\n           {} known to be durable when the last frame was made",
         grouped(log.end_offset),
-        grouped(log.synced_upto),
-        grouped(log.reserved_bytes)
+        grouped(log.reserved_bytes),
+        grouped(log.synced_upto)
     )?;
     if let Some(rest) = rest_bytes(log) {
         writeln!(out, "rest       {} {REST}", grouped(rest))?;

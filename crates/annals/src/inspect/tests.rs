@@ -26,7 +26,7 @@ fn a_store_is_shown_while_it_is_open_and_fits_a_terminal() {
     shown::write_log(&mut out, &log).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    assert!(text.contains("open in a process") && text.contains("1 events in 1 logs"), "{text}");
+    assert!(text.contains("open in a process") && text.contains("logs      1, with 1 events"), "{text}");
 
     let json = shown::store_json(&found);
     let rows: u64 = json["segments"].as_array().unwrap().iter().map(|one| one["rows"].as_u64().unwrap()).sum();
