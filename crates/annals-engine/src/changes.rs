@@ -52,6 +52,15 @@ impl ChosenRows {
         Ok(chosen)
     }
 
+    /// How many rows both have.
+    pub(crate) fn common(&self, other: &Self) -> u64 {
+        let of = |mine: &BTreeMap<u64, RoaringBitmap>, theirs: &BTreeMap<u64, RoaringBitmap>| -> u64 {
+            let both = mine.iter().filter_map(|(id, rows)| Some((rows, theirs.get(id)?)));
+            both.map(|(rows, others)| rows.intersection_len(others)).sum()
+        };
+        of(&self.sealed, &other.sealed) + of(&self.live, &other.live)
+    }
+
     /// Adds a row.
     pub(crate) fn insert(&mut self, place: Place) {
         match place {
@@ -92,17 +101,18 @@ impl ChosenRows {
     }
 }
 
-/// Deletes everything that matches and is visible now.
+/// Deletes everything that matches, is visible now and is not held.
 pub(crate) fn delete_matching(shared: &Shared, jobs: &Sender<Job>, filter: &Filter) -> Result<u64> {
     shared.check_writable()?;
     let mut control = shared.control.lock();
     let snapshot = shared.snapshot();
     let upto = snapshot.visible_sequence();
-    let chosen = ChosenRows::matching(&snapshot, &upto_sequence(filter, upto))?;
+    let filter = shared.holds.spare(filter);
+    let chosen = ChosenRows::matching(&snapshot, &upto_sequence(&filter, upto))?;
     if chosen.len() == 0 {
         return Ok(0);
     }
-    let operation = ControlOp::DeleteMatching { filter: filter.clone(), upto_sequence: upto };
+    let operation = ControlOp::DeleteMatching { filter, upto_sequence: upto };
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
@@ -130,6 +140,7 @@ pub(crate) fn delete_sequences(shared: &Shared, jobs: &Sender<Job>, sequences: &
     if found.is_empty() {
         return Ok(0);
     }
+    shared.holds.check(&snapshot, &chosen, &found)?;
     let ordinal = ask(jobs, |reply| Job::Control(ControlOp::DeleteSequences(found), reply))?;
     shared.update_catalog(|catalog| chosen.apply(catalog, ordinal, Overlay::delete));
     control.applied_ordinal = ordinal;
@@ -175,6 +186,9 @@ pub(crate) fn amend(shared: &Shared, jobs: &Sender<Job>, amendment: &Amendment) 
     let mut control = shared.control.lock();
     let snapshot = shared.snapshot();
     let Some(place) = snapshot.locate(amendment.sequence)? else { return Ok(false) };
+    let mut chosen = ChosenRows::default();
+    chosen.insert(place);
+    shared.holds.check(&snapshot, &chosen, &[amendment.sequence])?;
     if let Some(overlay) = snapshot.catalog.overlay_at(place) {
         overlay.check_room(amended.size_bytes())?;
     }
@@ -182,8 +196,6 @@ pub(crate) fn amend(shared: &Shared, jobs: &Sender<Job>, amendment: &Amendment) 
     let ordinal = ask(jobs, |reply| Job::Control(operation, reply))?;
     shared.update_catalog(|catalog| apply_amended(catalog, ordinal, place, &amended));
     control.applied_ordinal = ordinal;
-    let mut chosen = ChosenRows::default();
-    chosen.insert(place);
     shared.note_change(&snapshot, &chosen, ChangeKind::Amended);
     Ok(true)
 }
@@ -271,7 +283,7 @@ impl ReadRows {
 
 /// Clean-up: deletes what exists now and was created before the cutoff. Segments wholly before it are
 /// dropped by one manifest commit; rows of others get tombstones, and those segments are rewritten next if much of
-/// them is deleted.
+/// them is deleted. What is held stays, and so do the segments that hold some of it.
 pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_us: i64) -> Result<u64> {
     shared.check_writable()?;
     if cutoff_us > shared.options.clock.now_us() {
@@ -281,12 +293,14 @@ pub(crate) fn delete_created_before(shared: &Shared, jobs: &Sender<Job>, cutoff_
     let snapshot = shared.snapshot();
     let upto = snapshot.visible_sequence();
     let filter = Filter::created_between(i64::MIN, cutoff_us);
+    let held = shared.holds.rows(&snapshot, &filter)?;
+    let filter = shared.holds.spare(&filter);
     let wholly = |part: &dyn Part| part.time_bounds_us().1 < cutoff_us && part.sequence_bounds().1 <= upto;
     let mut dropped = Vec::new();
     let mut dropped_rows = 0;
     let mut rest = Catalog { live: snapshot.catalog.live.clone(), ..Catalog::default() };
     for entry in &snapshot.catalog.sealed {
-        if wholly(&*entry.part) {
+        if wholly(&*entry.part) && !held.sealed.contains_key(&entry.entry.id) {
             dropped.push(entry.entry.id);
             dropped_rows += u64::from(entry.entry.rows) - entry.overlay.tombstones.len();
         } else if entry.part.time_bounds_us().0 < cutoff_us {

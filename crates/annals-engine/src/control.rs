@@ -311,6 +311,31 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_fills_a_frame_to_the_last_byte() {
+        let sized = |user_len: usize| ControlOp::Read { marks: vec![read(1, &"x".repeat(user_len))] };
+        let size_of = |operation: &ControlOp| {
+            let mut bytes = Vec::new();
+            encode(std::slice::from_ref(operation), &mut bytes).unwrap();
+            bytes.len()
+        };
+        let full = sized(READER_SIZE_MAX);
+        let mut operations = vec![full.clone(); FRAME_PAYLOAD_MAX / size_of(&full) - 1];
+        let mut left = FRAME_PAYLOAD_MAX - operations.len() * size_of(&full);
+        let half = sized(READER_SIZE_MAX / 2);
+        left -= size_of(&half);
+        operations.push(half);
+        let overhead = size_of(&full) - READER_SIZE_MAX;
+        let last = left - overhead;
+        operations.push(sized(last));
+        let mut bytes = Vec::new();
+        encode(&operations, &mut bytes).unwrap();
+        assert_eq!(bytes.len(), FRAME_PAYLOAD_MAX);
+        operations.pop();
+        operations.push(sized(last + 1));
+        assert_eq!(encode(&operations, &mut bytes).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
     fn operations_come_back() {
         let mut bytes = vec![9; 3];
         encode(&sample(), &mut bytes).unwrap();
@@ -319,6 +344,8 @@ mod tests {
             assert_eq!(decode(&bytes[3..cut], 6).unwrap_err().kind(), ErrorKind::Corrupt);
         }
         assert!(decode(&bytes[3..], 5).is_err(), "bytes are left");
+        assert_eq!(decode_all(&bytes[3..], 6).unwrap(), sample());
+        assert!(decode_all(&bytes[3..], 5).is_err() && decode_all(&[], 0).unwrap().is_empty());
         assert!(decode(&bytes[3..], u32::MAX).is_err());
     }
 

@@ -117,7 +117,7 @@ impl Engine {
         Ok(Engine { handle: Arc::new(handle) })
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
@@ -564,6 +564,6 @@ fn stats_of(shared: &Shared) -> EngineStats {
         disk_full: shared.disk_full.load(Ordering::Relaxed),
         maintenance_failure: shared.maintenance_failure.lock().clone(),
         checking: shared.checking.load(Ordering::Relaxed),
-        scrub: shared.scrub.stats(),
+        scrub: shared.scrub.stats(|| crate::scrub::live_files(shared)),
     }
 }

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Busy,
     /// The same idempotency key came with another body, or its first use still runs.
     Conflict,
+    /// A hold keeps an event that was to be removed or changed: release the hold first. Nothing was done.
+    Held,
     /// Stored bytes fail their checksum or contradict each other: restore or repair the file.
     Corrupt,
     /// The store was written by a newer version of this software. Nothing is damaged.

@@ -299,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn a_header_keeps_its_limits() {
+        let payload_max = u32::try_from(FRAME_PAYLOAD_MAX).unwrap();
+        let events_max = u32::try_from(FRAME_EVENTS_MAX).unwrap();
+        for (payload_len, count, good) in [
+            (payload_max, events_max, true),
+            (payload_max + 1, events_max, false),
+            (payload_max, events_max + 1, false),
+        ] {
+            let mut bytes = frame(b"");
+            FrameHeader { payload_len, count, ..header(0) }.seal(PLACE, &mut bytes);
+            assert_eq!(read_header(PLACE, &bytes).is_ok(), good, "{payload_len} bytes, {count} events");
+        }
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_seen() {
         let bytes = frame(b"payload");
         for position in 0..bytes.len() {

@@ -172,6 +172,7 @@ mod tests {
     use super::*;
     use crate::manifest::LogEntry;
     use crate::storage::OsStorage;
+    use crate::storage::failing::FailingStorage;
     use std::fs;
 
     #[test]
@@ -198,6 +199,56 @@ mod tests {
         assert!(path(FileKind::Log, 1).exists() && !path(FileKind::Segment, 2).exists());
         assert!(root.join("MANIFEST").exists() && root.join("internal").exists());
         assert_eq!(sweep(&OsStorage, &root, &manifest).unwrap(), SweepReport::default(), "idempotent");
+    }
+
+    #[test]
+    fn what_is_not_gone_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        create_folders(&OsStorage, root).unwrap();
+        let file = FileName::new(FileKind::Segment, 2);
+        let mut unfinished = file.path(root).into_os_string();
+        unfinished.push(TEMPORARY_SUFFIX);
+        // A folder cannot be removed as a file, whoever asks.
+        fs::create_dir(file.path(root)).unwrap();
+        assert_eq!(remove_dropped(&OsStorage, root, &[file]).unwrap_err().kind(), crate::ErrorKind::Io);
+        fs::remove_dir(file.path(root)).unwrap();
+        fs::create_dir(&unfinished).unwrap();
+        assert_eq!(remove_unfinished(&OsStorage, root, &[file]).unwrap_err().kind(), crate::ErrorKind::Io);
+        fs::remove_dir(&unfinished).unwrap();
+        assert_eq!(remove_unfinished(&OsStorage, root, &[file]).unwrap(), 0);
+        fs::write(&unfinished, [7]).unwrap();
+        fs::write(file.path(root), [7]).unwrap();
+        assert_eq!(remove_unfinished(&OsStorage, root, &[file]).unwrap(), 2);
+
+        fs::remove_dir_all(root.join(FileKind::Segment.folder())).unwrap();
+        fs::write(root.join(FileKind::Segment.folder()), [7]).unwrap();
+        assert_eq!(files_in(&OsStorage, &root.join("absent")).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            files_in(&OsStorage, &root.join(FileKind::Segment.folder())).unwrap_err().kind(),
+            crate::ErrorKind::Io
+        );
+    }
+
+    #[test]
+    fn folders_whose_names_may_have_changed_are_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        create_folders(&OsStorage, dir.path()).unwrap();
+        // Of the calls that may fail there is one: the sync of the folder. Also if no file was there any more.
+        for present in [true, false] {
+            let file = FileName::new(FileKind::Segment, 2);
+            if present {
+                fs::write(file.path(dir.path()), [7]).unwrap();
+            }
+            let failed = remove_dropped(&*FailingStorage::at(0), dir.path(), &[file]);
+            assert_eq!(failed.unwrap_err().kind(), crate::ErrorKind::DiskFull, "{present}");
+        }
+        assert_eq!(remove_dropped(&*FailingStorage::at(0), dir.path(), &[]).unwrap(), 0);
+        let made = dir.path().join("store");
+        for fails_at in [0, 1] {
+            assert!(create_folders(&*FailingStorage::at(fails_at), &made).is_err(), "its own names and its name");
+        }
+        assert!(create_folders(&*FailingStorage::at(2), &made).is_ok());
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hex;
+mod hold;
 mod housekeeping;
 mod id;
 mod idempotency;
@@ -93,6 +94,7 @@ pub use field::{Field, FieldSet, VALUES_MAX, Values};
 pub use filter::{FILTER_DEPTH_MAX, Filter, TenantScope, TextField};
 pub use follow::{ChangeFollower, Follower, News};
 pub use frame::{FRAME_EVENTS_MAX, FRAME_PAYLOAD_MAX};
+pub use hold::{HOLD_NAME_SIZE_MAX, HOLDS_MAX, HOLDS_SIZE_MAX, Hold};
 pub use id::EventId;
 pub use options::{
     Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, OnDamage, Options,

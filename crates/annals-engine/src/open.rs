@@ -12,6 +12,7 @@ use crate::control::{self, ControlOp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
 use crate::frame::{FRAME_HEADER_SIZE, FrameHeader, FrameKind};
+use crate::hold::Holds;
 use crate::housekeeping::{create_folders, sweep};
 use crate::idempotency::{Answer, IdempotencyTable};
 use crate::layout::{FileKind, LOCK_FILE, QUARANTINE_DIR, segment_path};
@@ -79,6 +80,7 @@ struct Recovery<'a> {
     idempotency: IdempotencyTable,
     /// Every delete and mark that is still in a log, or that a damaged segment has not taken.
     owed: Owed,
+    holds: Holds,
     /// What a repair gave up between the logs.
     lost: LostSequences,
     read_only: Option<Error>,
@@ -104,6 +106,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
     }
     recovery.load_idempotency()?;
     recovery.load_lost()?;
+    recovery.load_holds()?;
     recovery.open_segments()?;
     recovery.settle_owed()?;
     recovery.recover_logs()?;
@@ -118,6 +121,7 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         mut durable,
         idempotency,
         owed,
+        holds,
         read_only,
         mut notes,
         ..
@@ -136,7 +140,8 @@ pub(crate) fn open(options: Options) -> Result<Opened> {
         durable.offset = if gone_on_with { begun.end_offset.max(durable.offset) } else { begun.end_offset };
         active = Some(begun);
     }
-    let shared = share(options, manifest.store, epoch, catalog, manifest_store, idempotency, owed, read_only, lock);
+    let shared =
+        share(options, manifest.store, epoch, catalog, manifest_store, idempotency, (owed, holds), read_only, lock);
     shared.watermarks.publish(next_sequence - 1);
     if durable.log_id != 0 {
         shared.watermarks.advance_durable(DurablePoint { sequence: next_sequence - 1, ..durable });
@@ -158,7 +163,7 @@ fn share(
     catalog: Catalog,
     manifest: ManifestStore,
     idempotency: IdempotencyTable,
-    owed: Owed,
+    (owed, holds): (Owed, Holds),
     read_only: Option<Error>,
     lock: Box<dyn Send + Sync>,
 ) -> Shared {
@@ -180,6 +185,7 @@ fn share(
         idempotency: Mutex::new(idempotency),
         recent: crate::recent::Recent::default(),
         owed,
+        holds,
         running_keys: Mutex::new(HashSet::new()),
         disk_full: AtomicBool::new(false),
         maintenance_failure: Mutex::default(),
@@ -315,6 +321,7 @@ impl<'a> Recovery<'a> {
             durable: DurablePoint::default(),
             idempotency: IdempotencyTable::default(),
             owed: Owed::default(),
+            holds: Holds::default(),
             lost: LostSequences::default(),
             read_only: None,
             notes: Vec::new(),
@@ -337,6 +344,15 @@ impl<'a> Recovery<'a> {
     fn load_lost(&mut self) -> Result<()> {
         match LostSequences::read(&*self.options.storage, &self.options.directory, self.manifest) {
             Ok(lost) => self.lost = lost,
+            Err(error) if self.options.degraded => self.degrade(error),
+            Err(error) => return Err(missing_is_damage(error)),
+        }
+        Ok(())
+    }
+
+    fn load_holds(&mut self) -> Result<()> {
+        match Holds::load(self.options, self.manifest) {
+            Ok(holds) => self.holds = holds,
             Err(error) if self.options.degraded => self.degrade(error),
             Err(error) => return Err(missing_is_damage(error)),
         }

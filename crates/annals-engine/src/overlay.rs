@@ -78,9 +78,41 @@ impl Overlay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amended::Amended;
     use crate::id::EventId;
     use crate::receipts::ReadEntry;
-    use crate::requests::ReadReceipt;
+    use crate::requests::{Amendment, ReadReceipt};
+
+    #[test]
+    fn any_change_of_a_row_is_a_change() {
+        let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
+        let amendment = Amendment { severity: Some("warn".to_owned()), updated_at_us: 3, ..Amendment::default() };
+        let changes: [fn(&mut Overlay, ReadReceipt, &Amended); 4] = [
+            |overlay, _, _| _ = overlay.tombstones.insert(1),
+            |overlay, _, _| _ = overlay.acknowledged.insert(1),
+            |overlay, _, amended| overlay.amendments.amend(1, amended),
+            |overlay, receipt, _| overlay.receipts.insert([ReadEntry { row: 1, user_id: "ada".into(), receipt }]),
+        ];
+        for change in changes {
+            let mut overlay = Overlay::default();
+            change(&mut overlay, receipt, &Amended::new(&amendment).unwrap());
+            assert!(!overlay.same_changes(&Overlay::default()) && !Overlay::default().same_changes(&overlay));
+            let folded = Overlay { applied_control: 9, ..overlay.clone() };
+            assert!(overlay.same_changes(&folded), "how far it is folded is no change");
+        }
+    }
+
+    #[test]
+    fn a_deleted_row_has_no_other_change() {
+        let mut overlay = Overlay { tombstones: [1].into_iter().collect(), ..Overlay::default() };
+        overlay.acknowledged = [2, 3].into_iter().collect();
+        let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
+        overlay.receipts.insert([2, 4].map(|row| ReadEntry { row, user_id: "ada".into(), receipt }));
+        overlay.delete(&[2, 5].into_iter().collect());
+        assert_eq!(overlay.tombstones, [1, 2, 5].into_iter().collect());
+        assert_eq!(overlay.acknowledged, [3].into_iter().collect());
+        assert_eq!(overlay.noticed(), [4].into_iter().collect());
+    }
 
     #[test]
     fn amendments_and_receipts_have_a_limit_together() {

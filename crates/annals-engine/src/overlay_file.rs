@@ -233,6 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn rows_and_users_come_once_and_in_order() {
+        let overlay_of = |users: [&str; 2]| {
+            let mut body = Vec::new();
+            for user in users {
+                body.extend_from_slice(&3_u32.to_le_bytes());
+                body.extend_from_slice(&7_u128.to_le_bytes());
+                body.extend_from_slice(&1_i64.to_le_bytes());
+                put_bytes(&mut body, user.as_bytes());
+            }
+            [&2_u32.to_le_bytes()[..], &body].concat()
+        };
+        let read = |users| take_receipts(&mut Reader::new(&overlay_of(users)), 4, &RoaringBitmap::new()).is_ok();
+        assert!(read(["ada", "bob"]));
+        assert!(!read(["bob", "ada"]) && !read(["ada", "ada"]));
+        let mut twice = Vec::new();
+        Amended::new(&Amendment { updated_at_us: 3, ..Amendment::default() }).unwrap().put(&mut twice);
+        let row = [&3_u32.to_le_bytes()[..], &twice].concat();
+        let bytes = [&2_u32.to_le_bytes()[..], &row, &row].concat();
+        assert!(take_amendments(&mut Reader::new(&bytes), 4, &RoaringBitmap::new()).is_err());
+    }
+
+    #[test]
     fn every_flipped_byte_and_cut_is_corrupt() {
         let mut small = Overlay { tombstones: [1, 2].into_iter().collect(), ..Overlay::default() };
         notice(&mut small, 0);

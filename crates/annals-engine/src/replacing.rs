@@ -42,6 +42,11 @@ impl Carried {
 }
 
 impl Replaced {
+    /// The sequences of those events.
+    pub(crate) fn sequences(&self) -> &[u64] {
+        &self.sequences
+    }
+
     /// The most bytes that are needed to say it and the marks of the batch.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! [`crate::Options::scrub_period_ms`]. How far it came is kept in the store, so that a restart goes on.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::blob::read_blob;
@@ -54,8 +55,8 @@ pub(crate) struct Scrub {
     bad_blocks: AtomicU64,
     passes: AtomicU64,
     running: AtomicBool,
-    /// The first of them, a sentence each.
-    damages: Mutex<Vec<String>>,
+    /// The first of them: the file, and a sentence.
+    damages: Mutex<Vec<(String, String)>>,
     /// File and offset of every damage that was told of.
     told: Mutex<HashSet<(String, Option<u64>)>>,
 }
@@ -93,8 +94,16 @@ impl Progress {
 }
 
 impl Scrub {
-    pub(crate) fn stats(&self) -> ScrubStats {
+    /// The figures, with the damages of files that are still `live`.
+    pub(crate) fn stats(&self, live: impl FnOnce() -> HashSet<String>) -> ScrubStats {
         let progress = *self.progress.lock();
+        let mut damages = self.damages.lock();
+        if !damages.is_empty() {
+            let live = live();
+            damages.retain(|(file, _)| live.contains(file));
+        }
+        let told = damages.iter().map(|(_, sentence)| sentence.clone()).collect();
+        drop(damages);
         let when = |at_us: i64| (at_us != 0).then_some(at_us);
         ScrubStats {
             bytes: self.bytes.load(Ordering::Relaxed),
@@ -104,9 +113,15 @@ impl Scrub {
             segment_id: Some(progress.position).filter(|_| progress.is_under_way()),
             started_at_us: when(progress.started_at_us),
             finished_at_us: when(progress.finished_at_us),
-            damages: self.damages.lock().clone(),
+            damages: told,
         }
     }
+}
+
+/// The files that make up the store, named from within its folder as damages name them.
+pub(crate) fn live_files(shared: &Shared) -> HashSet<String> {
+    let state = shared.manifest.lock();
+    state.current().live_files().map(|file| file.path(Path::new("")).display().to_string()).collect()
 }
 
 /// Before when no pass begins, by the monotonic clock, in a store that is opened now.
@@ -330,7 +345,7 @@ impl Pass<'_> {
         drop(told);
         let mut damages = self.shared.scrub.damages.lock();
         if damages.len() < DAMAGES_MAX {
-            damages.push(damage.to_string());
+            damages.push((damage.file.clone(), damage.to_string()));
         }
         drop(damages);
         if let Some(told) = &self.shared.options.on_damage {

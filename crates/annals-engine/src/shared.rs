@@ -7,6 +7,7 @@ use crate::backup::Pinned;
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hold::Holds;
 use crate::housekeeping;
 use crate::idempotency::IdempotencyTable;
 use crate::layout::{FileKind, FileName};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     /// What damaged segments have not taken, as found at open: later changes that concern one fail.
     pub(crate) owed: Owed,
+    /// What nothing may remove.
+    pub(crate) holds: Holds,
     /// Idempotency keys whose first use still runs.
     pub(crate) running_keys: Mutex<HashSet<u128>>,
     pub(crate) disk_full: AtomicBool,

@@ -85,9 +85,13 @@ pub(super) fn read_note(storage: &dyn Storage, directory: &Path) -> Result<(Back
 }
 
 fn no_backup(storage: &dyn Storage, directory: &Path) -> Error {
-    if exists(storage, &directory.join(BACKUP_UNFINISHED_FILE)) {
-        let message = "this backup was never finished, its last file BACKUP is missing: take it again";
-        return Error::corrupt(message).at_path(directory);
+    match exists(storage, &directory.join(BACKUP_UNFINISHED_FILE)) {
+        Err(error) => return error,
+        Ok(true) => {
+            let message = "this backup was never finished, its last file BACKUP is missing: take it again";
+            return Error::corrupt(message).at_path(directory);
+        }
+        Ok(false) => {}
     }
     Error::new(ErrorKind::NotFound, "there is no backup here: no file BACKUP says that there is a whole one")
         .at_path(directory)
@@ -98,12 +102,12 @@ fn no_backup(storage: &dyn Storage, directory: &Path) -> Error {
 /// # Errors
 /// `InvalidInput` for a backup; `Corrupt` for a store whose restore was not finished.
 pub(crate) fn refuse_to_open(storage: &dyn Storage, directory: &Path) -> Result<()> {
-    if exists(storage, &directory.join(RESTORE_UNFINISHED_FILE)) {
+    if exists(storage, &directory.join(RESTORE_UNFINISHED_FILE))? {
         let message = "a restore into this folder was not finished: empty the folder and restore again";
         return Err(Error::corrupt(message).at_path(directory));
     }
     for name in [BACKUP_FILE, BACKUP_UNFINISHED_FILE] {
-        if exists(storage, &directory.join(name)) {
+        if exists(storage, &directory.join(name))? {
             let message = format!("this is a backup, as its file {name} says: restore it into a folder of its own");
             return Err(Error::invalid_input(message).at_path(directory));
         }
@@ -111,6 +115,12 @@ pub(crate) fn refuse_to_open(storage: &dyn Storage, directory: &Path) -> Result<
     Ok(())
 }
 
-fn exists(storage: &dyn Storage, path: &Path) -> bool {
-    storage.open(path, false).is_ok()
+/// # Errors
+/// `Io` if there is something that cannot be opened: it may say that this is no store.
+fn exists(storage: &dyn Storage, path: &Path) -> Result<bool> {
+    match storage.open(path, false) {
+        Ok(_) => Ok(true),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::io("open the file", path, source)),
+    }
 }

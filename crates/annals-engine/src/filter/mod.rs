@@ -136,6 +136,16 @@ impl Filter {
         }
     }
 
+    /// Whether marks decide, which change while an event is stored.
+    pub(crate) fn is_about_marks(&self) -> bool {
+        match self {
+            Filter::Acknowledged(_) => true,
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().any(Filter::is_about_marks),
+            Filter::Not(part) => part.is_about_marks(),
+            _ => false,
+        }
+    }
+
     /// Levels of nesting, 1 for a plain predicate.
     pub fn depth(&self) -> usize {
         match self {

@@ -104,6 +104,10 @@ mod tests {
         let bytes = HEADER.encode(&FORMAT);
         assert!(LogHeader::decode(&bytes, 8, 3).unwrap_err().message().contains("belongs to store"));
         assert!(LogHeader::decode(&bytes, 7, 4).unwrap_err().message().contains("log 3"));
+        for (size_bytes, good) in [(LOG_HEADER_SIZE, true), (LOG_HEADER_SIZE - 1, false), (0, false)] {
+            let bytes = LogHeader { size_bytes, ..HEADER }.encode(&FORMAT);
+            assert_eq!(LogHeader::decode(&bytes, 7, 3).is_ok(), good, "{size_bytes}");
+        }
         let newer = HEADER.encode(&Format { major: 9, ..FORMAT });
         assert_eq!(LogHeader::decode(&newer, 7, 3).unwrap_err().kind(), ErrorKind::UnsupportedFormat);
     }

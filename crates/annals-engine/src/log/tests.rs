@@ -200,6 +200,65 @@ fn a_log_is_made_whole_and_only_once() {
 }
 
 #[test]
+fn a_log_has_room_for_one_frame_at_least() {
+    let disk = Disk::new();
+    let least = LOG_HEADER_SIZE + len_u64(FRAME_HEADER_SIZE);
+    let make = |size| LogFile::create(&disk.storage, &disk.dir(), STORE, LOG_ID, size, 7);
+    assert_eq!(make(least - 1).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let file = make(least).unwrap();
+    file.write_at(&[1; FRAME_HEADER_SIZE], LOG_HEADER_SIZE).unwrap();
+    assert_eq!((file.size_bytes(), file.created_at_us()), (least, 7));
+}
+
+#[test]
+fn a_log_says_where_its_first_frame_starts() {
+    let disk = Disk::new();
+    let file = disk.create();
+    assert_eq!(file.first_sequence().unwrap(), None);
+    let mut writer = Writer::new(file);
+    writer.append(FrameKind::Events, 2, 0, b"two events");
+    assert_eq!(disk.open().unwrap().first_sequence().unwrap(), Some(FIRST));
+    writer.append(FrameKind::Events, 1, 0, b"one event");
+    assert_eq!(disk.open().unwrap().first_sequence().unwrap(), Some(FIRST));
+}
+
+#[test]
+fn room_is_given_back_behind_what_is_kept_and_taken_again() {
+    let size = 1 << 20;
+    let disk = Disk::sized(size);
+    let (writer, _) = sample(&disk);
+    let taken = || std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(disk.path()).unwrap()) * 512;
+    let file = disk.open().unwrap();
+    assert!(taken() >= size);
+    file.release(writer.offset).unwrap();
+    assert!(taken() < size / 2, "{}", taken());
+    assert_eq!(disk.recover(|_| {}).1, writer.seen);
+    file.reserve(u64::MAX).unwrap();
+    assert!(taken() >= size);
+    assert_eq!(std::fs::metadata(disk.path()).unwrap().len(), size, "never longer than it was made");
+}
+
+#[test]
+fn a_tail_that_cannot_be_saved_is_cleared_only_if_the_disk_is_full() {
+    let disk = Disk::new();
+    let (writer, _) = sample(&disk);
+    let last = writer.seen.last().unwrap().0;
+    let kept = usize::try_from(last).unwrap();
+    let mut torn = disk.bytes();
+    torn[kept + 8] ^= 1;
+    disk.put(&torn);
+    // A file where the folder would be: nothing can be saved, and not for want of room.
+    std::fs::write(disk.quarantine(), b"x").unwrap();
+    assert_eq!(disk.recover(|_| {}).0.unwrap_err().kind(), ErrorKind::Io);
+    assert!(disk.bytes() == torn, "what is not saved is not cleared");
+    std::fs::remove_file(disk.quarantine()).unwrap();
+    let full = Disk { storage: FailingStorage::at(0), ..disk };
+    let recovered = full.recover(|_| {}).0.unwrap();
+    assert!(recovered.notes[0].ends_with("not saved, the disk is full"), "{:?}", recovered.notes);
+    assert!(full.bytes()[kept..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
 fn a_failure_at_any_step_of_making_a_log_leaves_nothing_half_made() {
     // create, preallocate, write, sync, rename, sync of the folder.
     const STEPS: usize = 6;
@@ -507,6 +566,26 @@ fn frames_that_cannot_be_are_damage_even_if_nothing_was_synced() {
     writer.control_ordinal = 0;
     writer.append(FrameKind::Control, 2, 0, b"b");
     assert_eq!(disk.recover(|_| {}).0.unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+/// No write of ours is torn like that: a header is checked as a whole, and a batch that does not fit is not begun.
+#[test]
+fn a_frame_that_runs_over_the_end_of_the_log_is_damage_even_if_nothing_was_synced() {
+    let disk = Disk::new();
+    let mut writer = Writer::new(disk.create());
+    writer.append(FrameKind::Events, 1, 0, b"first");
+    let (bad, file) = (writer.offset, disk.open().unwrap());
+    // In a larger log the frame would be whole: its header is as it was written.
+    let larger = Disk::sized(2 * SIZE);
+    let mut writer = Writer::new(larger.create());
+    writer.append(FrameKind::Events, 1, 0, b"first");
+    writer.append(FrameKind::Events, 1, 0, &[7; 3000]);
+    let at = usize::try_from(bad).unwrap();
+    file.write_at(&larger.bytes()[at..usize::try_from(SIZE).unwrap()], bad).unwrap();
+    let (recovered, seen) = disk.recover(|_| {});
+    let error = recovered.unwrap_err();
+    assert_eq!((error.offset(), seen.len()), (Some(bad), 1), "{error}");
+    assert!(error.to_string().contains("runs over the end"), "{error}");
 }
 
 #[test]

@@ -214,7 +214,7 @@ impl Manifest {
     ///
     /// # Errors
     /// `InvalidInput` if the manifest contradicts itself or is too large.
-    fn encode(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         if let Some(contradiction) = self.contradiction() {
             return Err(Error::invalid_input(format!("the manifest to commit {contradiction}")));
         }
@@ -222,20 +222,12 @@ impl Manifest {
         Ok(wrap(&FORMAT, EnvelopePlace { store: self.store, id: self.version }, &payload).0)
     }
 
-    /// The whole file, for a folder that has no manifest yet.
-    ///
-    /// # Errors
-    /// `InvalidInput` if the manifest contradicts itself or is too large.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.encode()
-    }
-
     /// Writes it under a name of its own, synced; the name is durable after the folder's next sync. Gives its checksum.
     ///
     /// # Errors
     /// As [`Manifest::to_bytes`]; `DiskFull`, `Io`.
     pub(crate) fn place(&self, storage: &dyn Storage, path: &Path) -> Result<u32> {
-        let bytes = self.encode()?;
+        let bytes = self.to_bytes()?;
         place_file(storage, path, |file| file.write_at(&bytes, 0))?;
         Ok(read_envelope(&FORMAT, &bytes)?.header_crc)
     }

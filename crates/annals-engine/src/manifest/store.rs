@@ -129,7 +129,7 @@ impl ManifestStore {
         }
         let mut next = next.clone();
         next.version = self.current.version + 1;
-        let bytes = next.encode()?;
+        let bytes = next.to_bytes()?;
         let storage = &*self.storage;
         if !self.current_bytes.is_empty() {
             // A copy, not a rename: MANIFEST itself is never absent, and each rename replaces a valid

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::blob::read_blob;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::{IDEMPOTENCY_BLOB, OWED_BLOB};
+use crate::hold::HOLDS_BLOB;
 use crate::idempotency::IdempotencyTable;
 use crate::layout::{FileKind, FileName, segment_path};
 use crate::lost::{LOST_BLOB, LostSequences};
@@ -107,6 +108,7 @@ impl Inspection<'_> {
         let checked = read.and_then(|bytes| match blob.name.as_str() {
             IDEMPOTENCY_BLOB => IdempotencyTable::decode(&bytes).map(|_| ()),
             OWED_BLOB => Owed::decode(&bytes).map(|_| ()),
+            HOLDS_BLOB => crate::hold::decode(&bytes).map(|_| ()),
             LOST_BLOB => LostSequences::decode(&bytes).map(|lost| self.lost = lost),
             _ => Ok(()),
         });
@@ -117,6 +119,7 @@ impl Inspection<'_> {
         let loss = match blob.name.as_str() {
             IDEMPOTENCY_BLOB => Loss::only("the answers to idempotency keys: a batch sent again may be stored twice"),
             OWED_BLOB => Loss::only("deletes and marks that damaged segments have not taken"),
+            HOLDS_BLOB => Loss::only("the legal holds: place them again before anything is deleted"),
             SCRUB_BLOB => Loss::only("how far the background check came"),
             LOST_BLOB => Loss::only("the list of what earlier repairs gave up; it is made anew"),
             name => Loss::only(format!("the value {name:?}")),

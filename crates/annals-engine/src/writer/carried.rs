@@ -1,7 +1,7 @@
 //! Showing a batch whose frame says more than its events.
 
 use super::Writer;
-use crate::catalog::Place;
+use crate::catalog::{Place, Snapshot};
 use crate::changes::{ChosenRows, apply_marks};
 use crate::error::Result;
 use crate::overlay::Overlay;
@@ -17,6 +17,8 @@ impl Writer {
             None => replacing::find_in_sealed(&job.batch, scope, &catalog)?,
         };
         replacing::find_in_live(&job.batch, scope, &catalog, &mut found)?;
+        let snapshot = Snapshot::new(catalog, self.next_sequence - 1);
+        self.shared.holds.check(&snapshot, &found.rows, found.sequences())?;
         Ok(found)
     }
 

@@ -519,3 +519,19 @@ fn a_poisoned_or_read_only_store_is_not_backed_up() {
     let engine = Engine::open(Options { degraded: true, ..store.options.clone() }).unwrap();
     assert_eq!(engine.begin_backup().map(|_| ()).unwrap_err().kind(), ErrorKind::Poisoned);
 }
+
+/// What may say that this is no store is not taken for absent because it cannot be read.
+#[test]
+fn a_marker_that_cannot_be_opened_is_told() {
+    let store = Store::new(Durability::Sync);
+    store.engine.close().unwrap();
+    for name in ["BACKUP", "BACKUP.unfinished", "RESTORE.unfinished"] {
+        let path = store.path().join(name);
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = Engine::open(store.options.clone()).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{name}: {error}");
+        assert_eq!(error.path(), Some(&*path));
+        std::fs::remove_file(&path).unwrap();
+    }
+    Engine::open(store.options.clone()).unwrap().close().unwrap();
+}

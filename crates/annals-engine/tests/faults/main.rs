@@ -17,6 +17,7 @@ mod every_call;
 mod golden;
 mod ground;
 mod harms;
+mod hold;
 mod idempotency;
 mod limits;
 mod many_values;

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use annals_engine::{Clock as _, Durability, Engine, Event, Filter, Options, OsClock, ScrubStats};
+use annals_engine::{Clock as _, Delete, Durability, Engine, Event, Filter, Options, OsClock, ScrubStats};
 
 use crate::support::{DAY_US, NOW_US, Store, event, everything, files, select, with_message};
 
@@ -142,6 +142,8 @@ fn damage_is_found_told_once_and_met_only_by_those_who_touch_it() {
     assert_eq!(told.lock().unwrap().len(), 1);
     // It is no reason to refuse writes.
     store.append(&[event(99_999, NOW_US)]).unwrap();
+    store.engine.delete(&Delete::CreatedBefore(NOW_US - DAY_US)).unwrap();
+    assert_eq!(store.engine.stats().scrub.damages, Vec::<String>::new(), "with its file the damage is gone");
 }
 
 /// A degraded store once refused every query for ever that touched such a segment, and never left it out.
