@@ -240,4 +240,11 @@ mod tests {
             assert_eq!(without_sequence(event), shown);
         }
     }
+    #[test]
+    fn gaps_are_named_by_their_sequences() {
+        let gaps: Vec<GapBody> =
+            serde_json::from_str(r#"[{"first_sequence":9,"last_sequence":18},{"first_sequence":50}]"#).unwrap();
+        assert_eq!(shown_gap(&gaps).unwrap(), "9-18, 50-");
+        assert_eq!(shown_gap(&[]), None);
+    }
 }

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal as _, Write};
 
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::failure::{Result, while_doing};
-use crate::terminal::push_harmless;
+use crate::terminal::{columns, cut, push_harmless};
 
 const COLUMN_COUNT: usize = 6;
 
@@ -52,14 +52,12 @@ pub(crate) struct Table {
 impl Table {
     /// For standard output, in colours if it is a terminal and nobody minds.
     pub(crate) fn to_stdout() -> Self {
-        let stdout = std::io::stdout();
-        let is_terminal = stdout.is_terminal();
-        let room = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        let is_terminal = std::io::stdout().is_terminal();
         let unwanted = |name: &str, value: Option<&str>| {
             std::env::var(name).is_ok_and(|held| value.map_or(!held.is_empty(), |value| held == value))
         };
         let colours = is_terminal && !unwanted("NO_COLOR", None) && !unwanted("TERM", Some("dumb"));
-        Self::new(room.filter(|columns| is_terminal && *columns > 0), colours)
+        Self::new(columns(), colours)
     }
 
     fn new(room: Option<usize>, colours: bool) -> Self {
@@ -156,24 +154,6 @@ fn cell(event: &Value, column: &Column) -> String {
         push_harmless(&mut text, &value);
     }
     cut(&text, column.width_max, true)
-}
-
-/// No wider than `width_max`, with a mark where something is missing.
-fn cut(text: &str, width_max: usize, marked: bool) -> String {
-    if text.width() <= width_max {
-        return text.to_owned();
-    }
-    let room = width_max.saturating_sub(usize::from(marked));
-    let mut width = 0;
-    let fits = |character: &char| {
-        width += character.width().unwrap_or(0);
-        width <= room
-    };
-    let mut shown: String = text.chars().take_while(fits).collect();
-    if marked && width_max > 0 {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -3,11 +3,36 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Says one line on standard error. If even that fails there is nobody left to tell.
 pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// The width of standard output, if it is a terminal.
+pub(crate) fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok())??;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// No wider than `width_max`, with a mark where something is missing, if it is `marked`.
+pub(crate) fn cut(text: &str, width_max: usize, marked: bool) -> String {
+    if text.width() <= width_max {
+        return text.to_owned();
+    }
+    let room = width_max.saturating_sub(usize::from(marked));
+    let mut width = 0;
+    let fits = |character: &char| {
+        width += character.width().unwrap_or(0);
+        width <= room
+    };
+    let mut shown: String = text.chars().take_while(fits).collect();
+    if marked && width_max > 0 {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Says what a degraded server may not have shown.
