@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use annals_benches::{END_US, SEED, Stopwatch};
 use annals_engine::Durability;
 use annals_generate::Generator;
-use annals_server::{AppState, Limits, ServerConfig, serve};
+use annals_server::{AppState, ServerConfig, serve};
 
 const ADMIN: &str = "the-administrators-key";
 /// What the pages are read from is posted in bodies of so many events.
@@ -136,7 +136,7 @@ impl Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let running = runtime.spawn(serve(state.clone(), listener, Limits::default(), async {
+        let running = runtime.spawn(serve(state.clone(), listener, async {
             // Whether it is told to stop or nobody is left to tell it: it stops.
             _ = stopped.await;
         }));

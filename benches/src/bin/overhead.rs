@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use annals_benches::{Stopwatch, append_all, generate};
 use annals_engine::{Engine, Field, Filter, Options, TenantScope};
 use annals_query::{Query, execute};
-use annals_server::{AppState, Limits, ServerConfig, serve};
+use annals_server::{AppState, ServerConfig, serve};
 
 const ADMIN: &str = "the-administrators-key";
 /// Pages of one turn: many enough for the CPU clock, few enough to take turns often.
@@ -38,7 +38,7 @@ fn main() -> Outcome<()> {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = runtime.spawn(serve(state, listener, Limits::default(), async {
+    let server = runtime.spawn(serve(state, listener, async {
         // Whether it is told to stop or nobody is left to tell it: it stops.
         _ = stopped.await;
     }));

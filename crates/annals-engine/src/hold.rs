@@ -83,10 +83,9 @@ impl Holds {
 
     /// `Held`, naming a hold, if it keeps one of the rows, whose sequences are `sequences`.
     pub(crate) fn check(&self, snapshot: &Snapshot, rows: &ChosenRows, sequences: &[u64]) -> Result<()> {
-        let list = self.list();
-        let (Some(first), Some(last)) = (sequences.iter().min(), sequences.iter().max()) else { return Ok(()) };
-        let about = Filter::SequenceBetween { from: *first, to: last.saturating_add(1) };
-        for hold in list.iter() {
+        let (Some(from), Some(upto)) = (sequences.iter().min(), sequences.iter().max()) else { return Ok(()) };
+        let about = Filter::SequenceBetween { from: *from, to: upto.saturating_add(1) };
+        for hold in self.list().iter() {
             let held = ChosenRows::matching(snapshot, &about.clone().and(hold.filter.clone()))?.common(rows);
             if held > 0 {
                 let message = format!("the hold {:?} keeps {held} of the events: release it first", hold.name);

@@ -44,25 +44,25 @@ pub const SYNC_INTERVAL_BYTES_DEFAULT: u64 = 16 << 20;
 /// Time after which the level `interval` syncs.
 pub const SYNC_INTERVAL_MS_DEFAULT: u64 = 200;
 /// Idle time after a sync before the sync marker is written.
-pub(crate) const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
+pub const SYNC_MARKER_IDLE_MS_DEFAULT: u64 = 50;
 /// Bytes of batches waiting for the writer.
-pub(crate) const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
+pub const QUEUE_SIZE_BYTES_DEFAULT: usize = 64 << 20;
 /// Full log files waiting to be sealed before appends wait.
-pub(crate) const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
+pub const UNSEALED_LOGS_MAX_DEFAULT: usize = 4;
 /// More threads than this are used for sealing only if asked for: they would compete with the callers'.
-const SEAL_THREADS_DEFAULT_MAX: usize = 4;
+pub const SEAL_THREADS_DEFAULT_MAX: usize = 4;
 /// A tenth of the share of a thread that is not nice.
-const MAINTENANCE_NICENESS_DEFAULT: u8 = 10;
+pub const MAINTENANCE_NICENESS_DEFAULT: u8 = 10;
 /// How long a log file is written to: deleted events leave the disk within this and a compaction.
-pub(crate) const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
+pub const LOG_AGE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 /// How long a segment is fresh.
-pub(crate) const COLD_AFTER_MS_DEFAULT: u64 = 24 * 3600 * 1000;
+pub const COLD_AFTER_MS_DEFAULT: u64 = 24 * 3600 * 1000;
 /// Every byte is read again once a week.
 pub const SCRUB_PERIOD_MS_DEFAULT: u64 = 7 * 24 * 3600 * 1000;
 /// A fraction of what the slowest disks give: some 4.8 TB in the default period.
 pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 8 << 20;
 /// How far in the future `created_at` may lie.
-pub(crate) const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
+pub const FUTURE_MS_MAX_DEFAULT: u64 = 24 * 3600 * 1000;
 
 /// Who is told of damage.
 pub type OnDamage = Arc<dyn Fn(&Damage) + Send + Sync>;

@@ -25,7 +25,7 @@ pub struct DeleteOutcome {
 }
 
 /// Deletes every event that matches and that `scope` may delete, and returns how many. Events the caller
-/// sees but shares with a foreign realm are left. Durable and visible to every later query on return.
+/// sees but shares with a foreign realm are left, and so are those that a hold keeps. Durable and visible to every later query on return.
 ///
 /// An empty filter deletes all that `scope` may delete: whether that is meant is for the caller to check.
 /// Costs O(parts), however many match; a dry run obeys `expired`, a delete once begun does not stop.
@@ -41,7 +41,7 @@ pub fn delete_matching(
 ) -> Result<DeleteOutcome> {
     let deleted = match mode {
         DeleteMode::Delete => engine.delete(&Delete::Matching(scoped(scope.writable(), filter)?))?,
-        DeleteMode::DryRun => count_writable(&engine.snapshot(), scope, filter, expired)?,
+        DeleteMode::DryRun => count_writable(&engine.snapshot(), scope, &engine.deletable(filter), expired)?,
     };
     Ok(DeleteOutcome { deleted })
 }

@@ -6,127 +6,162 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use annals_engine::{
-    Durability, LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, Partitioning,
-    SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT,
+    COLD_AFTER_MS_DEFAULT, Durability, FUTURE_MS_MAX_DEFAULT, LOG_AGE_MS_MAX_DEFAULT, LOG_SIZE_BYTES_DEFAULT,
+    LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, MAINTENANCE_NICENESS_DEFAULT, Options, Partitioning,
+    QUEUE_SIZE_BYTES_DEFAULT, SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SEAL_THREADS_DEFAULT_MAX,
+    SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT, SYNC_MARKER_IDLE_MS_DEFAULT, UNSEALED_LOGS_MAX_DEFAULT,
 };
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
 use crate::error::{Error, Result};
 use crate::routes::FACES;
+use crate::settings::{Kind, RELOADED, RESTART, section};
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+/// The store's directory unless told otherwise.
+pub const DIRECTORY_DEFAULT: &str = "./annals-data";
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+/// The engine takes no more in one batch.
+const EVENTS_MAX: u64 = 100_000;
+const _: () = assert!(annals_engine::BATCH_EVENTS_MAX == 100_000);
 
-/// What one request may cost. A client meets each of these as a documented answer, never as a stall.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Bytes of the request target; above, 414.
-    pub uri_size_max: usize,
-    /// Header lines; above, 431.
-    pub headers_max: usize,
-    /// Bytes of all header names and values; above, 431.
-    pub headers_size_max: usize,
-    /// Bytes of an all-or-nothing ingest body after decompression; above, 413.
-    pub ingest_size_max: usize,
-    /// Events of one all-or-nothing ingest; above, 413.
-    pub ingest_events_max: usize,
-    /// Bytes of the body of a single event; above, 413.
-    pub create_size_max: usize,
-    /// Bytes of any other body; above, 413.
-    pub small_size_max: usize,
-    /// Different filters of one query.
-    pub filters_max: usize,
-    /// Values of one filter.
-    pub filter_values_max: usize,
-    /// Bytes of one filter's value.
-    pub filter_value_size_max: usize,
-    /// Time one query may take; above, 503.
-    pub query_time_max: Duration,
-    /// Bytes after which a page of the native API ends early, with a cursor.
-    pub page_size_bytes_max: usize,
-    /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
-    /// means these.
-    pub notifications_max: usize,
-    /// Time for the head of a request, and the longest pause between two requests of a connection.
-    pub header_time_max: Duration,
-    /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
-    /// answer before it is cut off.
-    pub body_pause_max: Duration,
-    /// Open connections; further ones are closed.
-    pub connections_max: usize,
-    /// Open connections of one address; further ones are closed.
-    pub connections_per_address_max: usize,
-    /// Requests being answered; above, 503.
-    pub requests_max: usize,
-    /// Queries running at once; further ones wait up to `query_time_max`.
-    pub reads_max: usize,
-    /// Appends, deletes and marks running at once; further ones wait. They mostly wait for the disk,
-    /// so there are more of them than processors.
-    pub writes_max: usize,
-    /// Bodies of partial ingest being read at once; above, 503.
-    pub streams_max: usize,
-    /// Bytes of all-or-nothing ingest held at once, as bodies or as the events parsed of them; further bodies
-    /// wait, and get 503 if those under way need it.
-    pub ingest_memory_max: usize,
-    /// Passwords being hashed at once; further ones wait up to `query_time_max`. Each takes a processor
-    /// and 19 MiB for tens of milliseconds.
-    pub passwords_max: usize,
-    /// Requests that wait for that; above, 503.
-    pub passwords_waiting_max: usize,
-    /// Tails at once; above, 503.
-    pub tails_max: usize,
-    /// Tails of one key, or of one user's tokens, at once; above, 503. One of them must not take every place.
-    pub tails_per_key_max: usize,
-    /// How long a tail is silent before it says that it is still there, and looks whether its key is.
-    pub tail_keep_alive: Duration,
-    /// How often standing retention policies delete what they no longer keep.
-    pub retention_interval: Duration,
-    /// Wrong keys and passwords of one address or /64 of IPv6 in a minute (loopback apart), and wrong
-    /// passwords of one user name, from wherever; above, 429.
-    pub wrong_keys_per_minute_max: u32,
-    /// How long requests in flight may take once the server is told to stop.
-    pub drain_time_max: Duration,
+const fn size(min: u64, max: u64) -> Kind {
+    Kind::Size(min, max)
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            uri_size_max: 8 * KIB,
-            headers_max: 64,
-            headers_size_max: 16 * KIB,
-            ingest_size_max: 64 * MIB,
-            ingest_events_max: annals_engine::BATCH_EVENTS_MAX,
-            create_size_max: 2 * MIB,
-            small_size_max: 128 * KIB,
-            filters_max: 16,
-            filter_values_max: 100,
-            filter_value_size_max: KIB,
-            query_time_max: Duration::from_secs(5),
-            page_size_bytes_max: 16 * MIB,
-            notifications_max: 1000,
-            header_time_max: Duration::from_secs(10),
-            body_pause_max: Duration::from_secs(30),
-            connections_max: 4096,
-            connections_per_address_max: 256,
-            requests_max: 1024,
-            reads_max: (2 * processors).max(4),
-            writes_max: 64,
-            streams_max: 32,
-            ingest_memory_max: 512 * MIB,
-            // Half of the processors, so that logins leave the other half to everything else.
-            passwords_max: (processors / 2).max(1),
-            passwords_waiting_max: 32,
-            tails_max: 128,
-            tails_per_key_max: 32,
-            tail_keep_alive: Duration::from_secs(15),
-            retention_interval: Duration::from_mins(5),
-            wrong_keys_per_minute_max: 60,
-            drain_time_max: Duration::from_secs(25),
-        }
+const fn span_ms(min: u64, max: u64) -> Kind {
+    Kind::Span(Duration::from_millis(min), Duration::from_millis(max))
+}
+
+/// How many processors there are; two if nobody knows.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+section! {
+    /// What one request may cost. A client meets each of these as a documented answer, never as a stall.
+    pub struct Limits as limits, by processors {
+        /// Bytes of the request target; above, 414.
+        uri_size_max: usize = 8 * KIB, size(64, 64 << 10), RELOADED;
+        /// Header lines; above, 431.
+        headers_max: usize = 64, Kind::Count(8, 1000), RELOADED;
+        /// Bytes of all header names and values; above, 431.
+        headers_size_max: usize = 16 * KIB, size(256, 128 << 10), RELOADED;
+        /// Bytes of an all-or-nothing ingest body after decompression; above, 413.
+        ingest_size_max: usize = 64 * MIB, size(1 << 10, 4 << 30), RELOADED;
+        /// Events of one all-or-nothing ingest; above, 413.
+        ingest_events_max: usize = annals_engine::BATCH_EVENTS_MAX, Kind::Count(1, EVENTS_MAX), RELOADED;
+        /// Bytes of the body of a single event; above, 413.
+        create_size_max: usize = 2 * MIB, size(1 << 10, 64 << 20), RELOADED;
+        /// Bytes of any other body; above, 413.
+        small_size_max: usize = 128 * KIB, size(1 << 10, 64 << 20), RELOADED;
+        /// Different filters of one query.
+        filters_max: usize = 16, Kind::Count(1, 1000), RELOADED;
+        /// Values of one filter.
+        filter_values_max: usize = 100, Kind::Count(1, 10_000), RELOADED;
+        /// Bytes of one filter's value.
+        filter_value_size_max: usize = KIB, size(16, 64 << 10), RELOADED;
+        /// Time one query may take; above, 503.
+        query_time_max: Duration = Duration::from_secs(5), span_ms(1, HOUR_MS), RELOADED;
+        /// Bytes after which a page of the native API ends early, with a cursor.
+        page_size_bytes_max: usize = 16 * MIB, size(64 << 10, 1 << 30), RELOADED;
+        /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
+        /// means these.
+        notifications_max: usize = 1000, Kind::Count(1, 100_000), RELOADED;
+        /// Time for the head of a request, and the longest pause between two requests of a connection.
+        header_time_max: Duration = Duration::from_secs(10), span_ms(100, HOUR_MS), RELOADED;
+        /// Time for the handshake of TLS; then the connection is closed.
+        tls_handshake_time_max: Duration = Duration::from_secs(10), span_ms(100, HOUR_MS), RELOADED;
+        /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
+        /// answer before it is cut off.
+        body_pause_max: Duration = Duration::from_secs(30), span_ms(100, HOUR_MS), RELOADED;
+        /// Open connections; further ones are closed.
+        connections_max: usize = 4096, Kind::Count(1, 1_000_000), RELOADED;
+        /// Open connections of one address; further ones are closed.
+        connections_per_address_max: usize = 256, Kind::Count(1, 1_000_000), RELOADED;
+        /// Requests being answered; above, 503.
+        requests_max: usize = 1024, Kind::Count(1, 1_000_000), RELOADED;
+        /// Queries running at once; further ones wait up to `query_time_max`. Twice the processors, 4 at least,
+        /// if it is not set.
+        reads_max: usize = (2 * processors).max(4), Kind::Count(1, 1024), RELOADED;
+        /// Appends, deletes and marks running at once; further ones wait. They mostly wait for the disk,
+        /// so there are more of them than processors.
+        writes_max: usize = 64, Kind::Count(1, 1024), RELOADED;
+        /// Bodies of partial ingest being read at once; above, 503.
+        streams_max: usize = 32, Kind::Count(1, 1024), RELOADED;
+        /// Bytes of all-or-nothing ingest held at once, as bodies or as the events parsed of them; further bodies
+        /// wait, and get 503 if those under way need it.
+        ingest_memory_max: usize = 512 * MIB, size(1 << 20, 1 << 40), RELOADED;
+        /// Passwords being hashed at once; further ones wait up to `query_time_max`. Each takes a processor
+        /// and 19 MiB for tens of milliseconds. Half of the processors if it is not set, so that logins leave the
+        /// other half to everything else.
+        passwords_max: usize = (processors / 2).max(1), Kind::Count(1, 1024), RELOADED;
+        /// Requests that wait for that; above, 503.
+        passwords_waiting_max: usize = 32, Kind::Count(1, 100_000), RELOADED;
+        /// Tails at once; above, 503.
+        tails_max: usize = 128, Kind::Count(1, 1_000_000), RELOADED;
+        /// Tails of one key, or of one user's tokens, at once; above, 503. One of them must not take every place.
+        tails_per_key_max: usize = 32, Kind::Count(1, 1_000_000), RELOADED;
+        /// How long a tail is silent before it says that it is still there, and looks whether its key is.
+        tail_keep_alive: Duration = Duration::from_secs(15), span_ms(1000, HOUR_MS), RELOADED;
+        /// How often standing retention policies delete what they no longer keep.
+        retention_interval: Duration = Duration::from_mins(5), span_ms(1000, DAY_MS), RELOADED;
+        /// Wrong keys and passwords of one address or /64 of IPv6 in a minute (loopback apart), and wrong
+        /// passwords of one user name, from wherever; above, 429.
+        wrong_keys_per_minute_max: u32 = 60, Kind::Count(1, 1_000_000), RELOADED;
+        /// How long requests in flight may take once the server is told to stop.
+        drain_time_max: Duration = Duration::from_secs(25), span_ms(0, HOUR_MS), RELOADED;
+    }
+}
+
+section! {
+    /// What the engine has besides `log_size`, `partition` and `scrub`: to be changed with a reason.
+    pub struct EngineSettings as engine, by processors {
+        /// Level `interval`: the longest time without a sync.
+        sync_interval: Duration = Duration::from_millis(SYNC_INTERVAL_MS_DEFAULT), span_ms(1, 60_000), RESTART;
+        /// Level `interval`: the most unsynced bytes.
+        sync_interval_size: u64 = SYNC_INTERVAL_BYTES_DEFAULT, size(4 << 10, 1 << 30), RESTART;
+        /// Idle time after a sync until a sync marker says so in the log.
+        sync_marker_idle: Duration = Duration::from_millis(SYNC_MARKER_IDLE_MS_DEFAULT), span_ms(1, 60_000), RESTART;
+        /// Bytes of batches waiting for the writer; beyond, an append waits up to 10 s and then gets 503.
+        queue_size: usize = QUEUE_SIZE_BYTES_DEFAULT, size(1 << 20, 4 << 30), RESTART;
+        /// How long a log file is written to before it is sealed, however full it is.
+        log_age_max: Duration = Duration::from_millis(LOG_AGE_MS_MAX_DEFAULT), span_ms(1000, 30 * DAY_MS), RESTART;
+        /// Full log files waiting to be sealed; beyond, appends wait as above.
+        unsealed_logs_max: usize = UNSEALED_LOGS_MAX_DEFAULT, Kind::Count(1, 64), RESTART;
+        /// Threads that seal one log together, a segment each. The processors, 4 at most, if it is not set.
+        seal_threads: usize = processors.min(SEAL_THREADS_DEFAULT_MAX), Kind::Count(1, 64), RESTART;
+        /// By how much the threads that seal and compact are nicer than the others: queries and appends come
+        /// first where processors are short.
+        maintenance_niceness: u8 = MAINTENANCE_NICENESS_DEFAULT, Kind::Count(0, 19), RESTART;
+        /// How long after its sealing a segment stays in the form whose pages are read fastest; then it is packed.
+        cold_after: Duration = Duration::from_millis(COLD_AFTER_MS_DEFAULT), span_ms(0, 3650 * DAY_MS), RESTART;
+        /// How far in the future the time of an event may lie.
+        future_max: Duration = Duration::from_millis(FUTURE_MS_MAX_DEFAULT), span_ms(0, 3650 * DAY_MS), RESTART;
+    }
+}
+
+section! {
+    /// TLS 1.2 and 1.3 on the listener, once both files are named. Both are read again at SIGHUP.
+    pub struct TlsSettings as tls, by processors {
+        /// The server's certificate and those between it and the authority, PEM, in this order.
+        cert: Option<PathBuf> = None, Kind::Text, RELOADED.flag("FILE").example("/etc/annals/tls/fullchain.pem");
+        /// The private key of that certificate, PEM (PKCS 8, PKCS 1 or SEC 1).
+        key: Option<PathBuf> = None, Kind::Text, RELOADED.flag("FILE").example("/etc/annals/tls/key.pem");
+    }
+}
+
+section! {
+    /// What the server says on standard error.
+    pub struct LogSettings as log, by processors {
+        /// How much: error, warn, info, debug or trace; or by part of the program, such as
+        /// `warn,annals_server=debug`.
+        filter: String = "info".to_owned(), Kind::Text, RESTART.variable("ANNALS_LOG");
     }
 }
 
@@ -169,17 +204,30 @@ pub struct ServerConfig {
     pub scrub_bytes_per_second: u64,
     /// The administrator's key, while it is set.
     pub admin_key: Option<String>,
+    /// The file that [`Sources::load`](crate::settings::Sources::load) reads it from, if there is one.
+    pub admin_key_file: Option<PathBuf>,
     /// Whether keys and events may travel unencrypted over a network.
     pub insecure: bool,
     /// What one request may cost.
     pub limits: Limits,
     /// Which faces answer, and how.
     pub faces: FaceSettings,
+    /// The rest of the engine's options.
+    pub engine: EngineSettings,
+    /// Certificate and key of the listener.
+    pub tls: TlsSettings,
+    /// What the server says on standard error.
+    pub log: LogSettings,
 }
 
 impl ServerConfig {
     /// The defaults, for a store in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self::for_processors(directory, processors())
+    }
+
+    /// The same on a machine with so many processors.
+    pub(crate) fn for_processors(directory: impl Into<PathBuf>, processors: usize) -> Self {
         Self {
             directory: directory.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -191,16 +239,39 @@ impl ServerConfig {
             scrub_period: Duration::from_millis(SCRUB_PERIOD_MS_DEFAULT),
             scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
             admin_key: None,
+            admin_key_file: None,
             insecure: false,
-            limits: Limits::default(),
+            limits: Limits::for_processors(processors),
             faces: FaceSettings::default(),
+            engine: EngineSettings::for_processors(processors),
+            tls: TlsSettings::for_processors(processors),
+            log: LogSettings::for_processors(processors),
         }
     }
 
-    /// The defaults with `ANNALS_ADMIN_KEY` of the environment, if it is set and not empty.
-    pub fn from_environment(directory: impl Into<PathBuf>) -> Self {
-        let admin_key = std::env::var("ANNALS_ADMIN_KEY").ok().filter(|key| !key.is_empty());
-        Self { admin_key, ..Self::new(directory) }
+    /// How the engine is opened for this server.
+    pub fn engine_options(&self) -> Options {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let engine = &self.engine;
+        Options {
+            durability: self.durability,
+            log_size_bytes: self.log_size_bytes,
+            partition: self.partition,
+            degraded: self.degraded,
+            scrub_period_ms: ms(self.scrub_period),
+            scrub_bytes_per_second: self.scrub_bytes_per_second,
+            sync_interval_ms: ms(engine.sync_interval),
+            sync_interval_bytes: engine.sync_interval_size,
+            sync_marker_idle_ms: ms(engine.sync_marker_idle),
+            queue_size_bytes: engine.queue_size,
+            log_age_ms_max: ms(engine.log_age_max),
+            unsealed_logs_max: engine.unsealed_logs_max,
+            seal_threads: engine.seal_threads,
+            maintenance_niceness: engine.maintenance_niceness,
+            cold_after_ms: ms(engine.cold_after),
+            future_ms_max: ms(engine.future_max),
+            ..Options::new(&self.directory)
+        }
     }
 
     /// Checks what can be checked before anything is opened.
@@ -208,10 +279,20 @@ impl ServerConfig {
     /// # Errors
     /// One that says which setting, and what to do.
     pub fn validate(&self) -> Result<()> {
-        if !self.listen.ip().is_loopback() && !self.insecure {
+        let has_tls = match (&self.tls.cert, &self.tls.key) {
+            (Some(_), Some(_)) => true,
+            (None, None) => false,
+            (Some(_), None) => {
+                return Err(Error::config("tls.cert is set and tls.key is not: a certificate needs its key"));
+            }
+            (None, Some(_)) => {
+                return Err(Error::config("tls.key is set and tls.cert is not: name the certificate of that key"));
+            }
+        };
+        if !self.listen.ip().is_loopback() && !has_tls && !self.insecure {
             return Err(Error::config(format!(
-                "{} is reachable from other machines and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
-                 proxy that does TLS, or say --insecure",
+                "{} is reachable from other machines and the server speaks plain HTTP: name a certificate and its key \
+                 with --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy that does TLS, or say --insecure",
                 self.listen
             )));
         }
@@ -245,7 +326,7 @@ impl ServerConfig {
                     || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') =>
             {
                 Err(Error::config(format!(
-                    "ANNALS_ADMIN_KEY must be {ADMIN_KEY_LEN_MIN} or more printable ASCII characters, this one is not: \
+                    "the administrator's key must be {ADMIN_KEY_LEN_MIN} or more printable ASCII characters, this one is not: \
                      make one with `openssl rand -hex 24`"
                 )))
             }

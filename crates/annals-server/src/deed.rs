@@ -97,7 +97,7 @@ impl Deed {
         self
     }
 
-    fn failed(self, failure: &Failure) -> Self {
+    pub(crate) fn failed(self, failure: &Failure) -> Self {
         Self { failure: Some(failure.code), ..self }
     }
 

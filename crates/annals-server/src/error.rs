@@ -120,6 +120,11 @@ impl Failure {
         (!details.is_empty()).then_some(Self { details, ..failure })
     }
 
+    /// Settings that are not taken over; nobody is answered with it.
+    pub(crate) fn invalid_settings() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_settings", "the settings are wrong")
+    }
+
     /// 400 about the body as a whole.
     pub(crate) fn bad_body(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
@@ -201,6 +206,12 @@ impl From<&annals_engine::Error> for Failure {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_mismatch",
                 "this Idempotency-Key was used with another body: use a new key for a new request",
+            ),
+            // Which hold it is, is not everybody's to know.
+            ErrorKind::Held => Self::new(
+                StatusCode::CONFLICT,
+                "held",
+                "a legal hold keeps the event as it is: an administrator must release the hold first",
             ),
             ErrorKind::Corrupt => {
                 tracing::error!(%error, "stored bytes are damaged");

@@ -27,14 +27,19 @@ mod pages;
 mod params;
 mod patience;
 mod pieces;
+mod reload;
 mod request;
 mod retention;
 mod router;
 mod routes;
 mod serve;
+pub mod settings;
 mod state;
+mod tls;
 
-pub use config::{FaceSettings, LISTEN_DEFAULT, Limits, ServerConfig};
+pub use config::{
+    DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
+};
 pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;
@@ -42,5 +47,6 @@ pub use internal::FOLDER as INTERNAL_FOLDER;
 pub use offline::{StoreKeys, StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};
-pub use serve::{run, serve};
+pub use serve::{run, serve, serve_tls};
 pub use state::{AppState, Setup};
+pub use tls::Tls;

@@ -14,6 +14,7 @@ use crate::error::{Answer, Failure};
 use crate::face::Face;
 use crate::params::Params;
 use crate::state::AppState;
+use crate::tls::Encrypted;
 
 /// The longest request id that is taken from a client, inclusive.
 const REQUEST_ID_LEN_MAX: usize = 64;
@@ -99,7 +100,8 @@ pub(crate) fn origin(parts: &Parts) -> String {
     let forwarded = parts.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
     // Of several proxies the first is the one that the client speaks to.
     let nearest = forwarded.and_then(|list| list.split(',').next()).unwrap_or_default().trim();
-    let scheme = if nearest.eq_ignore_ascii_case("https") { "https" } else { "http" };
+    let encrypted = parts.extensions.get::<Encrypted>().is_some() || nearest.eq_ignore_ascii_case("https");
+    let scheme = if encrypted { "https" } else { "http" };
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
     let authority = authority(parts);
     let named = !authority.is_empty() && authority.bytes().all(harmless);

@@ -28,7 +28,7 @@ use crate::state::AppState;
 /// counted by address.
 pub fn router(state: AppState) -> Router {
     let mut paths: BTreeMap<String, Vec<Found>> = BTreeMap::new();
-    for (face, path, route) in table(state.faces()) {
+    for (face, path, route) in table(&state.faces()) {
         let twin = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         let there = Found { face, path: path.clone(), route, redirect: false };
         let redirect = face.slash == Slash::Redirect;

@@ -11,8 +11,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::config::{Limits, ServerConfig};
@@ -20,8 +23,10 @@ use crate::deed::Deed;
 use crate::error::{Error, Result};
 use crate::inline::{Inline, allow, runtime};
 use crate::patience::Patient;
+use crate::reload::reload;
 use crate::router::router;
 use crate::state::AppState;
+use crate::tls::{Encrypted, Tls};
 
 /// Bytes of a connection's buffer: the largest head with room to spare, and a good size to read
 /// bodies in.
@@ -35,16 +40,33 @@ const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 ///
 /// # Errors
 /// The store cannot be closed in order.
-pub async fn serve(
+pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+    listen(state, listener, None, shutdown).await
+}
+
+/// The same over TLS.
+///
+/// # Errors
+/// The store cannot be closed in order.
+pub async fn serve_tls(
     state: AppState,
     listener: TcpListener,
-    limits: Limits,
+    tls: Tls,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    listen(state, listener, Some(tls), shutdown).await
+}
+
+async fn listen(
+    state: AppState,
+    listener: TcpListener,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     record(&state, started(&listener)).await;
     let app = router(state.clone());
     let open = Arc::new(Connections::default());
-    let inline = Inline::start(&limits);
+    let inline = Inline::start(&state.limits());
     let (stop, stopping) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
@@ -54,9 +76,14 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let limits = state.limits();
                 if let Some(place) = open.admit(peer.ip().to_canonical(), &limits) {
-                    let served = connection(app.clone(), stream, peer, limits.clone(), stopping.clone(), place);
-                    tokio::spawn(allow(inline.clone(), served));
+                    let connection = Connection { app: app.clone(), peer, limits, stopping: stopping.clone() };
+                    let tls = tls.clone();
+                    tokio::spawn(allow(inline.clone(), async move {
+                        let _place = place;
+                        connection.serve(stream, tls.as_ref()).await;
+                    }));
                 } else {
                     tracing::warn!(%peer, "too many connections");
                 }
@@ -73,7 +100,7 @@ pub async fn serve(
     drop(stopping);
     let _ = stop.send(());
     // Every connection holds a receiver: all gone means all done.
-    if tokio::time::timeout(limits.drain_time_max, stop.closed()).await.is_err() {
+    if tokio::time::timeout(state.limits().drain_time_max, stop.closed()).await.is_err() {
         tracing::warn!("some requests took too long and are cut off");
     }
     record(&state, Deed::of_the_server("server.stopped")).await;
@@ -97,37 +124,62 @@ async fn record(state: &AppState, deed: Deed) {
     let _ = tokio::task::spawn_blocking(move || state.internal().record(&deed)).await;
 }
 
-/// One connection from its first byte to its last.
-async fn connection(
+/// One connection, by the limits of when it came.
+struct Connection {
     app: Router,
-    stream: TcpStream,
     peer: SocketAddr,
-    limits: Limits,
-    mut stopping: watch::Receiver<()>,
-    _place: Place,
-) {
-    let _ = stream.set_nodelay(true);
-    let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(axum::body::Body::new)
-    });
-    let mut builder = http1::Builder::new();
-    // Without the timer hyper accepts the timeout and never applies it.
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
-    // Above the limit the router answers, with a body; only far above it the connection does, without.
-    builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
-    let served = builder
-        .serve_connection(TokioIo::new(Patient::new(stream, limits.body_pause_max)), TowerToHyperService::new(service));
-    tokio::pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        _ = stopping.changed() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    limits: Arc<Limits>,
+    stopping: watch::Receiver<()>,
+}
+
+impl Connection {
+    /// Serves it from its first byte to its last.
+    async fn serve(mut self, stream: TcpStream, tls: Option<&Tls>) {
+        let _ = stream.set_nodelay(true);
+        let stream = Patient::new(stream, self.limits.body_pause_max);
+        let Some(tls) = tls else { return self.http(stream, None).await };
+        let greeted = TlsAcceptor::from(tls.current()).accept(stream);
+        let peer = self.peer;
+        tokio::select! {
+            greeted = tokio::time::timeout(self.limits.tls_handshake_time_max, greeted) => match greeted {
+                Ok(Ok(stream)) => self.http(stream, Some(Encrypted)).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a client and the server found no TLS in common"),
+                Err(_elapsed) => tracing::debug!(%peer, "a client took too long to greet"),
+            },
+            // Nothing was asked yet, so nobody waits for an answer.
+            _ = self.stopping.changed() => {}
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "a connection broke");
+    }
+
+    async fn http<S>(mut self, stream: S, encrypted: Option<Encrypted>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (peer, limits) = (self.peer, &self.limits);
+        let service = self.app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(encrypted) = encrypted {
+                request.extensions_mut().insert(encrypted);
+            }
+            request.map(axum::body::Body::new)
+        });
+        let mut builder = http1::Builder::new();
+        // Without the timer hyper accepts the timeout and never applies it.
+        builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
+        // Above the limit the router answers, with a body; only far above it the connection does, without.
+        builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
+        let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        tokio::pin!(served);
+        let result = tokio::select! {
+            result = served.as_mut() => result,
+            _ = self.stopping.changed() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
     }
 }
 
@@ -170,33 +222,63 @@ impl Drop for Place {
 }
 
 /// Opens the store, serves until SIGTERM or SIGINT, drains and closes; a second signal ends the
-/// process at once, which loses nothing that was acknowledged. `started` hears where it listens and,
-/// on the first start without an administrator's key, the one that was made.
+/// process at once, which loses nothing that was acknowledged. At SIGHUP `reread` gives the settings anew:
+/// what can change while the server runs is taken over, certificates are read again. `started` hears where
+/// it listens and, on the first start without an administrator's key, the one that was made.
 ///
 /// # Errors
 /// A setting is wrong, the store cannot be opened or closed, or the address cannot be bound.
-pub fn run(config: &ServerConfig, started: impl FnOnce(SocketAddr, Option<&str>)) -> Result<()> {
-    let setup = AppState::open(config)?;
+pub fn run(
+    config: &ServerConfig,
+    reread: impl Fn() -> Result<ServerConfig> + Send + Sync + 'static,
+    started: impl FnOnce(SocketAddr, Option<&str>),
+) -> Result<()> {
+    config.validate()?;
+    // Before the store is opened, which may take long.
+    let tls = Tls::load(&config.tls)?;
     let io = |action: &str| {
         let action = action.to_owned();
         move |error| Error::Io(action, error)
     };
     let runtime = runtime()?;
+    // Before the store is opened too: a hangup that nobody listens to would end the process.
+    let hangup = {
+        let _context = runtime.enter();
+        signal(SignalKind::hangup()).map_err(io("listen for signals"))?
+    };
+    let setup = AppState::open(config)?;
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(io(&format!("listen on {}", config.listen)))?;
         let address = listener.local_addr().map_err(io("read the address of the listener"))?;
-        started(address, setup.new_admin_key.as_deref());
         let shutdown = signals()?;
-        serve(setup.state, listener, config.limits.clone(), shutdown).await
+        let reloads = tokio::spawn(reload_at_hangup(hangup, setup.state.clone(), tls.clone(), reread));
+        started(address, setup.new_admin_key.as_deref());
+        let served = listen(setup.state, listener, tls, shutdown).await;
+        reloads.abort();
+        served
     });
     // A handler that is still blocked must not keep the process.
     runtime.shutdown_background();
     result
 }
 
+/// Reads the settings again at every SIGHUP, one after the other.
+async fn reload_at_hangup(
+    mut hangup: Signal,
+    state: AppState,
+    tls: Option<Tls>,
+    reread: impl Fn() -> Result<ServerConfig> + Send + Sync + 'static,
+) {
+    let reread = Arc::new(reread);
+    while hangup.recv().await.is_some() {
+        let (state, tls, reread) = (state.clone(), tls.clone(), Arc::clone(&reread));
+        // A panic is reported where it happens; the next signal tries again.
+        let _ = tokio::task::spawn_blocking(move || reload(&state, tls.as_ref(), &*reread)).await;
+    }
+}
+
 /// Done at the first SIGTERM or SIGINT; the second ends the process.
 fn signals() -> Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|error| Error::Io("listen for signals".to_owned(), error));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (first, wait) = tokio::sync::oneshot::channel();

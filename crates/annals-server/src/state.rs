@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use annals_engine::{Clock, Engine, ErrorKind, Options};
+use annals_engine::{Clock, Engine, ErrorKind};
 use annals_query::CursorKey;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -20,7 +20,12 @@ use crate::hub::Hub;
 use crate::internal::Internal;
 use crate::retention::{self, Retention};
 
+mod adopt;
+mod places;
 mod work;
+
+pub(crate) use adopt::Adopted;
+use places::Places;
 
 /// Where the secret that signs cursors is kept in the store.
 const CURSOR_KEY_BLOB: &str = "cursor-key";
@@ -34,8 +39,10 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     engine: Engine,
     internal: Internal,
-    limits: Limits,
-    faces: FaceSettings,
+    /// What runs now: [`AppState::adopt`] changes it. Taken before the two below.
+    config: Mutex<ServerConfig>,
+    limits: RwLock<Arc<Limits>>,
+    faces: RwLock<Arc<FaceSettings>>,
     identities: Identities,
     wrong_keys: WrongKeys,
     cursor_key: CursorKey,
@@ -44,10 +51,10 @@ struct Inner {
     /// Idempotency keys of requests that are still running.
     running: Mutex<HashSet<u128>>,
     /// Apart from each other, so that neither can starve the other.
-    reads: Arc<Semaphore>,
-    writes: Arc<Semaphore>,
-    requests: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    reads: Places,
+    writes: Places,
+    requests: Places,
+    streams: Places,
     /// Of one: a verification reads the whole store.
     verifications: Arc<Semaphore>,
     /// Of one: a backup copies the whole store.
@@ -55,12 +62,12 @@ struct Inner {
     backup_directory: Option<PathBuf>,
     recordings: Arc<Semaphore>,
     /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
-    passwords: Arc<Semaphore>,
+    passwords: Places,
     /// So that those who wait for one take no request's place.
-    passwords_waiting: Semaphore,
+    passwords_waiting: Places,
     /// In KiB.
-    ingest_memory: Arc<Semaphore>,
-    tails: Arc<Semaphore>,
+    ingest_memory: Places,
+    tails: Places,
     /// Those of each key that has any.
     tails_by_key: Mutex<HashMap<String, usize>>,
     hub: Hub,
@@ -85,13 +92,7 @@ impl AppState {
     /// A setting is wrong, or the store cannot be opened.
     pub fn open(config: &ServerConfig) -> Result<Setup> {
         config.validate()?;
-        let mut options = Options::new(&config.directory);
-        options.durability = config.durability;
-        options.log_size_bytes = config.log_size_bytes;
-        options.partition = config.partition;
-        options.degraded = config.degraded;
-        options.scrub_period_ms = u64::try_from(config.scrub_period.as_millis()).unwrap_or(u64::MAX);
-        options.scrub_bytes_per_second = config.scrub_bytes_per_second;
+        let mut options = config.engine_options();
         options.on_damage = Some(Arc::new(
             |damage| tracing::error!(%damage, "the background check found damage: see `annals repair --help`"),
         ));
@@ -126,18 +127,18 @@ impl AppState {
             cursor_key: CursorKey::new(cursor_secret),
             internal_cursor_key: CursorKey::new(derived(&cursor_secret, b"annals internal store\0")),
             running: Mutex::default(),
-            reads: Arc::new(Semaphore::new(limits.reads_max)),
-            writes: Arc::new(Semaphore::new(limits.writes_max)),
-            requests: Arc::new(Semaphore::new(limits.requests_max)),
-            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            reads: Places::new(limits.reads_max),
+            writes: Places::new(limits.writes_max),
+            requests: Places::new(limits.requests_max),
+            streams: Places::new(limits.streams_max),
             verifications: Arc::new(Semaphore::new(1)),
             backups: Arc::new(Semaphore::new(1)),
             backup_directory: config.backup_directory.clone(),
             recordings: Arc::new(Semaphore::new(1)),
-            passwords: Arc::new(Semaphore::new(limits.passwords_max)),
-            passwords_waiting: Semaphore::new(limits.passwords_waiting_max),
-            ingest_memory: Arc::new(Semaphore::new(limits.ingest_memory_max / KIB)),
-            tails: Arc::new(Semaphore::new(limits.tails_max)),
+            passwords: Places::new(limits.passwords_max),
+            passwords_waiting: Places::new(limits.passwords_waiting_max),
+            ingest_memory: Places::new(limits.ingest_memory_max / KIB),
+            tails: Places::new(limits.tails_max),
             tails_by_key: Mutex::default(),
             hub: Hub::default(),
             retention,
@@ -146,8 +147,9 @@ impl AppState {
             request_count: AtomicU64::new(0),
             engine,
             internal,
-            limits,
-            faces: config.faces.clone(),
+            config: Mutex::new(config.clone()),
+            limits: RwLock::new(Arc::new(limits)),
+            faces: RwLock::new(Arc::new(config.faces.clone())),
         }));
         retention::start(&state).map_err(|failure| Error::State(failure.message))?;
         Ok(Setup { state, new_admin_key })
@@ -209,10 +211,10 @@ impl AppState {
     /// A place among the tails and those of a key, until it is dropped.
     pub(crate) fn tail_place(&self, key_id: &str) -> Answer<TailPlace> {
         let busy = |_full| Failure::unavailable("busy", "too many tails at once: retry later");
-        let place = Arc::clone(&self.0.tails).try_acquire_owned().map_err(busy)?;
+        let place = self.0.tails.semaphore().try_acquire_owned().map_err(busy)?;
         let mut by_key = self.0.tails_by_key.lock();
         let count = by_key.get(key_id).copied().unwrap_or(0);
-        if count >= self.0.limits.tails_per_key_max {
+        if count >= self.limits().tails_per_key_max {
             return Err(Failure::unavailable("busy", "too many tails of this key at once: retry later"));
         }
         by_key.insert(key_id.to_owned(), count + 1);
@@ -232,12 +234,14 @@ impl AppState {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
+    /// Those that hold now.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.0.limits.read())
     }
 
-    pub(crate) fn faces(&self) -> &FaceSettings {
-        &self.0.faces
+    /// Those that hold now.
+    pub(crate) fn faces(&self) -> Arc<FaceSettings> {
+        Arc::clone(&self.0.faces.read())
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -263,7 +267,7 @@ impl AppState {
     /// A place among the requests being answered, until it is dropped.
     pub(crate) fn request_place(&self) -> Answer<OwnedSemaphorePermit> {
         let busy = |_full| Failure::unavailable("busy", "too many requests at once: retry later");
-        Arc::clone(&self.0.requests).try_acquire_owned().map_err(busy)
+        self.0.requests.semaphore().try_acquire_owned().map_err(busy)
     }
 
     /// A request id nobody else has: a random start and a count.
@@ -279,7 +283,7 @@ impl AppState {
 
     /// Whether a query that starts now has had its time; asked between blocks of work.
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
-        let deadline = self.clock().monotonic() + self.0.limits.query_time_max;
+        let deadline = self.clock().monotonic() + self.limits().query_time_max;
         Box::new(move || self.clock().monotonic() >= deadline)
     }
 }

@@ -143,6 +143,35 @@ async fn other_bodies_are_small() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_single_event_has_a_size() {
+    let server = Server::with(Limits { create_size_max: 1000, small_size_max: 500, ..Limits::default() });
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    for (path, body) in [
+        (format!("/orgs/{org}/containers/{org}/events"), json!({"event_type": "ACCESS", "status": "SUCCESS"})),
+        ("/api/v2/events".to_owned(), json!({"severity": "info", "summary": "s"})),
+        ("/annals/v1/notifications".to_owned(), json!({"title": "t"})),
+    ] {
+        let send = async |size: usize| {
+            let body = body.to_string();
+            server.send(post(&path, Body::from(format!("{body}{}", " ".repeat(size - body.len()))))).await
+        };
+        let taken = send(1000).await;
+        assert!(taken.status.is_success(), "{path}: {:?}", taken.body);
+        send(1001).await.expect(413);
+    }
+    assert_eq!(server.total().await, 3);
+}
+
+#[tokio::test]
+async fn a_stream_of_events_has_no_size() {
+    let server = Server::with(Limits { ingest_size_max: 1000, ingest_events_max: 10, ..Limits::default() });
+    let lines = "{\"event_type\":\"a\"}\n".repeat(1000);
+    server.ingest(&lines).await.expect(413);
+    let reply = server.ingest_as(ADMIN, "?partial=true", &lines).await.expect(200).json();
+    assert_eq!(reply["accepted"], 1000);
+}
+
+#[tokio::test]
 async fn json_nests_so_deep() {
     let server = Server::start();
     // The event and its payload are two levels themselves.
@@ -168,6 +197,53 @@ async fn one_event_has_a_size() {
     server.ingest(&event(512 << 10)).await.expect(200);
     let reply = server.ingest(&event((512 << 10) + 1)).await.expect(400).json();
     assert!(reply["errors"][0]["error"].as_str().unwrap().contains("content"), "{reply}");
+    // All of it together: what the engine says that it has, which is a little more than what was sent.
+    let event = |size: usize| json!({"event_type": "a", "payload": {"x": "y".repeat(size)}}).to_string();
+    let reply = server.ingest(&event(1 << 20)).await.expect(400).json();
+    let error = reply["errors"][0]["error"].as_str().unwrap();
+    let has: usize = error.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    let most = (1 << 20) - (has - (1 << 20));
+    server.ingest(&event(most)).await.expect(200);
+    let reply = server.ingest(&event(most + 1)).await.expect(400).json();
+    assert!(reply["errors"][0]["error"].as_str().unwrap().contains("the event has 1048577 bytes"), "{reply}");
+}
+
+#[tokio::test]
+async fn pages_have_a_size_on_every_face() {
+    let server = Server::start();
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    server.store(&vec![json!({"event_type": "a", "org_id": org, "event_group": "g"}); 302]).await;
+    for (path, most, status) in [
+        (format!("/orgs/{org}/events?limit="), 500, 400),
+        ("/api/v1/events?limit=".to_owned(), 500, 400),
+        ("/api/v2/events?size=".to_owned(), 10_000, 400),
+        ("/v1/audit/events?limit=".to_owned(), 200, 422),
+        ("/annals/v1/events?limit=".to_owned(), 10_000, 400),
+    ] {
+        server.get(&format!("{path}{most}")).await.expect(200);
+        server.get(&format!("{path}{}", most + 1)).await.expect(status);
+    }
+    // The vendor's own server shortens.
+    for asked in [300, 301] {
+        let page = server.get(&format!("/api/events/?page_size={asked}")).await.expect(200).json();
+        assert_eq!(page.as_array().unwrap().len(), 300);
+    }
+}
+
+#[tokio::test]
+async fn filters_have_a_number_and_so_have_their_values() {
+    let server = Server::with(Limits { filters_max: 2, filter_values_max: 3, ..Limits::default() });
+    for (path, filters, value) in [
+        ("/annals/v1/events?", ["user_id=u", "event_type=a", "status=s"], "user_id"),
+        ("/annals/v1/stats?", ["user_id=u", "event_type=a", "status=s"], "user_id"),
+        ("/api/events/?", ["event_type=a", "created_from=1", "created_to=2"], "event_type"),
+    ] {
+        server.get(&format!("{path}{}", filters[..2].join("&"))).await.expect(200);
+        server.get(&format!("{path}{}", filters.join("&"))).await.expect(400);
+        let values = |count: usize| format!("{path}{}", vec![format!("{value}=v"); count].join("&"));
+        server.get(&values(3)).await.expect(200);
+        server.get(&values(4)).await.expect(400);
+    }
 }
 
 #[tokio::test]

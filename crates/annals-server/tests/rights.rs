@@ -102,6 +102,10 @@ struct Names {
     sequence: String,
 }
 
+/// A hold that keeps nothing.
+const HOLD: &str = "case";
+const HELD: &str = "?event_type=nothing";
+
 /// What the open parts of paths stand for in one store.
 struct Things {
     event: Names,
@@ -120,7 +124,7 @@ fn path(route: &RouteInfo, things: &Things) -> String {
     let names = if about_notifications { &things.notification } else { &things.event };
     let id = if route.path.contains("/keys/") { &*things.key_id } else { (face_of(route).event)(names) };
     let filled = route.path.replace("{id}", id).replace("{username}", "ada").replace("{org_id}", ORG);
-    let filled = filled.replace("{container_id}", ORG);
+    let filled = filled.replace("{container_id}", ORG).replace("{name}", HOLD);
     assert!(!filled.contains('{'), "{route:?} has an open part that these tests do not know");
     filled
 }
@@ -148,7 +152,11 @@ fn body(route: &RouteInfo) -> Option<Value> {
 
 /// The query of routes that want one.
 fn query(route: &RouteInfo) -> &'static str {
-    if (route.method, &*route.path) == ("DELETE", "/annals/v1/events") { "?event_type=secret" } else { "" }
+    match (route.method, &*route.path) {
+        ("DELETE", "/annals/v1/events") => "?event_type=secret",
+        ("PUT", "/annals/v1/holds/{name}") => HELD,
+        _ => "",
+    }
 }
 
 async fn call(server: &Server, key: Option<&str>, route: &RouteInfo, things: &Things) -> Reply {
@@ -220,6 +228,7 @@ async fn furnished_but_for_users() -> (Server, Things) {
     notification["notification"] = json!(true);
     notification["is_global"] = json!(true);
     server.store(&[secret(ID), notification]).await;
+    server.call(ADMIN, "PUT", &format!("/annals/v1/holds/{HOLD}{HELD}"), None).await.expect(200);
     let (_, key_id) = server.key(json!({"name": "other", "scopes": ["events:read"]})).await;
     let things =
         Things { event: names(&server, ID).await, notification: names(&server, NOTIFICATION_ID).await, key_id };

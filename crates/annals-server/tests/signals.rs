@@ -13,8 +13,9 @@ fn a_signal_ends_the_server_in_order() {
     let mut config = ServerConfig::new(directory.path());
     config.listen = "127.0.0.1:0".parse().unwrap();
     let (started, running) = mpsc::channel();
+    let again = config.clone();
     let server = std::thread::spawn(move || {
-        run(&config, |address, key| started.send((address, key.map(str::to_owned))).unwrap())
+        run(&config, move || Ok(again.clone()), |address, key| started.send((address, key.map(str::to_owned))).unwrap())
     });
     let (address, key) = running.recv().unwrap();
     let key = key.expect("the first start makes a key");

@@ -27,7 +27,7 @@ async fn start(limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let ended = tokio::spawn(serve(state, listener, limits, async move { _ = stopped.await }));
+    let ended = tokio::spawn(serve(state, listener, async move { _ = stopped.await }));
     Running { address, stop, ended, directory }
 }
 
@@ -151,7 +151,16 @@ async fn heads_beyond_all_bounds_are_refused() {
 
 #[tokio::test]
 async fn an_address_has_so_many_connections() {
-    let running = start(Limits { connections_per_address_max: 2, ..Limits::default() }).await;
+    two_connections_and_no_third(Limits { connections_per_address_max: 2, ..Limits::default() }).await;
+}
+
+#[tokio::test]
+async fn all_together_have_so_many_connections() {
+    two_connections_and_no_third(Limits { connections_max: 2, ..Limits::default() }).await;
+}
+
+async fn two_connections_and_no_third(limits: Limits) {
+    let running = start(limits).await;
     let address = running.address;
     blocking(move || {
         let ask = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -178,6 +187,54 @@ async fn an_address_has_so_many_connections() {
             }
         }
         panic!("the place of a closed connection is not given to another");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_more_is_closed() {
+    let running = start(Limits { header_time_max: Duration::from_millis(300), ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let mut stream = connect(address);
+        // Twice, so that a pause shorter than the limit ends nothing.
+        for _ in 0..2 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let started = Instant::now();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty() && started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn half_a_body_is_waited_for_so_long() {
+    let running = start(Limits { body_pause_max: Duration::from_millis(500), ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let line = "{\"event_type\":\"a\"}\n";
+        let head = format!(
+            "POST /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {ADMIN}\r\ncontent-length: {}\r\n\r\n",
+            2 * line.len()
+        );
+        let begin = || {
+            let mut stream = connect(address);
+            stream.write_all(format!("{head}{line}").as_bytes()).unwrap();
+            stream
+        };
+        let mut late = begin();
+        let started = Instant::now();
+        let answered = answer(&mut late);
+        assert!(answered.starts_with("HTTP/1.1 408") && answered.contains("connection: close"), "{answered}");
+        assert!((400..5000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+        let mut in_time = begin();
+        std::thread::sleep(Duration::from_millis(100));
+        in_time.write_all(line.as_bytes()).unwrap();
+        assert!(answer(&mut in_time).contains("\"accepted\":2"));
     })
     .await;
 }

@@ -8,15 +8,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use annals_bench::{Arguments, How, Opened, Workload};
-use clap::{Args, Subcommand};
+use annals_engine::Durability;
+use clap::{Args, Subcommand, ValueEnum};
 use tempfile::TempDir;
 
 use crate::bench::report::Report;
 use crate::failure::{Failure, Result, while_doing};
-use crate::serve::Level;
 use crate::signals::INTERRUPTED;
 use crate::source::Source;
 use crate::terminal::{out, say};
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    /// On the device: nothing acknowledged is lost
+    Sync,
+    /// With the operating system, on the device within 200 ms: a power cut loses that much at most
+    Interval,
+    /// With the operating system: safe from a crash of the server, not from one of the machine
+    Buffered,
+}
+
+impl From<Level> for Durability {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Sync => Durability::Sync,
+            Level::Interval => Durability::Interval,
+            Level::Buffered => Durability::Buffered,
+        }
+    }
+}
 
 /// Events of a run unless told otherwise: half a minute, all in all.
 const EVENTS_DEFAULT: u64 = 1_000_000;

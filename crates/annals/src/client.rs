@@ -2,12 +2,14 @@
 
 pub(crate) mod follow;
 
+use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::failure::{Failure, Result, while_doing};
+use crate::trust::{CA_FILE, tls_config};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longer than any query or append the server allows itself.
@@ -65,13 +67,15 @@ struct ErrorText {
 
 impl Client {
     pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self> {
+        let authorities = std::env::var_os(CA_FILE).filter(|path| !path.is_empty());
+        Self::trusting(url, key, authorities.as_deref().map(Path::new))
+    }
+
+    /// The same, believing the authorities of a file instead of the system's.
+    fn trusting(url: &str, key: Option<String>, authorities: Option<&Path>) -> Result<Self> {
         let base = url.trim_end_matches('/').to_owned();
-        if base.starts_with("https://") {
-            return Err(Failure::new(
-                "this program speaks plain HTTP only\nUse the server's own address, for example http://127.0.0.1:8080.",
-            ));
-        }
-        if !base.starts_with("http://") {
+        let encrypted = base.starts_with("https://");
+        if !encrypted && !base.starts_with("http://") {
             return Err(Failure::new(format_args!(
                 "{url:?} is no server's address\nIt looks like http://127.0.0.1:8080."
             )));
@@ -80,9 +84,9 @@ impl Client {
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_global(Some(ANSWER_TIME_MAX))
-            .user_agent(concat!("annals/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Self { agent: config.new_agent(), base, key: key.filter(|key| !key.is_empty()) })
+            .user_agent(concat!("annals/", env!("CARGO_PKG_VERSION")));
+        let config = if encrypted { config.tls_config(tls_config(authorities)?) } else { config };
+        Ok(Self { agent: config.build().new_agent(), base, key: key.filter(|key| !key.is_empty()) })
     }
 
     /// Reads `path` with its query; anything but success is a failure.
@@ -158,7 +162,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        Failure::new(format_args!("no answer from {}: {error}\nIs `annals serve` running there?", self.base))
+        let advice = if is_of_tls(error) {
+            "If an authority of your own signed its certificate, name that one's in ANNALS_CA_FILE."
+        } else {
+            "Is `annals serve` running there?"
+        };
+        Failure::new(format_args!("no answer from {}: {error}\n{advice}", self.base))
     }
 
     /// The JSON of a success; anything else is a failure.
@@ -194,9 +203,16 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::
     Ok(Answer { status, body })
 }
 
+/// Whether the two ends do not agree on TLS, as when the certificate is not believed.
+fn is_of_tls(error: &ureq::Error) -> bool {
+    let ureq::Error::Io(error) = error else { return matches!(error, ureq::Error::Rustls(_)) };
+    let Some(source) = error.get_ref() else { return false };
+    source.is::<rustls::Error>()
+}
+
 /// Whether trying again can help.
 fn is_passing(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed)
+    !is_of_tls(error) && matches!(error, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed)
 }
 
 /// Appends `name=value` to a query, escaped.
@@ -209,6 +225,8 @@ pub(crate) fn push_parameter(query: &mut String, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -220,9 +238,42 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_http_addresses_are_taken() {
-        for (url, good) in [("http://h:1/", true), ("https://h", false), ("h:1", false), ("", false)] {
-            assert_eq!(Client::new(url, None).is_ok(), good, "{url}");
+    fn only_addresses_of_http_are_taken() {
+        let authority = file("authority.pem");
+        for (url, good) in [("http://h:1/", true), ("https://h", true), ("ftp://h", false), ("h:1", false), ("", false)]
+        {
+            assert_eq!(Client::trusting(url, None, Some(&authority)).is_ok(), good, "{url}");
         }
+        for wrong in ["none.pem", "first.key.pem", "main.rs"] {
+            assert!(Client::trusting("https://h", None, Some(&file(wrong))).is_err(), "{wrong}");
+        }
+    }
+
+    /// Of the server's tests.
+    fn file(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../annals-server/tests/tls").join(name)
+    }
+
+    #[test]
+    fn a_server_over_tls_is_asked_if_its_authority_is_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let admin_key = Some("0123456789abcdef".to_owned());
+        let config = annals_server::ServerConfig { admin_key, ..annals_server::ServerConfig::new(folder.path()) };
+        let certificate =
+            annals_server::TlsSettings { cert: Some(file("first.pem")), key: Some(file("first.key.pem")) };
+        let tls = annals_server::Tls::load(&certificate).unwrap().unwrap();
+        let state = annals_server::AppState::open(&config).unwrap().state;
+        let runtime = annals_server::runtime().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        drop(runtime.spawn(annals_server::serve_tls(state, listener, tls, std::future::pending())));
+        let ask = |authority: &str| {
+            let client = Client::trusting(&url, config.admin_key.clone(), Some(&file(authority))).unwrap();
+            client.get("/annals/v1/stats").map_err(|failure| format!("{failure:?}"))
+        };
+        assert!(String::from_utf8(ask("authority.pem").unwrap()).unwrap().contains("\"total\":0"));
+        let refused = ask("second.pem").unwrap_err();
+        assert!(refused.contains("ANNALS_CA_FILE"), "{refused}");
+        runtime.shutdown_background();
     }
 }

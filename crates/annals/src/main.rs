@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod client;
 mod compact;
+mod config;
 mod counting;
 mod export;
 mod failure;
@@ -22,9 +23,9 @@ mod report;
 mod restore;
 mod retention;
 mod serve;
+mod settings;
 mod shell;
 mod signals;
-mod size;
 mod source;
 mod span;
 mod stats;
@@ -32,6 +33,7 @@ mod store;
 mod table;
 mod tail;
 mod terminal;
+mod trust;
 mod users;
 mod verify;
 
@@ -70,6 +72,7 @@ const EXIT_USAGE: u8 = 64;
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Config(config::Config),
     Import(import::Import),
     Export(export::Export),
     Query(query::QueryCommand),
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&command),
+        Command::Config(command) => config::run(&command),
         Command::Import(command) => import::run(&command),
         Command::Export(command) => export::run(&command),
         Command::Query(command) => query::run(&command),

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::terminal::{push_harmless, say};
 
 /// The store's directory unless told otherwise.
-pub(crate) const DATA_DEFAULT: &str = "./annals-data";
+pub(crate) const DATA_DEFAULT: &str = annals_server::DIRECTORY_DEFAULT;
 /// Where a server listens unless told otherwise.
 const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 

@@ -130,7 +130,7 @@ mod tests {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+        let server = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
         let report = ask(&Client::new(&url, Some(key.to_owned())).unwrap());
         drop(stop);
         runtime.block_on(server).unwrap().unwrap();

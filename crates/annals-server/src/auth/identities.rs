@@ -37,7 +37,12 @@ impl Identities {
 
     /// Whether somebody can administer this store.
     pub(crate) fn has_admin(&self, now_us: i64) -> bool {
-        self.keys.has_admin(now_us) || self.users.has_admin(now_us)
+        self.keys.has_set_admin() || self.stored_admin(now_us)
+    }
+
+    /// The same without the administrator's key of the settings.
+    pub(crate) fn stored_admin(&self, now_us: i64) -> bool {
+        self.keys.has_stored_admin(now_us) || self.users.has_admin(now_us)
     }
 
     /// Whose key or token this is.

@@ -1,7 +1,7 @@
 //! The keys of a store: what is kept of each, and how a presented one is recognised.
 //!
 //! Only the SHA-256 of a secret is kept. Secrets have 256 random bits, so a fast hash is enough;
-//! the administrator's key of the environment is compared in the same way and never kept.
+//! the administrator's key of the settings is compared in the same way and never kept.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -58,8 +58,8 @@ struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     held: RwLock<HashMap<String, Held>>,
-    /// SHA-256 of the administrator's key of the environment.
-    admin: Option<[u8; 32]>,
+    /// SHA-256 of the administrator's key of the settings.
+    admin: RwLock<Option<[u8; 32]>>,
 }
 
 impl Keys {
@@ -79,18 +79,27 @@ impl Keys {
                 .ok_or_else(|| Error::State(format!("the hash of key {} in the store is no SHA-256", record.id)))?;
             held.insert(record.id.clone(), Held { record, secret, last_used_us: AtomicI64::new(0) });
         }
-        Ok(Self { held: RwLock::new(held), admin: admin_key.map(|key| sha256(key.as_bytes())) })
+        Ok(Self { held: RwLock::new(held), admin: RwLock::new(admin_key.map(hashed)) })
     }
 
-    /// Whether somebody can administer this store: the environment's administrator, or a key that is
-    /// not limited.
-    pub(crate) fn has_admin(&self, now_us: i64) -> bool {
-        self.admin.is_some() || self.held.read().values().any(|held| held.record.grant.administers(now_us))
+    /// Another administrator's key of the settings, or none, from the next request on.
+    pub(crate) fn set_admin(&self, admin_key: Option<&str>) {
+        *self.admin.write() = admin_key.map(hashed);
+    }
+
+    /// Whether the settings have an administrator's key.
+    pub(crate) fn has_set_admin(&self) -> bool {
+        self.admin.read().is_some()
+    }
+
+    /// Whether a stored key, one that is not limited, can administer this store.
+    pub(crate) fn has_stored_admin(&self, now_us: i64) -> bool {
+        self.held.read().values().any(|held| held.record.grant.administers(now_us))
     }
 
     /// Whose key this is. Takes as long for an unknown id as for a wrong secret.
     pub(crate) fn recognise(&self, key: &str, now_us: i64) -> Option<Principal> {
-        let is_admin = self.admin.is_some_and(|hash| bool::from(hash.ct_eq(&sha256(key.as_bytes()))));
+        let is_admin = self.admin.read().is_some_and(|hash| bool::from(hash.ct_eq(&sha256(key.as_bytes()))));
         if is_admin {
             return Some(Principal::admin());
         }
@@ -188,6 +197,10 @@ fn to_bytes(records: &[KeyRecord]) -> Result<Vec<u8>> {
         .map_err(|error| Error::State(format!("the list of keys cannot be written: {error}")))
 }
 
+fn hashed(admin_key: &str) -> [u8; 32] {
+    sha256(admin_key.as_bytes())
+}
+
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -242,7 +255,7 @@ mod tests {
             let mut new = new_key(&[Scope::Admin]);
             new.grant.orgs = orgs;
             keys.add(make(new, 1).unwrap().0);
-            assert_eq!(keys.has_admin(2), has_admin);
+            assert_eq!(keys.has_stored_admin(2), has_admin);
         }
     }
 

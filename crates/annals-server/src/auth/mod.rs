@@ -2,7 +2,7 @@
 
 mod credential;
 pub(crate) mod grant;
-mod hex;
+pub(crate) mod hex;
 mod identities;
 pub(crate) mod keys;
 pub(crate) mod password;

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ const IPV6_NETWORK: u128 = u128::MAX << 64;
 /// Counts wrong keys and passwords.
 #[derive(Debug)]
 pub(crate) struct WrongKeys {
-    per_minute_max: u32,
+    per_minute_max: AtomicU32,
     addresses: Mutex<Windows<IpAddr>>,
     /// By a hash, so that a name takes the same memory however long it is.
     names: Mutex<Windows<[u8; 32]>>,
@@ -27,16 +28,25 @@ pub(crate) struct WrongKeys {
 impl WrongKeys {
     pub(crate) fn new(per_minute_max: u32) -> Self {
         Self {
-            per_minute_max,
+            per_minute_max: AtomicU32::new(per_minute_max),
             addresses: Mutex::new(Windows::new(SOURCES_MAX)),
             names: Mutex::new(Windows::new(SOURCES_MAX)),
         }
     }
 
+    /// Another limit, from now on.
+    pub(crate) fn set_per_minute_max(&self, per_minute_max: u32) {
+        self.per_minute_max.store(per_minute_max, Ordering::Relaxed);
+    }
+
+    fn per_minute_max(&self) -> u32 {
+        self.per_minute_max.load(Ordering::Relaxed)
+    }
+
     /// Seconds the address must wait before another key of it is looked at; `None` if it need not.
     /// `now` is monotonic.
     pub(crate) fn must_wait(&self, address: IpAddr, now: Duration) -> Option<u64> {
-        self.addresses.lock().must_wait(&network(address), self.per_minute_max, now)
+        self.addresses.lock().must_wait(&network(address), self.per_minute_max(), now)
     }
 
     /// Remembers a wrong key, and says how many there were if it is the one after which the address must
@@ -47,18 +57,18 @@ impl WrongKeys {
             return None;
         }
         let count = self.addresses.lock().count(network, now);
-        (count == self.per_minute_max).then_some(count)
+        (count == self.per_minute_max()).then_some(count)
     }
 
     /// As [`WrongKeys::must_wait`] for the passwords of a name, wherever they come from.
     pub(crate) fn name_must_wait(&self, name: &str, now: Duration) -> Option<u64> {
-        self.names.lock().must_wait(&hash(name), self.per_minute_max, now)
+        self.names.lock().must_wait(&hash(name), self.per_minute_max(), now)
     }
 
     /// As [`WrongKeys::count`] for a wrong password of a name, whether anybody has it or not.
     pub(crate) fn count_name(&self, name: &str, now: Duration) -> Option<u32> {
         let count = self.names.lock().count(hash(name), now);
-        (count == self.per_minute_max).then_some(count)
+        (count == self.per_minute_max()).then_some(count)
     }
 }
 

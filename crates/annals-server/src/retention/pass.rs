@@ -1,6 +1,6 @@
 //! One pass over the policies: what they would delete now, and deleting it.
 
-use annals_engine::{Delete, Filter, Snapshot, TenantScope};
+use annals_engine::{Delete, Engine, Filter, TenantScope};
 use annals_query::{Expired, Query, StatsRequest, count_writable, stats};
 
 use super::policy::{DAY_US, Policies};
@@ -41,16 +41,17 @@ pub(super) enum Outcome {
     },
 }
 
-/// What these policies would delete from a view.
+/// What these policies would delete now. What is held is not counted.
 ///
 /// # Errors
 /// 503 once `expired` says so; a segment is damaged.
-pub(crate) fn outlook(snapshot: &Snapshot, policies: &Policies, now_us: i64, expired: Expired<'_>) -> Answer<Outlook> {
+pub(crate) fn outlook(engine: &Engine, policies: &Policies, now_us: i64, expired: Expired<'_>) -> Answer<Outlook> {
+    let snapshot = &engine.snapshot();
     let nothing = StatsRequest { by: Vec::new(), top: None, interval_us: None };
     let found = stats(snapshot, &Query::new(&TenantScope::Unlimited), &nothing, expired)?;
     // A clock that ran ahead by years gets no further than the events themselves do.
     let now_us = found.newest_us.map(|newest_us| now_us.min(newest_us.saturating_add(DAY_US)));
-    let count = |filter: &Filter| count_writable(snapshot, &TenantScope::Unlimited, filter, expired);
+    let count = |filter: &Filter| count_writable(snapshot, &TenantScope::Unlimited, &engine.deletable(filter), expired);
     let mut each = Vec::with_capacity(policies.list.len());
     let mut any = Vec::new();
     for policy in &policies.list {
@@ -75,7 +76,7 @@ pub(super) fn pass(state: &AppState, may_delete: u64) -> Answer<Outcome> {
         return Ok(Outcome::Done { deleted: 0, confirmed: false });
     }
     let now_us = state.clock().now_us();
-    let outlook = outlook(&engine.snapshot(), &policies, now_us, &|| false)?;
+    let outlook = outlook(engine, &policies, now_us, &|| false)?;
     let confirmed = outlook.needs_confirmation();
     if confirmed && outlook.would_delete > may_delete {
         return Ok(Outcome::Waits { would_delete: outlook.would_delete, events: outlook.events });

@@ -57,7 +57,7 @@ pub(super) fn start(state: &AppState, first: First) -> Answer<()> {
     if *runs {
         return Ok(());
     }
-    let (stop, interval) = (Arc::clone(&schedule.stop), state.limits().retention_interval);
+    let (stop, mut interval) = (Arc::clone(&schedule.stop), state.limits().retention_interval);
     // The thread keeps no store open that nobody else uses.
     let state = state.downgrade();
     let passes = move || {
@@ -67,6 +67,7 @@ pub(super) fn start(state: &AppState, first: First) -> Answer<()> {
         loop {
             match state.upgrade() {
                 Some(state) if !state.is_draining() => {
+                    interval = state.limits().retention_interval;
                     // A store that takes no writes keeps what it has.
                     if state.engine().write_refusal().is_none() {
                         super::run(&state);

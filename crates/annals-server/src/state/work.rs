@@ -52,10 +52,10 @@ fn ingest_busy() -> Failure {
 impl AppState {
     /// Room for a body of `size` bytes, or of the largest size if it is not known, until it is dropped.
     pub(crate) async fn ingest_memory(&self, size: Option<usize>) -> Answer<IngestMemory> {
-        let limits = &self.0.limits;
+        let limits = self.limits();
         let size_max = limits.ingest_memory_max;
         let size = size.unwrap_or(limits.ingest_size_max).min(limits.ingest_size_max).min(size_max);
-        let room = Arc::clone(&self.0.ingest_memory).acquire_many_owned(ingest_permits(size));
+        let room = self.0.ingest_memory.semaphore().acquire_many_owned(ingest_permits(size));
         let wait = tokio::time::timeout(limits.query_time_max, room).await.map_err(|_elapsed| ingest_busy())?;
         Ok(IngestMemory { part: wait.map_err(|closed| Failure::internal(&closed))?, size_max })
     }
@@ -66,7 +66,7 @@ impl AppState {
         work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<impl Future<Output = Answer<T>>> {
         let busy = |_full| Failure::unavailable("busy", "too many streams at once: retry later");
-        let place = Arc::clone(&self.0.streams).try_acquire_owned().map_err(busy)?;
+        let place = self.0.streams.semaphore().try_acquire_owned().map_err(busy)?;
         Ok(self.blocking(place, work))
     }
 
@@ -116,10 +116,10 @@ impl AppState {
     }
 
     async fn read_place(&self) -> Answer<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.0.reads).try_acquire_owned() {
+        if let Ok(place) = self.0.reads.semaphore().try_acquire_owned() {
             return Ok(place);
         }
-        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.reads).acquire_owned());
+        let wait = tokio::time::timeout(self.limits().query_time_max, self.0.reads.semaphore().acquire_owned());
         let busy = |_elapsed| Failure::unavailable("busy", "too many queries at once: retry later");
         wait.await.map_err(busy)?.map_err(|closed| Failure::internal(&closed))
     }
@@ -130,7 +130,7 @@ impl AppState {
         &self,
         change: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let place = Arc::clone(&self.0.writes).acquire_owned().await.map_err(|closed| Failure::internal(&closed))?;
+        let place = self.0.writes.semaphore().acquire_owned().await.map_err(|closed| Failure::internal(&closed))?;
         self.blocking(place, change).await
     }
 
@@ -140,8 +140,8 @@ impl AppState {
         work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let busy = || Failure::unavailable("busy", "too many passwords are being checked at once: retry later");
-        let _waiting = self.0.passwords_waiting.try_acquire().map_err(|_full| busy())?;
-        let wait = tokio::time::timeout(self.0.limits.query_time_max, Arc::clone(&self.0.passwords).acquire_owned());
+        let _waiting = self.0.passwords_waiting.semaphore().try_acquire_owned().map_err(|_full| busy())?;
+        let wait = tokio::time::timeout(self.limits().query_time_max, self.0.passwords.semaphore().acquire_owned());
         let place = wait.await.map_err(|_elapsed| busy())?.map_err(|closed| Failure::internal(&closed))?;
         self.blocking(place, work).await
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
 pub mod table;
+pub mod tls;
 
 use annals_engine::{Durability, Engine, Options};
 use annals_server::{AppState, FaceSettings, Limits, ServerConfig, router};

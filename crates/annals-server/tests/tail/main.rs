@@ -36,7 +36,7 @@ async fn start(limits: Limits) -> Running {
             std::future::pending::<()>().await;
         }
     };
-    let ended = tokio::spawn(serve(server.state.clone(), listener, limits, stopped));
+    let ended = tokio::spawn(serve(server.state.clone(), listener, stopped));
     Running { server, address, stop, ended }
 }
 

@@ -379,7 +379,7 @@ mod tests {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+        let server = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
         let pid = std::process::id().to_string();
         let http = |key: &str| {
             let words = ["http", "--url", &url, "--key", key, "--events", "2050", "--batch", "100", "--pid", &pid];

@@ -160,7 +160,7 @@ fn a_server_gives_what_its_directory_does_as_of_the_beginning() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+    let server = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
     export(&["--url", &url, "--key", KEY, &there]).unwrap();
     assert_eq!(fs::read(&here).unwrap(), fs::read(&there).unwrap());
     export(&["--url", &url, "--key", KEY, "--fields", "event_type", "--force", "--limit", "2", &there]).unwrap();

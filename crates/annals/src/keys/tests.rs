@@ -64,7 +64,7 @@ fn keys_are_made_listed_and_revoked_in_a_store_and_at_a_server() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+    let server = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
     let locked = create(&["--data", data], &["x", "--scope", "admin"]).unwrap_err().to_string();
     assert!(locked.contains("--url"), "{locked}");
     let made = try_out(&["--url", &url, "--key", KEY]);

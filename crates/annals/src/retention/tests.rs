@@ -28,7 +28,7 @@ fn policies_are_tried_set_run_and_removed() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+    let server = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
     let client = Client::new(&url, Some(KEY.to_owned())).unwrap();
     let retention = |line: &str| {
         let words = ["retention"].into_iter().chain(line.split(' ')).chain(["--url", &url, "--key", KEY]);

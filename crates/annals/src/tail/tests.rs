@@ -31,7 +31,7 @@ fn start(runtime: &Runtime, directory: &Path, address: &str) -> Running {
     let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let served = runtime.spawn(serve(state, listener, config.limits, async move { _ = stopped.await }));
+    let served = runtime.spawn(serve(state, listener, async move { _ = stopped.await }));
     Running { address, stop, served }
 }
 

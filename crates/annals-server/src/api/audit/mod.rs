@@ -75,7 +75,7 @@ fn invalid(one: &Detail) -> Value {
 /// `GET /v1/audit/events`
 async fn list(request: Request) -> Answer {
     let state = &request.state;
-    let query = params::list(&request.params, state.limits(), &request.caller.tenant, state.cursor_key())?;
+    let query = params::list(&request.params, &state.limits(), &request.caller.tenant, state.cursor_key())?;
     let query = query.size_max_bytes(u64::try_from(state.limits().page_size_bytes_max).unwrap_or(u64::MAX));
     let body = state.read(move |state| page(state, &query)).await?;
     Ok(face::json(StatusCode::OK, body))

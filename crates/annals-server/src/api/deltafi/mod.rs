@@ -93,7 +93,7 @@ async fn listed(request: Request) -> Answer<Listed> {
         let window_us = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
         state.clock().now_us().saturating_sub(window_us)
     });
-    let params::List { mut filter, id, size, offset } = params::list(&params, state.limits(), since_us)?;
+    let params::List { mut filter, id, size, offset } = params::list(&params, &state.limits(), since_us)?;
     if let Some(id) = id {
         let find = move |state: &AppState| Ok(annals_query::sequences_with_id(&state.engine().snapshot(), id)?);
         filter = filter.and(params::any_sequence(&state.read(find).await?));

@@ -75,7 +75,7 @@ fn refusal(failure: &Failure, _refused: &Refused<'_>) -> (StatusCode, Value) {
 
 /// `GET /api/v1/events`
 pub(crate) async fn list(request: Request) -> Answer {
-    let asked = params::list(&request.params, request.state.limits())?;
+    let asked = params::list(&request.params, &request.state.limits())?;
     let filter = asked.filter.and(realm_of_host(&request.host));
     let query = Query::new(&request.caller.tenant).filter(filter).order(asked.order);
     let (limit, offset) = (asked.limit, asked.offset);
@@ -102,7 +102,7 @@ pub(crate) async fn get(request: Request) -> Answer {
 
 /// `GET /api/v1/events/stats`
 pub(crate) async fn stats(request: Request) -> Answer {
-    let filter = params::stats(&request.params, request.state.limits())?.and(realm_of_host(&request.host));
+    let filter = params::stats(&request.params, &request.state.limits())?.and(realm_of_host(&request.host));
     let tenant = request.caller.tenant;
     let data = request
         .state
@@ -164,7 +164,7 @@ pub(crate) async fn bulk_delete(request: Request) -> Answer {
     let tenant = request.caller.tenant.clone();
     let deed = within(request.deed("events.deleted"), &realm);
     let body = request.object().await?;
-    let filter = params::bulk_delete(&body, state.limits())?.and(realm);
+    let filter = params::bulk_delete(&body, &state.limits())?.and(realm);
     let deed = deed.filter(Value::Object(body).to_string());
     let delete = move |state: &AppState| delete_matching(state, &tenant, &filter);
     let deleted = state.write(move |state| state.audited(deed, delete, counted)).await?;

@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod follow;
+pub(super) mod holds;
 pub(super) mod notifications;
 pub(super) mod retention;
 
@@ -130,7 +131,8 @@ pub(super) fn get() -> Operation {
 }
 
 pub(super) fn delete() -> Operation {
-    one("Deletes an event").answers("It is gone", object(&[("deleted", count())])).refuses(REFUSED_ID)
+    let operation = one("Deletes an event").answers("It is gone", object(&[("deleted", count())]));
+    operation.refuses(REFUSED_ID).refuses(&[409])
 }
 
 pub(super) fn acknowledge() -> Operation {

@@ -30,7 +30,7 @@ pub(crate) async fn list(request: Request) -> Answer {
 
 /// A page of what the caller sees of a source.
 pub(super) async fn page(request: Request, source: Source) -> Answer {
-    let (params, limits) = (&request.params, request.state.limits());
+    let (params, limits) = (&request.params, &request.state.limits());
     let filter = filters(params, LIST, limits)?.filter;
     let limit = number(params, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)?;
     let offset = number(params, "offset", 0, 0, u64::MAX)?;
@@ -94,7 +94,7 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
 /// `DELETE /annals/v1/events`
 pub(crate) async fn delete(request: Request) -> Answer {
     const DRY_RUN: &str = "dry_run";
-    let found = filters(&request.params, &[DRY_RUN], request.state.limits())?;
+    let found = filters(&request.params, &[DRY_RUN], &request.state.limits())?;
     if found.count == 0 {
         return Err(Failure::new(
             StatusCode::BAD_REQUEST,

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 mod document;
 pub(crate) mod health;
+pub(crate) mod holds;
 pub(crate) mod ingest;
 pub(crate) mod item;
 pub(crate) mod keys;
@@ -54,6 +55,9 @@ static ROUTES: &[Route] = route_table! {
     GET    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::get, about::retention::get;
     PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
     POST   "/annals/v1/retention/preview"         NeedsWholeStore(Scope::EventsRetention) => retention::preview, about::retention::preview;
+    GET    "/annals/v1/holds"                     NeedsWholeStore(Scope::EventsRetention) => holds::list, about::holds::list;
+    PUT    "/annals/v1/holds/{name}"              NeedsWholeStore(Scope::EventsRetention) => holds::place, about::holds::place;
+    DELETE "/annals/v1/holds/{name}"              NeedsWholeStore(Scope::EventsRetention) => holds::release, about::holds::release;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
     PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;

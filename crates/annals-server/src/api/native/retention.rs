@@ -71,7 +71,7 @@ pub(crate) async fn preview(request: Request) -> Answer {
     let body = state
         .read(move |state| {
             let now_us = state.clock().now_us();
-            let outlook = retention::outlook(&state.engine().snapshot(), &asked, now_us, &*state.expiry())?;
+            let outlook = retention::outlook(state.engine(), &asked, now_us, &*state.expiry())?;
             let each = asked.list.iter().zip(&outlook.each).map(|(policy, (cutoff_us, would_delete))| {
                 let mut fields = fields(policy, *cutoff_us);
                 fields.insert("would_delete".to_owned(), json!(would_delete));

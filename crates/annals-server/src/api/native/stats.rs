@@ -22,7 +22,7 @@ const BY_MAX: usize = 16;
 /// `GET /annals/v1/stats`
 pub(crate) async fn stats(request: Request) -> Answer {
     let params = &request.params;
-    let filter = filters(params, OWN, request.state.limits())?.filter;
+    let filter = filters(params, OWN, &request.state.limits())?.filter;
     let (by, names): (Vec<Field>, Vec<String>) = by(params)?.into_iter().unzip();
     let top = number(params, "limit", TOP_DEFAULT, 1, TOP_MAX)?;
     let interval_us = params.last("interval").map(interval_us).transpose()?;

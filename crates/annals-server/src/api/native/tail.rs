@@ -31,7 +31,7 @@ const STEP_SIZE_BYTES_MAX: u64 = 256 << 10;
 #[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn tail(request: Request) -> Answer {
     let (params, state) = (&request.params, &request.state);
-    let filter = filters(params, &[AFTER, FIELDS, MARKS], state.limits())?.filter;
+    let filter = filters(params, &[AFTER, FIELDS, MARKS], &state.limits())?.filter;
     let selection = match params.last(FIELDS) {
         None => None,
         Some(list) => Some(

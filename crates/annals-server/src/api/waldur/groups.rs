@@ -92,7 +92,8 @@ fn types_of(
 ) -> Answer<BTreeSet<String>> {
     let of_groups = Filter::any_of(Field::EventGroup, groups);
     let held = values(snapshot, tenant, of_groups, Field::EventType, Some(TYPES_MAX + 1), expired)?;
-    let named = groups.iter().filter_map(|group| state.faces().waldur_event_groups.get(group)).flatten().cloned();
+    let faces = state.faces();
+    let named = groups.iter().filter_map(|group| faces.waldur_event_groups.get(group)).flatten().cloned();
     let types: BTreeSet<String> = held.into_iter().chain(named).collect();
     if types.len() > TYPES_MAX {
         return Err(Failure::invalid(name, format!("Ensure these groups have at most {TYPES_MAX} event types.")));

@@ -116,7 +116,7 @@ fn counted(count: u64, body: String) -> Response {
 
 /// `GET /api/events/`
 pub(crate) async fn list(request: Request) -> Answer {
-    let (asked, order) = params::list(&request.params, request.state.limits())?;
+    let (asked, order) = params::list(&request.params, &request.state.limits())?;
     let paging = paging::parse(&request.params)?;
     let links = Links::of(&request, &["o"], &["field"]);
     let event = shape::writer(shape::members(&request.params));
@@ -132,7 +132,7 @@ pub(crate) async fn list(request: Request) -> Answer {
 
 /// `GET /api/events/count/`
 pub(crate) async fn count(request: Request) -> Answer {
-    let asked = params::filters(&request.params, request.state.limits())?;
+    let asked = params::filters(&request.params, &request.state.limits())?;
     let tenant = &request.caller.tenant;
     let filter = groups::resolve(&request.state, tenant, asked).await?;
     let query = Query::new(tenant).filter(filter).limit(0).total(Total::Exact);

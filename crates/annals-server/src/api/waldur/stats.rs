@@ -13,7 +13,7 @@ use crate::request::Request;
 
 /// `GET /api/events-stats/`
 pub(crate) async fn stats(request: Request) -> Answer {
-    let asked = params::filters(&request.params, request.state.limits())?;
+    let asked = params::filters(&request.params, &request.state.limits())?;
     let paging = paging::parse(&request.params)?;
     let links = Links::of(&request, &[], &[]);
     let tenant = &request.caller.tenant;
