@@ -36,6 +36,7 @@ mod hold;
 mod housekeeping;
 mod id;
 mod idempotency;
+pub mod inspect;
 mod layout;
 mod live;
 mod log;

@@ -44,7 +44,7 @@ pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;
 pub use internal::FOLDER as INTERNAL_FOLDER;
-pub use offline::{StoreUsers, UserInfo, UserSettings};
+pub use offline::{StoreKeys, StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};
 pub use serve::{run, serve, serve_tls};

@@ -1,10 +1,11 @@
-//! The users of a store that no server has open.
+//! The users and keys of a store that no server has open.
 
 use std::path::Path;
 
 use annals_engine::{Engine, Options};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
+use crate::api::native::keys;
 use crate::auth::Identities;
 use crate::auth::grant::shown_time;
 use crate::auth::users::{NewUser, UserRecord};
@@ -46,12 +47,86 @@ pub struct UserInfo {
     pub created_at: String,
 }
 
-/// The users of a store that this process has open, and no server. What is done to them is in the
-/// internal store as what a server does is.
-pub struct StoreUsers {
+/// A store that this process has open, and no server. What is done here is in the internal store as what
+/// a server does is.
+struct Opened {
     engine: Engine,
     internal: Internal,
     identities: Identities,
+}
+
+impl Opened {
+    fn open(directory: &Path) -> Result<Self> {
+        let engine = Engine::open(Options { background: false, ..Options::new(directory) })?;
+        let internal = Internal::open(&engine)?;
+        let identities = Identities::load(&engine, None)?;
+        Ok(Self { engine, internal, identities })
+    }
+
+    fn close(self) -> Result<()> {
+        let closed = self.engine.close();
+        self.internal.close()?;
+        Ok(closed?)
+    }
+}
+
+/// The users of a store that this process has open, and no server.
+pub struct StoreUsers(Opened);
+
+/// The keys of a store that this process has open, and no server.
+pub struct StoreKeys(Opened);
+
+impl StoreKeys {
+    /// Opens the store in `directory`.
+    ///
+    /// # Errors
+    /// As [`StoreUsers::open`].
+    pub fn open(directory: &Path) -> Result<Self> {
+        Opened::open(directory).map(Self)
+    }
+
+    /// What recovery did when the store was opened, a sentence each.
+    pub fn recovery_notes(&self) -> &[String] {
+        self.0.engine.recovery_notes()
+    }
+
+    /// Every key, as `GET /annals/v1/keys` answers.
+    pub fn list(&self) -> Value {
+        let list = self.0.identities.keys.list();
+        json!({"keys": list.iter().map(|(record, used)| keys::shown(record, *used)).collect::<Vec<_>>()})
+    }
+
+    /// Makes a key as `POST /annals/v1/keys` does, with the same body and answer; durable on return. The
+    /// answer's `key` is told this once.
+    ///
+    /// # Errors
+    /// A setting is wrong, there are too many keys, or the store refuses.
+    pub fn add(&self, body: &Map<String, Value>) -> Result<Value> {
+        let Opened { engine, internal, identities } = &self.0;
+        let new = keys::parse(body, engine.options().clock.now_us()).map_err(|failure| refused(&failure))?;
+        let (record, key) = identities.add_key(engine, new).map_err(|failure| refused(&failure))?;
+        internal.record(&keys::about(Deed::of_the_command_line("key.created"), &record));
+        Ok(keys::with_secret(&record, key))
+    }
+
+    /// Revokes a key; durable on return.
+    ///
+    /// # Errors
+    /// There is none of that id, or the store refuses.
+    pub fn revoke(&self, id: &str) -> Result<()> {
+        let Opened { engine, internal, identities } = &self.0;
+        identities.revoke_key(engine, id).map_err(|failure| refused(&failure))?;
+        internal.record(&Deed::of_the_command_line("key.revoked").on("key", id));
+        Ok(())
+    }
+
+    /// Closes the store.
+    ///
+    /// # Errors
+    /// A last sync fails: the next open recovers.
+    pub fn close(self) -> Result<()> {
+        self.0.close()
+    }
 }
 
 impl StoreUsers {
@@ -61,20 +136,17 @@ impl StoreUsers {
     /// [`Error::Engine`] of the kind `Locked` if a server has it open; it or its internal store cannot be
     /// opened.
     pub fn open(directory: &Path) -> Result<Self> {
-        let engine = Engine::open(Options { background: false, ..Options::new(directory) })?;
-        let internal = Internal::open(&engine)?;
-        let identities = Identities::load(&engine, None)?;
-        Ok(Self { engine, internal, identities })
+        Opened::open(directory).map(Self)
     }
 
     /// What recovery did when the store was opened, a sentence each.
     pub fn recovery_notes(&self) -> &[String] {
-        self.engine.recovery_notes()
+        self.0.engine.recovery_notes()
     }
 
     /// Every user, by name.
     pub fn list(&self) -> Vec<UserInfo> {
-        self.identities.users.list().into_iter().map(|(record, _)| record.into()).collect()
+        self.0.identities.users.list().into_iter().map(|(record, _)| record.into()).collect()
     }
 
     /// Makes a user; durable on return.
@@ -93,10 +165,10 @@ impl StoreUsers {
             ("expires_at", json!(expires_at)),
         ];
         let body: Map<_, _> = body.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let new = NewUser::parse(&body, self.engine.options().clock.now_us()).map_err(|failure| refused(&failure))?;
-        let record = self.identities.add_user(&self.engine, new).map_err(|failure| refused(&failure))?;
+        let new = NewUser::parse(&body, self.0.engine.options().clock.now_us()).map_err(|failure| refused(&failure))?;
+        let record = self.0.identities.add_user(&self.0.engine, new).map_err(|failure| refused(&failure))?;
         let deed = Deed::of_the_command_line("user.created").on("user", username.as_str());
-        self.internal.record(&deed.detail("grant", record.grant.shown()));
+        self.0.internal.record(&deed.detail("grant", record.grant.shown()));
         Ok(record.into())
     }
 
@@ -105,8 +177,8 @@ impl StoreUsers {
     /// # Errors
     /// There is none of that name, or the store refuses.
     pub fn remove(&self, username: &str) -> Result<()> {
-        self.identities.remove_user(&self.engine, username).map_err(|failure| refused(&failure))?;
-        self.internal.record(&Deed::of_the_command_line("user.removed").on("user", username));
+        self.0.identities.remove_user(&self.0.engine, username).map_err(|failure| refused(&failure))?;
+        self.0.internal.record(&Deed::of_the_command_line("user.removed").on("user", username));
         Ok(())
     }
 
@@ -115,9 +187,7 @@ impl StoreUsers {
     /// # Errors
     /// A last sync fails: the next open recovers.
     pub fn close(self) -> Result<()> {
-        let closed = self.engine.close();
-        self.internal.close()?;
-        Ok(closed?)
+        self.0.close()
     }
 }
 

@@ -1,7 +1,9 @@
 //! `annals bench`: measured runs over generated or real events.
 
+mod http;
 mod report;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -12,8 +14,9 @@ use tempfile::TempDir;
 
 use crate::bench::report::Report;
 use crate::failure::{Failure, Result, while_doing};
+use crate::signals::INTERRUPTED;
 use crate::source::Source;
-use crate::terminal::say;
+use crate::terminal::{out, say};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
@@ -50,7 +53,8 @@ const EVENTS_DEFAULT: u64 = 1_000_000;
 Examples:
   annals bench all --events 2000000
   annals bench ingest --events 20000000 --json
-  annals bench query --input logs.ndjson.zst --replay 2000000")]
+  annals bench query --input logs.ndjson.zst --replay 2000000
+  annals bench http --url http://127.0.0.1:8080 --events 500000")]
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: What,
@@ -70,9 +74,17 @@ enum What {
     All(Setting),
     /// Open a store that was closed cleanly: time, and memory while idle
     Open(Open),
+    Http(http::Http),
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals bench ingest --events 20000000 --json
+  annals bench query --input logs.ndjson.zst --replay 2000000
+  annals bench mixed --threads 4 --level sync
+  annals bench delete --data ./empty
+  annals bench all --events 2000000")]
 struct Setting {
     /// How many generated events
     #[arg(long, value_name = "N", default_value_t = EVENTS_DEFAULT, conflicts_with = "input", value_parser = clap::value_parser!(u64).range(1..))]
@@ -104,6 +116,9 @@ struct Setting {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals bench open --data ./annals-data")]
 struct Open {
     /// The store's directory
     #[arg(long, value_name = "DIR")]
@@ -116,6 +131,17 @@ struct Open {
 pub(crate) fn run(command: &Bench) -> Result<ExitCode> {
     let mut report = Report::default();
     let as_json = match &command.what {
+        What::Http(command) => {
+            let measured = http::run(command)?;
+            let mut out = out();
+            if command.json {
+                writeln!(out, "{}", serde_json::to_string(&measured).map_err(Failure::new)?)?;
+            } else {
+                measured.print(&mut out)?;
+            }
+            out.flush()?;
+            return Ok(if measured.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS });
+        }
         What::Ingest(setting)
         | What::Query(setting)
         | What::Delete(setting)
@@ -125,7 +151,7 @@ pub(crate) fn run(command: &Bench) -> Result<ExitCode> {
             setting.json
         }
         What::Open(open) => {
-            crate::store::require_store(&open.data)?;
+            crate::store::require_store(&open.data, "")?;
             report.opened = Some(Opened::measure(&open.data)?);
             open.json
         }

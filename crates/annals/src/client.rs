@@ -1,12 +1,14 @@
 //! The other end of the wire: a running server's native API.
 
+pub(crate) mod follow;
+
 use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, while_doing};
 use crate::trust::{CA_FILE, tls_config};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -23,6 +25,27 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     base: String,
     key: Option<String>,
+}
+
+/// What most bodies are.
+pub(crate) const JSON: &str = "application/json";
+
+/// A way of changing something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
 }
 
 /// What the server said.
@@ -90,6 +113,17 @@ impl Client {
         })
     }
 
+    /// Sends a body that is meant once: nothing is tried again, and what became of it is known.
+    pub(crate) fn send_once(&self, method: Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        let url = format!("{}{path}", self.base);
+        let mut request = ureq::http::Request::builder().method(method.name()).uri(url);
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let request = request.header("Content-Type", content_type).body(body).map_err(Failure::new)?;
+        self.agent.run(request).and_then(read).map_err(|error| self.unreachable(&error))
+    }
+
     /// Asks for something that takes as long as it takes.
     pub(crate) fn post_patiently(&self, path: &str) -> Result<Answer> {
         let mut request = self.agent.post(format!("{}{path}", self.base)).config().timeout_global(None).build();
@@ -134,6 +168,14 @@ impl Client {
             "Is `annals serve` running there?"
         };
         Failure::new(format_args!("no answer from {}: {error}\n{advice}", self.base))
+    }
+
+    /// The JSON of a success; anything else is a failure.
+    pub(crate) fn value(&self, answer: &Answer) -> Result<serde_json::Value> {
+        if !matches!(answer.status, 200 | 201) {
+            return Err(self.refused(answer));
+        }
+        serde_json::from_slice(&answer.body).map_err(while_doing("read the server's answer"))
     }
 
     /// What an answer other than success means to the user.

@@ -23,6 +23,15 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Message(message) => f.write_str(message),
+            Failure::OutputClosed => f.write_str("nobody reads the output any more"),
+        }
+    }
+}
+
 /// Turns an error into a failure that says what was being done.
 pub(crate) fn while_doing<E: fmt::Display>(action: impl fmt::Display) -> impl FnOnce(E) -> Failure {
     move |error| Failure::new(format_args!("cannot {action}: {error}"))
@@ -31,7 +40,7 @@ pub(crate) fn while_doing<E: fmt::Display>(action: impl fmt::Display) -> impl Fn
 impl From<annals_engine::Error> for Failure {
     fn from(error: annals_engine::Error) -> Self {
         let advice = match error.kind() {
-            ErrorKind::Locked => "\nIf it is `annals serve`, name it with `--url URL`.",
+            ErrorKind::Locked => "\n`--url URL` names a running server, for the commands that have it.",
             ErrorKind::DiskFull => "\nMake room on the disk and run the command again: nothing is stored twice.",
             ErrorKind::Corrupt => {
                 "\n`annals verify` lists every damage. If the store does not open, `annals serve --degraded` shows what is sound."

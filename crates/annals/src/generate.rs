@@ -15,9 +15,10 @@ const PIECE_SIZE_BYTES: usize = 1 << 18;
 
 /// Print plausible events as NDJSON: the same seed, count and end give the same events.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  annals generate --count 1000000 --end 2026-01-01 | annals import --data ./annals-data -"
-)]
+#[command(after_help = "\
+Examples:
+  annals generate --count 1000000 | annals import --data ./annals-data -
+  annals generate --seed 7 --end 2026-01-01 > events.ndjson")]
 pub(crate) struct Generate {
     /// How many events
     #[arg(long, value_name = "N", default_value_t = 1000)]

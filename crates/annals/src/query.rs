@@ -1,8 +1,5 @@
 //! `annals query`: pages of events from a directory or a server.
 
-mod pages;
-mod table;
-
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -11,9 +8,10 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::Result;
 use crate::filters::Filters;
-use crate::query::pages::{Local, Page, Pages, Remote, Request};
+use crate::pages::{Local, Page, Pages, Remote, Request};
 use crate::store::{Target, open_existing};
-use crate::terminal::{grouped, out, say};
+use crate::table::Table;
+use crate::terminal::{grouped, out, say, say_gap};
 
 /// Show events that match, newest first, and how many there are in all.
 #[derive(Debug, Args)]
@@ -93,6 +91,8 @@ pub(crate) fn run(command: &QueryCommand) -> Result<ExitCode> {
         order: command.sort.order(),
         limit: if command.all { u64::MAX } else { command.limit },
         offset: command.offset,
+        fields: None,
+        sequence_max: None,
     };
     if let Some(client) = command.target.client()? {
         return show(command, Remote::new(&client, &request)?);
@@ -105,13 +105,16 @@ pub(crate) fn run(command: &QueryCommand) -> Result<ExitCode> {
 
 fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
     let mut out = out();
-    let (mut shown, mut total) = (0, None);
+    let (mut shown, mut total, mut table) = (0, None, Table::to_stdout());
     if matches!(command.output, Output::Json) {
         out.write_all(b"{\"events\":[")?;
     }
     while let Some(page) = pages.next_page()? {
+        if let (0, Some(gap)) = (shown, &page.gap) {
+            say_gap(gap);
+        }
         total = total.or(page.total);
-        write_page(&mut out, command.output, &page, shown)?;
+        write_page(&mut out, command.output, &mut table, &page, shown)?;
         shown += u64::try_from(page.events.len()).unwrap_or(u64::MAX);
     }
     match command.output {
@@ -128,9 +131,9 @@ fn show(command: &QueryCommand, mut pages: impl Pages) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_page(out: &mut impl Write, output: Output, page: &Page, shown: u64) -> Result<()> {
+fn write_page(out: &mut impl Write, output: Output, table: &mut Table, page: &Page, shown: u64) -> Result<()> {
     match output {
-        Output::Table => table::write(out, &page.events, shown == 0)?,
+        Output::Table => table.write(out, &page.events)?,
         Output::Json => {
             for (position, event) in page.events.iter().enumerate() {
                 out.write_all(if shown == 0 && position == 0 { b"\n" } else { b",\n" })?;

@@ -28,7 +28,7 @@ pub(crate) fn stores(directory: &Path) -> Vec<PathBuf> {
 
 /// Looks at a closed store, with a bar for a person who watches. Changes nothing.
 pub(crate) fn look(directory: &Path) -> Result<RepairPlan> {
-    require_store(directory)?;
+    require_store(directory, "")?;
     let bar = ProgressBar::with_draw_target(Some(0), target());
     bar.set_style(
         ProgressStyle::with_template("{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}")

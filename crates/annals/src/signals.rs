@@ -17,6 +17,15 @@ pub(crate) struct Stop(Arc<AtomicBool>);
 impl Stop {
     /// Listens for SIGINT and SIGTERM from now on.
     pub(crate) fn listen() -> Result<Self> {
+        Self::listen_saying(Some("stopping after what is under way; once more ends at once"))
+    }
+
+    /// As [`Stop::listen`], for what ends with Ctrl-C anyway.
+    pub(crate) fn listen_quietly() -> Result<Self> {
+        Self::listen_saying(None)
+    }
+
+    fn listen_saying(words: Option<&'static str>) -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let stop = Self::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,11 +49,19 @@ impl Stop {
                     if asked.0.swap(true, Ordering::Relaxed) {
                         std::process::exit(INTERRUPTED.into());
                     }
-                    say("stopping after what is under way; once more ends at once");
+                    if let Some(words) = words {
+                        say(words);
+                    }
                 }
             });
         });
         Ok(stop)
+    }
+
+    /// As Ctrl-C does.
+    #[cfg(test)]
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was asked for.

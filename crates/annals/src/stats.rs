@@ -8,15 +8,19 @@ use annals_engine::TenantScope;
 use annals_query::{Query, Stats, StatsRequest, stats};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::client::{Client, push_parameter};
 use crate::failure::{Failure, Result, while_doing};
 use crate::filters::{Filters, field, filter_name};
+use crate::report::harmless;
 use crate::span::parse_span;
 use crate::store::{Target, open_existing};
-use crate::terminal::{grouped, out, push_harmless};
+use crate::terminal::{columns, cut, grouped, out};
 
-const BAR_WIDTH: u64 = 40;
+const BAR_WIDTH: usize = 40;
+/// What a bar keeps where values are long and the terminal is narrow.
+const BAR_WIDTH_MIN: usize = 12;
 
 /// Count the events that match: in all, by field, over time. Counts are exact.
 #[derive(Debug, Args)]
@@ -61,7 +65,7 @@ pub(crate) fn run(command: &StatsCommand) -> Result<ExitCode> {
     let mut out = out();
     match command.output {
         Output::Json => writeln!(out, "{answer}")?,
-        Output::Table => write_table(&mut out, &answer)?,
+        Output::Table => write_table(&mut out, &answer, columns().unwrap_or(usize::MAX))?,
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -127,7 +131,8 @@ fn parse_interval(text: &str) -> Result<i64> {
     span.ok_or_else(|| Failure::new(format_args!("--interval {text:?} is no step: write 30s, 15m, 1h, 1d or 1w")))
 }
 
-fn write_table(out: &mut impl Write, answer: &Value) -> Result<()> {
+/// `room` is the width of the terminal.
+fn write_table(out: &mut impl Write, answer: &Value, room: usize) -> Result<()> {
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("none").to_owned();
     writeln!(out, "total   {}", grouped(answer.get("total").and_then(Value::as_u64).unwrap_or(0)))?;
     writeln!(out, "oldest  {}\nnewest  {}", text("oldest"), text("newest"))?;
@@ -140,7 +145,7 @@ fn write_table(out: &mut impl Write, answer: &Value) -> Result<()> {
             .collect();
         rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         writeln!(out, "\n{name}")?;
-        write_bars(out, &rows)?;
+        write_bars(out, &rows, room)?;
     }
     let buckets: Vec<(String, u64)> = answer
         .get("histogram")
@@ -154,27 +159,26 @@ fn write_table(out: &mut impl Write, answer: &Value) -> Result<()> {
         .collect();
     if !buckets.is_empty() {
         writeln!(out, "\nover time")?;
-        write_bars(out, &buckets)?;
+        write_bars(out, &buckets, room)?;
     }
     Ok(())
 }
 
-fn write_bars(out: &mut impl Write, rows: &[(String, u64)]) -> Result<()> {
+fn write_bars(out: &mut impl Write, rows: &[(String, u64)], room: usize) -> Result<()> {
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
-    let shown: Vec<(String, String, usize)> = rows
-        .iter()
-        .map(|(value, count)| {
-            let mut harmless = String::new();
-            push_harmless(&mut harmless, value);
-            let filled = (u128::from(*count) * u128::from(BAR_WIDTH)).div_ceil(u128::from(most));
-            (harmless, grouped(*count), usize::try_from(filled).unwrap_or(0))
-        })
-        .collect();
-    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
-    let value_width = widest(&mut shown.iter().map(|(value, _, _)| value.chars().count()));
-    let count_width = widest(&mut shown.iter().map(|(_, count, _)| count.len()));
-    for (value, count, filled) in &shown {
-        let line = format!("  {value:value_width$}  {count:>count_width$}  {}", "#".repeat(*filled));
+    let counts: Vec<String> = rows.iter().map(|(_, count)| grouped(*count)).collect();
+    let count_width = counts.iter().map(String::len).max().unwrap_or(0);
+    // What a value and a bar share; the blanks between the columns are six.
+    let room = room.saturating_sub(count_width + 6);
+    let values: Vec<String> =
+        rows.iter().map(|(value, _)| cut(&harmless(value), room.saturating_sub(BAR_WIDTH_MIN), true)).collect();
+    let value_width = values.iter().map(|value| value.width()).max().unwrap_or(0);
+    let bar_width = room.saturating_sub(value_width).min(BAR_WIDTH);
+    for (value, (count, (_, number))) in values.iter().zip(counts.iter().zip(rows)) {
+        let filled = u128::from(*number) * u128::try_from(bar_width).unwrap_or(0);
+        let bar = "#".repeat(usize::try_from(filled.div_ceil(u128::from(most))).unwrap_or(0));
+        let padding = " ".repeat(value_width.saturating_sub(value.width()));
+        let line = format!("  {value}{padding}  {count:>count_width$}  {bar}");
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -213,12 +217,20 @@ mod tests {
             histogram: vec![(0, 3), (3_600_000_000, 0)],
         };
         let mut out = Vec::new();
-        write_table(&mut out, &to_json(&found)).unwrap();
+        write_table(&mut out, &to_json(&found), usize::MAX).unwrap();
         let bar = "#".repeat(40);
         let expected = format!(
             "total   1,234\noldest  1970-01-01T00:00:00.000000Z\nnewest  none\n\nrealm_id\n  b  1,000  {bar}\n  a      5  #\n\n\
              over time\n  1970-01-01T00:00:00.000000Z  3  {bar}\n  1970-01-01T01:00:00.000000Z  0\n"
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+    #[test]
+    fn bars_fit_the_terminal() {
+        let rows = [("語".repeat(60), 1_000_000), ("short".to_owned(), 3)];
+        let mut out = Vec::new();
+        write_bars(&mut out, &rows, 80).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.width() <= 80) && text.contains("…  1,000,000  ############"), "{text}");
     }
 }

@@ -11,6 +11,11 @@ use crate::terminal::{push_harmless, say};
 
 /// The store's directory unless told otherwise.
 pub(crate) const DATA_DEFAULT: &str = annals_server::DIRECTORY_DEFAULT;
+/// Where a server listens unless told otherwise.
+const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
+
+/// What else a command with a [`Target`] takes.
+pub(crate) const OR_A_SERVER: &str = "or a running server with --url URL";
 
 /// A store's directory, or a server.
 #[derive(Debug, Args)]
@@ -31,6 +36,23 @@ pub(crate) struct Target {
     key: Option<String>,
 }
 
+/// A server, for commands that have no other way.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The running server
+    #[arg(long, alias = "server", value_name = "URL", default_value = SERVER_DEFAULT)]
+    url: String,
+    /// The key for the server
+    #[arg(long, value_name = "KEY", env = "ANNALS_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+impl Server {
+    pub(crate) fn client(&self) -> Result<Client> {
+        Client::new(&self.url, self.key.clone())
+    }
+}
+
 impl Target {
     /// The directory to use when no server was named.
     pub(crate) fn directory(&self) -> &Path {
@@ -43,19 +65,26 @@ impl Target {
     }
 }
 
-/// Opens a store that is there, to read it: nothing runs in the background.
+/// Opens a store that is there, to read it: nothing runs in the background. For commands with a [`Target`].
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
-    require_store(directory)?;
+    open_to_read(directory, OR_A_SERVER)
+}
+
+/// The same for any command; `or_else` is what else could have been named.
+pub(crate) fn open_to_read(directory: &Path, or_else: &str) -> Result<Engine> {
+    require_store(directory, or_else)?;
     let engine = Engine::open(options_to_read(directory))?;
     say_recovery(&engine);
     Ok(engine)
 }
 
-pub(crate) fn require_store(directory: &Path) -> Result<()> {
+/// Fails with advice if there is nothing in `directory`; `or_else` is what else could have been named.
+pub(crate) fn require_store(directory: &Path, or_else: &str) -> Result<()> {
     let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
     if is_empty {
+        let comma = if or_else.is_empty() { "" } else { ", " };
         return Err(Failure::new(format_args!(
-            "there is no store in {}\nName one with --data DIR, or a running server with --url URL.",
+            "there is no store in {}\nName one with --data DIR{comma}{or_else}.",
             directory.display()
         )));
     }

@@ -37,9 +37,18 @@ enum Action {
     /// Add a user; the password is asked for, or read from a file or standard input
     Add(Add),
     /// List the users
-    List(Directory),
+    List(List),
     /// Remove a user; the tokens it has end with it
     Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals users list --data ./annals-data")]
+struct List {
+    #[command(flatten)]
+    directory: Directory,
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +59,10 @@ struct Directory {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals users add ada --scope events:read --scope audit:read
+  annals users add eve --scope admin --expires-at 2030-01-31 --password-file -")]
 struct Add {
     /// The name to log in with
     username: String,
@@ -76,6 +89,9 @@ struct Add {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  annals users remove ada --data ./annals-data")]
 struct Remove {
     /// The user's name
     username: String,
@@ -93,7 +109,7 @@ pub(crate) fn run(command: &Users) -> Result<ExitCode> {
             users.close().map_err(Failure::new)?;
             say(format_args!("user {:?} was added", made?.username));
         }
-        Action::List(directory) => {
+        Action::List(List { directory }) => {
             let users = open(&directory.data)?;
             let list = users.list();
             users.close().map_err(Failure::new)?;
@@ -115,7 +131,7 @@ pub(crate) fn run(command: &Users) -> Result<ExitCode> {
 }
 
 fn open(directory: &Path) -> Result<StoreUsers> {
-    require_store(directory)?;
+    require_store(directory, "")?;
     let users = StoreUsers::open(directory).map_err(|error| match &error {
         annals_server::Error::Engine(locked) if locked.kind() == ErrorKind::Locked => Failure::new(format_args!(
             "{} is open in another process: if that is `annals serve`, ask it with POST, GET or DELETE /annals/v1/users",

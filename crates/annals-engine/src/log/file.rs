@@ -69,6 +69,21 @@ impl LogFile {
         Ok(LogFile { file, path, header, map: OnceLock::new() })
     }
 
+    /// Opens whatever log lies at `path`, to look at it.
+    ///
+    /// # Errors
+    /// As [`LogFile::open`].
+    pub(crate) fn open_at(storage: &dyn Storage, path: &Path) -> Result<LogFile> {
+        let io = |source| Error::io("open the log", path, source);
+        let file = storage.open(path, false).map_err(io)?;
+        let len = file.len().map_err(io)?;
+        let mut bytes = vec![0; to_usize(len.min(LOG_HEADER_SIZE))];
+        file.read_at(&mut bytes, 0).map_err(io)?;
+        let decoded = LogHeader::owner_of(&bytes).and_then(|(store, id)| LogHeader::decode(&bytes, store, id));
+        let header = decoded.map_err(|error| error.at_path(path))?;
+        Ok(LogFile { file, path: path.to_owned(), header, map: OnceLock::new() })
+    }
+
     /// Opens a log whose header cannot be read, with one made of what the manifest knows.
     ///
     /// # Errors

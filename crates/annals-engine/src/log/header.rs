@@ -47,6 +47,13 @@ impl LogHeader {
         Ok(FORMAT.take_prefix(&mut Reader::new(covered))?.0)
     }
 
+    /// The log that a header names, and its store, whichever they are.
+    pub(super) fn owner_of(bytes: &[u8]) -> Result<(u128, u64)> {
+        let store = Self::store_of(bytes)?;
+        let id = bytes.get(PREFIX_SIZE..).unwrap_or_default();
+        Ok((store, Reader::new(id).u64()?))
+    }
+
     /// Reads a header and checks that it is the one of this store and log.
     pub(super) fn decode(bytes: &[u8], store: u128, log_id: u64) -> Result<Self> {
         FORMAT.check_magic(bytes)?;

@@ -3,6 +3,7 @@
 mod copy;
 #[cfg(test)]
 mod crash_tests;
+mod describe;
 mod file;
 mod header;
 mod recover;
@@ -11,6 +12,7 @@ mod scan;
 mod tests;
 
 pub(crate) use copy::CompleteLog;
+pub(crate) use describe::describe_log;
 pub(crate) use file::LogFile;
 pub(crate) use header::LOG_HEADER_SIZE;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -10,6 +10,7 @@ mod blocks;
 mod build;
 mod checked;
 mod copy;
+mod describe;
 mod dictionary;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

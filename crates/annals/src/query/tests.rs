@@ -26,7 +26,8 @@ fn read(engine: &Engine, line: &str) -> (Vec<String>, Option<u64>) {
     let command = command(line);
     let limit = if command.all { u64::MAX } else { command.limit };
     let (filters, order, offset) = (&command.filters, command.sort.order(), command.offset);
-    let mut pages = Local::new(engine.snapshot(), &Request { filters, order, limit, offset }).unwrap();
+    let request = Request { filters, order, limit, offset, fields: None, sequence_max: None };
+    let mut pages = Local::new(engine.snapshot(), &request).unwrap();
     let (mut events, mut total) = (Vec::new(), None);
     while let Some(page) = pages.next_page().unwrap() {
         total = total.or(page.total);

@@ -24,15 +24,23 @@ pub(crate) async fn create(request: Request) -> Answer {
     let (state, deed) = (request.state.clone(), request.deed("key.created"));
     let new = parse(&request.object().await?, state.clock().now_us())?;
     let make = |state: &AppState| state.identities().add_key(state.engine(), new);
-    let told = |deed: Deed, (record, _): &(KeyRecord, String)| {
-        deed.on("key", record.id.as_str()).detail("name", json!(record.name)).detail("grant", record.grant.shown())
-    };
+    let told = |deed: Deed, (record, _): &(KeyRecord, String)| about(deed, record);
     let (record, key) = state.write(move |state| state.audited(deed, make, told)).await?;
-    let mut body = shown(&record, None);
+    Ok(face::json(StatusCode::OK, with_secret(&record, key).to_string()))
+}
+
+/// What is written down of a new key.
+pub(crate) fn about(deed: Deed, record: &KeyRecord) -> Deed {
+    deed.on("key", record.id.as_str()).detail("name", json!(record.name)).detail("grant", record.grant.shown())
+}
+
+/// A new key, this once with what opens the door.
+pub(crate) fn with_secret(record: &KeyRecord, key: String) -> Value {
+    let mut body = shown(record, None);
     if let Value::Object(fields) = &mut body {
         fields.insert("key".to_owned(), Value::String(key));
     }
-    Ok(face::json(StatusCode::OK, body.to_string()))
+    body
 }
 
 pub(crate) async fn delete(request: Request) -> Answer {
@@ -43,7 +51,8 @@ pub(crate) async fn delete(request: Request) -> Answer {
     Ok(face::json(StatusCode::OK, r#"{"deleted":1}"#))
 }
 
-fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
+/// A key as lists show it.
+pub(crate) fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), json!(record.id));
     fields.insert("name".to_owned(), json!(record.name));
@@ -55,7 +64,8 @@ fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
     Value::Object(fields)
 }
 
-fn parse(body: &Map<String, Value>, now_us: i64) -> Answer<NewKey> {
+/// What a new key is to be.
+pub(crate) fn parse(body: &Map<String, Value>, now_us: i64) -> Answer<NewKey> {
     only_known(body, &["name"])?;
     let name = text(body, "name", NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("name", "is required"))?;
     Ok(NewKey { name, grant: Grant::parse(body, now_us)? })
