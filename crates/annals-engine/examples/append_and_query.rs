@@ -1,6 +1,7 @@
 //! A store of one's own: append a batch, count, read the newest, find an event by its id.
 //!
 //! `cargo run -p annals-engine --example append_and_query`
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use annals_engine::{AppendOptions, Batch, Durability, Engine, Event, Field, Filter, Options, Result, RowSet};
 

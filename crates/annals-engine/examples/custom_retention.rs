@@ -1,6 +1,7 @@
 //! Retention of one's own: debug events for a day, everything else for ninety, and a case that is kept.
 //!
 //! `cargo run -p annals-engine --example custom_retention`
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use annals_engine::{AppendOptions, Batch, Delete, Engine, Event, Field, Filter, Options, Result};
 

@@ -1,6 +1,7 @@
 //! A ring buffer of the last N days: the disk holds so much and never more, however long it runs.
 //!
 //! `cargo run -p annals-engine --example ring_buffer`
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use annals_engine::{
     AppendOptions, Batch, Delete, Engine, Event, ManualClock, Options, PartitionSpan, Partitioning, Result,
