@@ -353,6 +353,35 @@ fn signals() -> Result<impl Future<Output = ()> + Send> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn metrics_have_a_listener_of_their_own() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let directory = tempfile::tempdir().unwrap();
+        let config = ServerConfig {
+            log_size_bytes: annals_engine::LOG_SIZE_BYTES_MIN,
+            admin_key: Some("the-administrators-key".to_owned()),
+            ..ServerConfig::new(directory.path())
+        };
+        let state = AppState::open(&config).unwrap().state;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shown = tokio::spawn(show_metrics(state.clone(), listener, None));
+        for (path, status, said) in
+            [("/metrics", 200, "\nannals_connections 0\n"), ("/readyz", 404, ""), ("/annals/v1/store", 404, "")]
+        {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(said), "{answer}");
+        }
+        shown.abort();
+        assert!(shown.await.unwrap_err().is_cancelled());
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+        state.close().unwrap();
+    }
+
     #[test]
     fn connections_are_counted_by_address_and_in_all() {
         let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };

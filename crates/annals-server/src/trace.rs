@@ -68,7 +68,7 @@ impl Trace {
     pub(crate) fn answered(&self, state: &AppState, response: &Response, took: Duration) {
         let status = response.status();
         state.metrics().answered(self.face, self.class, status.as_u16(), took);
-        let took_ms = Milliseconds(took);
+        let took_ms = milliseconds(took);
         let key_id = self.key_id.as_deref().map(|id| shortened(id, KEY_ID_LEN_MAX));
         let key_id = key_id.as_deref().unwrap_or_default();
         let Self { request_id, face, route, method, .. } = self;
@@ -77,16 +77,16 @@ impl Trace {
         if state.logged_requests().wants(status) {
             let status = status.as_u16();
             if status < 500 {
-                tracing::info!(face, method, route, status, %took_ms, rows, key_id, request_id, "answered");
+                tracing::info!(face, method, route, status, took_ms, rows, key_id, request_id, "answered");
             } else {
-                tracing::warn!(face, method, route, status, %took_ms, rows, key_id, request_id, "answered");
+                tracing::warn!(face, method, route, status, took_ms, rows, key_id, request_id, "answered");
             }
         }
         if state.slow_query().is_some_and(|slow| took >= slow) && matches!(self.class, Class::Query) {
             state.metrics().slow_query();
             let filters = shape(self.target.query());
             let status = status.as_u16();
-            tracing::warn!(face, route, filters, rows, status, %took_ms, key_id, request_id, "slow query");
+            tracing::warn!(face, route, filters, rows, status, took_ms, key_id, request_id, "slow query");
         }
     }
 }
@@ -119,13 +119,9 @@ fn shortened(text: &str, len_max: usize) -> String {
     text.chars().take(len_max).collect()
 }
 
-/// With three decimals.
-struct Milliseconds(Duration);
-
-impl std::fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
-    }
+/// With three decimals; more than an hour is an hour and some minutes.
+fn milliseconds(took: Duration) -> f64 {
+    f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1e3
 }
 
 #[cfg(test)]
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn milliseconds_have_three_decimals() {
-        let shown = |us: u64| Milliseconds(Duration::from_micros(us)).to_string();
-        assert_eq!([shown(0), shown(7), shown(1_500_020)], ["0.000", "0.007", "1500.020"]);
+        let shown = |us: u64| milliseconds(Duration::from_micros(us)).to_string();
+        assert_eq!([shown(0), shown(7), shown(1_500_020), shown(u64::MAX)], ["0", "0.007", "1500.02", "4294967.295"]);
     }
 }

@@ -262,7 +262,8 @@ async fn the_dashboard_of_events_asks_what_is_answered() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/grafana/annals-events.json");
     let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut asked = 0;
-    for target in dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap()) {
+    for target in dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap())
+    {
         let path = target["url"].as_str().unwrap().strip_prefix("${server}").unwrap();
         let params = target["url_options"]["params"].as_array().unwrap().iter().map(|param| {
             let value = match param["value"].as_str().unwrap() {
@@ -281,8 +282,11 @@ async fn the_dashboard_of_events_asks_what_is_answered() {
             assert!(answer["by"][field].is_object(), "{answer}");
         } else {
             let of = if root.is_empty() { &answer } else { &answer[root][0] };
+            assert!(of.is_object(), "{path} has no {root}");
             for column in columns {
-                assert!(of.get(column).is_some(), "{path} has no {column} in {of}");
+                // What an event does not have is left out of it.
+                let may_be_there = root == "events" && annals_json::Selection::parse(column).is_ok();
+                assert!(of.get(column).is_some() || may_be_there, "{path} has no {column} in {of}");
             }
         }
         asked += 1;

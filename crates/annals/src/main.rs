@@ -10,6 +10,7 @@ mod filters;
 mod generate;
 mod hidden;
 mod import;
+mod log;
 mod open_files;
 mod query;
 mod repair;

@@ -95,7 +95,11 @@ fn maintenance(sheet: &mut Sheet<'_>, figures: &EngineStats) -> fmt::Result {
 
 fn scrub(sheet: &mut Sheet<'_>, scrub: &ScrubStats) -> fmt::Result {
     sheet.counter("annals_scrub_read_bytes", "Bytes read again in the background to find damage.", scrub.bytes)?;
-    sheet.counter("annals_scrub_corrupt_blocks", "Damaged blocks that reading everything again found.", scrub.corrupt_blocks)?;
+    sheet.counter(
+        "annals_scrub_corrupt_blocks",
+        "Damaged blocks that reading everything again found.",
+        scrub.corrupt_blocks,
+    )?;
     sheet.counter("annals_scrub_passes", "Times that everything was read again.", scrub.passes)?;
     sheet.flag("annals_scrub_running", "Whether everything is being read again.", scrub.running)?;
     let finished = scrub.finished_at_us.and_then(|us| u64::try_from(us).ok()).map_or(0.0, seconds);
