@@ -145,6 +145,7 @@ pub struct ReadReceipt {
 /// Figures of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "figures beside each other, not the states of one thing")]
 pub struct EngineStats {
     /// Events visible, deleted ones apart.
     pub events: u64,

@@ -50,7 +50,7 @@ async fn answer(State((state, scrapes)): State<(AppState, Arc<Semaphore>)>, head
     (headers, body).into_response()
 }
 
-/// Every family, as OpenMetrics. Blocks.
+/// Every family, as `OpenMetrics`. Blocks.
 fn exposition(state: AppState) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape(state)));
