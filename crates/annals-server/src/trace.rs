@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(shape(Some("a%0ab=1&%1b[31m=2&%E2%80%AEx=3&a=b%0a")), "?:1 ?:1 ?:1 a:1");
         let long = "x".repeat(41);
         assert_eq!(shape(Some(&format!("{long}=1"))), "?:1");
-        let many: String = (0..100).map(|index| format!("n{index}=1&")).collect();
+        let many = (0..100).map(|index| format!("n{index}=1")).collect::<Vec<_>>().join("&");
         let shape = shape(Some(&many));
         assert!(shape.ends_with("n23:1 ...") && shape.len() < 200, "{shape}");
     }
