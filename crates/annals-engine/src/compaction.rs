@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use crate::catalog::SealedEntry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::figures::timed;
 use crate::fold::fold_overlays;
 use crate::layout::{FileKind, FileName, segment_path};
 use crate::options::Options;
@@ -93,7 +94,7 @@ fn rewrite_all(shared: &Shared, eagerness: Eagerness, groups: impl FnOnce() -> V
         if shared.is_closing() {
             return Err(crate::queue::closed());
         }
-        match rewrite(shared, &group, eagerness) {
+        match timed(&shared.options, &shared.counters.compaction_time, || rewrite(shared, &group, eagerness)) {
             Ok(()) => {
                 rewritten += crate::codec::len_u64(group.len());
                 shared.counters.compactions.fetch_add(1, Ordering::Relaxed);

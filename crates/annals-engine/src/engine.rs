@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backup::{Backup, BackupOptions, BackupReport};
 use crate::batch::Batch;
@@ -139,6 +140,16 @@ impl Engine {
     /// the outcome is unknown until the store is opened again: a write or a sync that fails for whatever
     /// reason, a full disk included, is `Poisoned` and has the reason as its source.
     pub fn append(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
+        let size_bytes = batch.size_bytes();
+        let appended = self.append_batch(batch, how);
+        let new = |receipt: &Receipt| {
+            if receipt.replayed { 0 } else { receipt.sequences.end.saturating_sub(receipt.sequences.start) }
+        };
+        self.shared().counters.append(size_bytes, appended.as_ref().map(new));
+        appended
+    }
+
+    fn append_batch(&self, batch: Batch, how: &AppendOptions) -> Result<Receipt> {
         let shared = self.shared();
         shared.check_writable()?;
         if let Some(level) = how.durability
@@ -270,11 +281,13 @@ impl Engine {
     /// segment it touches is damaged, then nothing is deleted; `DiskFull`, `Poisoned`.
     pub fn delete(&self, what: &Delete) -> Result<u64> {
         let (shared, jobs) = (self.shared(), &self.handle.jobs);
-        match what {
+        let deleted = match what {
             Delete::Sequences(sequences) => changes::delete_sequences(shared, jobs, sequences),
             Delete::Matching(filter) => changes::delete_matching(shared, jobs, filter),
             Delete::CreatedBefore(cutoff_us) => changes::delete_created_before(shared, jobs, *cutoff_us),
-        }
+        }?;
+        shared.counters.deleted_events.fetch_add(deleted, Ordering::Relaxed);
+        Ok(deleted)
     }
 
     /// Changes marks and returns how many of the events are there; durable and visible on return.
@@ -546,6 +559,11 @@ fn stats_of(shared: &Shared) -> EngineStats {
     let active_bytes = |entry: &LiveEntry| {
         if durable.log_id == entry.segment.log_id { durable.offset } else { entry.log.first_frame_offset() }
     };
+    let counters = &shared.counters;
+    let (sync_time, seal_time) = (counters.sync_time.figures(), counters.seal_time.figures());
+    let (queued_bytes, unsealed_logs, behind_since) = shared.backlog.figures();
+    let now = shared.options.clock.monotonic();
+    let seal_lag = behind_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
     EngineStats {
         events: (sealed_rows + live_rows).saturating_sub(tombstones),
         last_sequence: snapshot.visible_sequence(),
@@ -556,10 +574,22 @@ fn stats_of(shared: &Shared) -> EngineStats {
         tombstones,
         sealed_bytes: catalog.sealed.iter().map(|entry| entry.entry.size_bytes).sum(),
         log_bytes: catalog.live.iter().map(|entry| entry.closed_at.unwrap_or_else(|| active_bytes(entry))).sum(),
-        seals: shared.counters.seals.load(Ordering::Relaxed),
-        compactions: shared.counters.compactions.load(Ordering::Relaxed),
-        syncs: shared.counters.syncs.load(Ordering::Relaxed),
-        clock_steps_back: shared.counters.clock_steps_back.load(Ordering::Relaxed),
+        appended_batches: counters.appended_batches.load(Ordering::Relaxed),
+        appended_events: counters.appended_events.load(Ordering::Relaxed),
+        appended_bytes: counters.appended_bytes.load(Ordering::Relaxed),
+        refused_batches: counters.refusals(),
+        deleted_events: counters.deleted_events.load(Ordering::Relaxed),
+        queued_bytes: crate::codec::len_u64(queued_bytes),
+        unsealed_logs: crate::codec::len_u64(unsealed_logs),
+        seal_lag_ms: u64::try_from(seal_lag.as_millis()).unwrap_or(u64::MAX),
+        compaction_due: shared.compaction_due.load(Ordering::Relaxed),
+        seals: seal_time.count(),
+        compactions: counters.compactions.load(Ordering::Relaxed),
+        syncs: sync_time.count(),
+        sync_time,
+        seal_time,
+        compaction_time: counters.compaction_time.figures(),
+        clock_steps_back: counters.clock_steps_back.load(Ordering::Relaxed),
         poisoned: shared.watermarks.is_poisoned(),
         disk_full: shared.disk_full.load(Ordering::Relaxed),
         maintenance_failure: shared.maintenance_failure.lock().clone(),

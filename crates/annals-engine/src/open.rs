@@ -195,7 +195,7 @@ fn share(
         spares: Spares::default(),
         compaction_due: AtomicBool::new(false),
         cut: Mutex::new(cut),
-        counters: crate::shared::Counters::default(),
+        counters: crate::figures::Counters::default(),
         scrub: crate::scrub::Scrub::default(),
         lock: Mutex::new(Some(lock)),
         options,

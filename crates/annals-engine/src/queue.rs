@@ -81,6 +81,8 @@ pub(crate) struct Backlog {
 struct BacklogState {
     queued_bytes: usize,
     unsealed_logs: usize,
+    /// Since when there has been one to seal all the time, by the monotonic clock.
+    behind_since: Option<Duration>,
     closed: bool,
 }
 
@@ -126,10 +128,19 @@ impl Backlog {
         self.changed.notify_all();
     }
 
-    /// Says how many full logs wait to be sealed.
-    pub(crate) fn set_unsealed_logs(&self, count: usize) {
-        self.state.lock().unsealed_logs = count;
+    /// Says how many full logs wait to be sealed now, by the monotonic clock.
+    pub(crate) fn set_unsealed_logs(&self, count: usize, now: Duration) {
+        let mut state = self.state.lock();
+        state.unsealed_logs = count;
+        state.behind_since = if count == 0 { None } else { Some(state.behind_since.unwrap_or(now)) };
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// Bytes of batches that wait, full logs to be sealed, and since when there has been one.
+    pub(crate) fn figures(&self) -> (usize, usize, Option<Duration>) {
+        let state = self.state.lock();
+        (state.queued_bytes, state.unsealed_logs, state.behind_since)
     }
 }
 

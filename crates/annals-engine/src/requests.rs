@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::figures::{HistogramFigures, Refusals};
 use crate::filter::{Filter, TenantScope};
 use crate::id::EventId;
 use crate::options::Durability;
@@ -144,6 +145,7 @@ pub struct ReadReceipt {
 /// Figures of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "figures beside each other, not the states of one thing")]
 pub struct EngineStats {
     /// Events visible, deleted ones apart.
     pub events: u64,
@@ -163,12 +165,36 @@ pub struct EngineStats {
     pub sealed_bytes: u64,
     /// Bytes written to log files that are not yet sealed.
     pub log_bytes: u64,
+    /// Batches appended since open.
+    pub appended_batches: u64,
+    /// Events of theirs that were stored: repeats apart.
+    pub appended_events: u64,
+    /// Bytes of their records, before anything is packed; repeats included.
+    pub appended_bytes: u64,
+    /// Batches refused since open.
+    pub refused_batches: Refusals,
+    /// Events deleted since open, by whatever way.
+    pub deleted_events: u64,
+    /// Bytes of batches that wait for the writer.
+    pub queued_bytes: u64,
+    /// Full logs that wait to be sealed.
+    pub unsealed_logs: u64,
+    /// For how long there has been one all the time, in milliseconds.
+    pub seal_lag_ms: u64,
+    /// Whether segments are to be looked at for what pays to be compacted, or are being.
+    pub compaction_due: bool,
     /// Seals since open.
     pub seals: u64,
     /// Compactions since open.
     pub compactions: u64,
     /// Syncs since open.
     pub syncs: u64,
+    /// How long the syncs of logs took.
+    pub sync_time: HistogramFigures,
+    /// How long the seals took, a whole log each.
+    pub seal_time: HistogramFigures,
+    /// How long the compactions took, of a group of segments into one each.
+    pub compaction_time: HistogramFigures,
     /// Whether appends are refused until the store is opened again.
     pub poisoned: bool,
     /// Whether appends are refused until there is room on the disk.

@@ -10,6 +10,7 @@ use roaring::RoaringBitmap;
 use crate::catalog::{LiveEntry, SealedEntry};
 use crate::codec::{row_usize, to_usize};
 use crate::error::{Error, Result};
+use crate::figures::timed;
 use crate::fold::{fold_overlays, forget_owed, write_idempotency, write_owed};
 use crate::layout::{FileKind, segment_path};
 use crate::manifest::SegmentEntry;
@@ -50,17 +51,7 @@ fn seal_next(shared: &Shared) -> Result<bool> {
     }
     let oldest = shared.catalog().live.first().filter(|entry| entry.closed_at.is_some()).cloned();
     let Some(oldest) = oldest else { return Ok(false) };
-    shared.check_writable()?;
-    check_log(&oldest)?;
-    let partitions = share_out(partitions(shared, &oldest), shared.options.seal_threads);
-    let ids = shared.announce(FileKind::Segment, partitions.len())?;
-    let sealed = write_segments(shared, &oldest, &partitions, ids.clone());
-    let published = sealed.and_then(|sealed| publish(shared, &oldest, sealed));
-    if published.is_err() {
-        shared.discard(FileKind::Segment, ids);
-    }
-    published?;
-    shared.counters.seals.fetch_add(1, Ordering::Relaxed);
+    timed(&shared.options, &shared.counters.seal_time, || seal_log(shared, &oldest))?;
     shared.compaction_due.store(true, Ordering::Relaxed);
     // What cannot be removed is tried again and stands in the way of nothing, least of all of the next log.
     let removed = shared.remove_dropped();
@@ -68,6 +59,19 @@ fn seal_next(shared: &Shared) -> Result<bool> {
         removed?;
     }
     Ok(true)
+}
+
+fn seal_log(shared: &Shared, oldest: &LiveEntry) -> Result<()> {
+    shared.check_writable()?;
+    check_log(oldest)?;
+    let partitions = share_out(partitions(shared, oldest), shared.options.seal_threads);
+    let ids = shared.announce(FileKind::Segment, partitions.len())?;
+    let sealed = write_segments(shared, oldest, &partitions, ids.clone());
+    let published = sealed.and_then(|sealed| publish(shared, oldest, sealed));
+    if published.is_err() {
+        shared.discard(FileKind::Segment, ids);
+    }
+    published
 }
 
 /// Checks every frame once more: what is copied into a segment gets new checksums, and no damage of the
@@ -249,7 +253,7 @@ fn publish(shared: &Shared, live: &LiveEntry, sealed: Vec<Sealed>) -> Result<()>
         catalog.live.len().saturating_sub(1)
     });
     if shared.options.background {
-        shared.backlog.set_unsealed_logs(unsealed);
+        shared.backlog.set_unsealed_logs(unsealed, shared.options.clock.monotonic());
     }
     drop(control);
     Ok(())

@@ -7,6 +7,7 @@ use crate::backup::Pinned;
 use crate::catalog::{Catalog, Snapshot};
 use crate::changes::ChosenRows;
 use crate::error::{Error, ErrorKind, Result};
+use crate::figures::{Counters, timed};
 use crate::hold::Holds;
 use crate::housekeeping;
 use crate::idempotency::IdempotencyTable;
@@ -19,7 +20,7 @@ use crate::queue::Backlog;
 use crate::recent::{ChangeKind, Recent};
 use crate::scrub::Scrub;
 use crate::spare::Spares;
-use crate::threading::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threading::atomic::AtomicBool;
 use crate::threading::{Condvar, Mutex, RwLock};
 use crate::watermark::{DurablePoint, Watermarks, read_together};
 
@@ -92,15 +93,6 @@ pub(crate) struct Wake {
 pub(crate) struct WakeState {
     pub(crate) work: bool,
     pub(crate) stop: bool,
-}
-
-/// Figures since open.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) seals: AtomicU64,
-    pub(crate) compactions: AtomicU64,
-    pub(crate) syncs: AtomicU64,
-    pub(crate) clock_steps_back: AtomicU64,
 }
 
 impl Shared {
@@ -231,8 +223,8 @@ impl Shared {
     pub(crate) fn sync_log(&self, log: &LogFile, point: DurablePoint) -> Result<()> {
         let _one_at_a_time = self.syncing.lock();
         self.watermarks.check()?;
-        log.sync().map_err(|error| self.watermarks.lose_log(&error))?;
-        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        timed(&self.options, &self.counters.sync_time, || log.sync())
+            .map_err(|error| self.watermarks.lose_log(&error))?;
         self.watermarks.advance_durable(point);
         Ok(())
     }

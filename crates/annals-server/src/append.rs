@@ -12,10 +12,11 @@ use crate::state::AppState;
 ///
 /// # Errors
 /// 400 for a time too far in the future or one that a retention policy no longer keeps, 403 for a realm or
-/// organisation that is not the caller's and for what it may not publish.
+/// organisation that is not the caller's and for what it may not publish, 429 if its key is over its rate.
 pub(crate) fn prepare(state: &AppState, caller: &Principal, event: &mut IncomingEvent<'_>) -> Answer<()> {
     complete(state, event)?;
-    tenancy::admit(state, caller, event)
+    tenancy::admit(state, caller, event)?;
+    state.count_events(caller, 1)
 }
 
 /// The same for an event that belongs to this realm and to no other, whatever the caller's are.
@@ -29,7 +30,8 @@ pub(crate) fn prepare_in(
     realm: &str,
 ) -> Answer<()> {
     complete(state, event)?;
-    tenancy::admit_into(state, caller, event, realm)
+    tenancy::admit_into(state, caller, event, realm)?;
+    state.count_events(caller, 1)
 }
 
 fn complete(state: &AppState, event: &mut IncomingEvent<'_>) -> Answer<()> {

@@ -38,6 +38,10 @@ const fn span_ms(min: u64, max: u64) -> Kind {
     Kind::Span(Duration::from_millis(min), Duration::from_millis(max))
 }
 
+const LOG_FORMATS: &[&str] = &["text", "json"];
+const LOG_REQUESTS: &[&str] = &["all", "failed", "none"];
+const SLOW_QUERY: Kind = Kind::SpanOrNever(Duration::from_millis(1), Duration::from_hours(1));
+
 /// How many processors there are; two if nobody knows.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
@@ -114,6 +118,13 @@ section! {
         /// Wrong keys and passwords of one address or /64 of IPv6 in a minute (loopback apart), and wrong
         /// passwords of one user name, from wherever; above, 429.
         wrong_keys_per_minute_max: u32 = 60, Kind::Count(1, 1_000_000), RELOADED;
+        /// Requests of one key, or of one user's tokens, in a second; above, 429. 0 = as many as it likes. The
+        /// administrator's key of the settings has no such bounds.
+        key_requests_per_second: u32 = 0, Kind::Count(0, 1_000_000), RELOADED;
+        /// Events that one key appends in a second; above, 429. 0 = as many as it likes.
+        key_events_per_second: u32 = 0, Kind::Count(0, 1_000_000_000), RELOADED;
+        /// How much of these two a key that was silent may use at once: what it has in so much time.
+        key_burst: Duration = Duration::from_secs(10), span_ms(1000, HOUR_MS), RELOADED;
         /// How long requests in flight may take once the server is told to stop.
         drain_time_max: Duration = Duration::from_secs(25), span_ms(0, HOUR_MS), RELOADED;
     }
@@ -162,6 +173,14 @@ section! {
         /// How much: error, warn, info, debug or trace; or by part of the program, such as
         /// `warn,annals_server=debug`.
         filter: String = "info".to_owned(), Kind::Text, RESTART.variable("ANNALS_LOG");
+        /// How: lines for people, or one JSON object a line.
+        format: String = "text".to_owned(), Kind::Choice(LOG_FORMATS), RESTART.flag("FORMAT");
+        /// Which requests get a line when they are answered: all of them, those that the server failed to answer as
+        /// asked (5xx), or none.
+        requests: String = "failed".to_owned(), Kind::Choice(LOG_REQUESTS), RELOADED.flag("WHICH");
+        /// A query that takes as long gets a warning with its route, the names and number of its filters, never
+        /// their values, its rows and its key's id.
+        slow_query: Duration = Duration::from_millis(500), SLOW_QUERY, RELOADED.flag("SPAN");
     }
 }
 
@@ -185,6 +204,8 @@ pub struct ServerConfig {
     pub directory: PathBuf,
     /// Where to listen; anything but this machine needs `insecure`.
     pub listen: SocketAddr,
+    /// Where `/metrics` is, if anywhere; anything but this machine needs TLS or `insecure`.
+    pub metrics_listen: Option<SocketAddr>,
     /// What an acknowledgement means; a request may ask for more, never for less.
     pub durability: Durability,
     /// Bytes of one log file, the engine's [`Options::log_size_bytes`](annals_engine::Options).
@@ -231,6 +252,7 @@ impl ServerConfig {
         Self {
             directory: directory.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics_listen: None,
             durability: Durability::Sync,
             log_size_bytes: LOG_SIZE_BYTES_DEFAULT,
             partition: Partitioning::default(),
@@ -289,10 +311,18 @@ impl ServerConfig {
                 return Err(Error::config("tls.key is set and tls.cert is not: name the certificate of that key"));
             }
         };
-        if !self.listen.ip().is_loopback() && !has_tls && !self.insecure {
+        for address in std::iter::once(self.listen).chain(self.metrics_listen) {
+            if !address.ip().is_loopback() && !has_tls && !self.insecure {
+                return Err(Error::config(format!(
+                    "{address} is reachable from other machines and the server speaks plain HTTP: name a certificate \
+                     and its key with --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy that does TLS, or \
+                     say --insecure"
+                )));
+            }
+        }
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
             return Err(Error::config(format!(
-                "{} is reachable from other machines and the server speaks plain HTTP: name a certificate and its key \
-                 with --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy that does TLS, or say --insecure",
+                "listen and metrics_listen are both {}: metrics need a port of their own",
                 self.listen
             )));
         }
@@ -347,6 +377,12 @@ mod tests {
         assert!(config.validate().unwrap_err().to_string().ends_with("or say --insecure"));
         config.insecure = true;
         assert!(config.validate().is_ok());
+        let metrics =
+            |address: &str| ServerConfig { metrics_listen: Some(address.parse().unwrap()), ..ServerConfig::new("x") };
+        assert!(metrics("127.0.0.1:9090").validate().is_ok());
+        assert!(metrics("0.0.0.0:9090").validate().unwrap_err().to_string().starts_with("0.0.0.0:9090 is reachable"));
+        assert!(metrics("127.0.0.1:8080").validate().unwrap_err().to_string().contains("a port of their own"));
+        assert!(ServerConfig { insecure: true, ..metrics("0.0.0.0:9090") }.validate().is_ok());
     }
 
     #[test]

@@ -142,11 +142,14 @@ impl Deed {
         .to_string()
     }
 
-    /// Says it in the server's log too: values that clients sent are quoted.
+    /// Says it in the server's log too, whose formats escape what clients sent.
     pub(crate) fn log(&self) {
         let Author { user_id, request_id, face, .. } = &self.author;
-        let (count, failure, on) = (self.count, self.failure, &self.subject);
-        tracing::info!(what = self.what, by = ?user_id, ?on, ?count, ?failure, face, request_id, "done");
+        let [by, request_id, face] =
+            [user_id, request_id, *face].map(|text| Some(text).filter(|text| !text.is_empty()));
+        let (count, failure) = (self.count, self.failure);
+        let (on, id) = self.subject.as_ref().map(|(kind, id)| (*kind, id.as_str())).unzip();
+        tracing::info!(what = self.what, by, on, id, count, failure, face, request_id, "done");
     }
 }
 

@@ -21,12 +21,14 @@ mod idempotency;
 mod inline;
 mod internal;
 mod members;
+mod metrics;
 mod offline;
 mod openapi;
 mod pages;
 mod params;
 mod patience;
 mod pieces;
+mod rates;
 mod reload;
 mod request;
 mod retention;
@@ -36,6 +38,7 @@ mod serve;
 pub mod settings;
 mod state;
 mod tls;
+mod trace;
 
 pub use config::{
     DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
@@ -44,6 +47,7 @@ pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;
 pub use internal::FOLDER as INTERNAL_FOLDER;
+pub use metrics::metrics_router;
 pub use offline::{StoreKeys, StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};

@@ -15,6 +15,7 @@ use crate::body::Sent;
 use crate::error::Answer;
 use crate::face;
 use crate::state::AppState;
+use crate::trace::Rows;
 
 /// Bytes after which a piece of a streamed answer ends: as much as a client that takes nothing holds of it.
 const PIECE_SIZE_MAX: usize = 256 << 10;
@@ -118,6 +119,7 @@ pub(crate) async fn answer_from(
     body.reserve(page.events.len() * EVENT_SIZE_USUAL + tail.len());
     write(&mut body, &event, &page.events, true);
     let shown = u32::try_from(page.events.len()).unwrap_or(u32::MAX);
+    let rows = usize::try_from(extent.count()).unwrap_or(usize::MAX);
     let rest = page.next.filter(|_| shown < limit);
     let body = if let Some(position) = rest {
         let (sender, receiver) = mpsc::channel(1);
@@ -136,6 +138,8 @@ pub(crate) async fn answer_from(
     };
     let mut response: Response = face::json(StatusCode::OK, body);
     response.headers_mut().extend(headers);
+    // Those of the page, whether they go at once or in pieces.
+    response.extensions_mut().insert(Rows(rows));
     Ok(response)
 }
 

@@ -11,16 +11,19 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::any;
 use hyper::body::Body as _;
+use tracing::Instrument as _;
 
 use crate::auth;
 use crate::body::{self, OwnPlace, Sent};
 use crate::error::{Answer, Failure};
 use crate::face::{Face, Refused, Slash};
 use crate::gap;
+use crate::metrics::Class;
 use crate::params::Params;
 use crate::request::{self, Request};
 use crate::routes::{Route, face_of, table};
 use crate::state::AppState;
+use crate::trace::Trace;
 
 /// The server's answers as a service, usable without a socket.
 ///
@@ -61,27 +64,37 @@ struct Found {
 async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Request) -> Response {
     let started = state.clock().monotonic();
     let (parts, body) = request.into_parts();
-    let request_id = request::request_id(&state, &parts.headers);
-    let (method, target) = (parts.method.clone(), parts.uri.clone());
     let known = found.first();
-    let face = known.map_or_else(|| face_of(target.path()), |first| first.face);
-    let response = handle(&state, &found, parts, body, &request_id).await.unwrap_or_else(|failure| {
+    let face = known.map_or_else(|| face_of(parts.uri.path()), |first| first.face);
+    let method = parts.method.clone();
+    let mut trace = Trace {
+        request_id: request::request_id(&state, &parts.headers),
+        face: face.name,
+        class: Class::Unknown,
+        route: known.map_or_else(|| "unknown".to_owned(), |first| first.path.clone()),
+        method: known_method(&method),
+        key_id: None,
+        target: parts.uri.clone(),
+    };
+    // Every line that is logged within has the id.
+    let span = tracing::error_span!("request", request_id = trace.request_id);
+    let response = handle(&state, &found, parts, body, &mut trace).instrument(span).await;
+    let request_id = &trace.request_id;
+    let response = response.unwrap_or_else(|failure| {
         tracing::debug!(code = failure.code, request_id, "refused");
+        state.metrics().refused(failure.code);
         if failure.code == "segment_damaged" && state.engine().set_damaged_aside() > 0 {
             tracing::warn!("a damaged segment is left out from now on, and nothing is written: the store is degraded");
         }
         let now_us = state.clock().now_us();
-        let refused = Refused { method: method.as_str(), path: target.path(), request_id: &request_id, now_us };
+        let refused = Refused { method: method.as_str(), path: trace.target.path(), request_id, now_us };
         face.fail(&failure, &refused)
     });
-    let elapsed_us = state.clock().monotonic().saturating_sub(started).as_micros();
-    let path = known.map_or("unknown", |first| &first.path);
-    let face = face.name;
-    tracing::info!(face, method = ?method.as_str(), path, status = response.status().as_u16(), elapsed_us, request_id, "answered");
-    finish(response, &method, (&request_id, gap::header(state.engine().snapshot().gaps())))
+    trace.answered(&state, &response, state.clock().monotonic().saturating_sub(started));
+    finish(response, &method, (request_id, gap::header(state.engine().snapshot().gaps())))
 }
 
-async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, request_id: &str) -> Answer {
+async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, trace: &mut Trace) -> Answer {
     request::within_limits(state, &parts)?;
     if found.is_empty() {
         return Err(Failure::not_found("there is no such path"));
@@ -90,8 +103,11 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
     if *redirect {
         return redirect_to_slash(&parts.uri);
     }
+    trace.class = Class::of(route.access, &route.method);
     let place = state.request_place()?;
     let caller = auth::authorise(state, face, route.access, &parts.headers, request::peer(&parts))?;
+    trace.key_id = Some(caller.key_id.clone());
+    state.count_request(&caller)?;
     let params = Params::parse(parts.uri.query())?;
     let open_parts = open_parts(&mut parts).await?;
     let request = Request {
@@ -105,7 +121,7 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
         peer: request::peer(&parts),
         uri: parts.uri,
         headers: parts.headers,
-        request_id: request_id.to_owned(),
+        request_id: trace.request_id.clone(),
         face,
         body,
     };
@@ -113,6 +129,19 @@ async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body,
     // Those who follow have places of their own, for longer than a request lasts.
     let follows = response.extensions().get::<OwnPlace>().is_some();
     Ok(if follows { response } else { response.map(|body| body::taken(body, place)) })
+}
+
+/// A method by a word of this program: a client may invent others.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
 }
 
 /// The same target with a slash at the end of its path.

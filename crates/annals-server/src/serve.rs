@@ -22,6 +22,7 @@ use crate::config::{Limits, ServerConfig};
 use crate::deed::Deed;
 use crate::error::{Error, Result};
 use crate::inline::{Inline, allow, runtime};
+use crate::metrics::{OpenConnection, metrics_router};
 use crate::patience::Patient;
 use crate::reload::reload;
 use crate::router::router;
@@ -64,40 +65,23 @@ async fn listen(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     record(&state, started(&listener)).await;
-    let app = router(state.clone());
-    let open = Arc::new(Connections::default());
-    let inline = Inline::start(&state.limits());
     let (stop, stopping) = watch::channel(());
-    tokio::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let limits = state.limits();
-                if let Some(place) = open.admit(peer.ip().to_canonical(), &limits) {
-                    let connection = Connection { app: app.clone(), peer, limits, stopping: stopping.clone() };
-                    let tls = tls.clone();
-                    tokio::spawn(allow(inline.clone(), async move {
-                        let _place = place;
-                        connection.serve(stream, tls.as_ref()).await;
-                    }));
-                } else {
-                    tracing::warn!(%peer, "too many connections");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+    let door = Door {
+        app: router(state.clone()),
+        for_whom: Whom::Clients,
+        tls,
+        inline: Inline::start(&state.limits()),
+        open: Arc::default(),
+        stopping,
+    };
+    tokio::select! {
+        () = door.accept(&state, &listener) => {}
+        () = shutdown => {}
     }
     tracing::info!("draining");
     state.start_draining();
     drop(listener);
-    drop(stopping);
+    drop(door);
     let _ = stop.send(());
     // Every connection holds a receiver: all gone means all done.
     if tokio::time::timeout(state.limits().drain_time_max, stop.closed()).await.is_err() {
@@ -108,6 +92,64 @@ async fn listen(
     closed.map_err(|panicked| Error::Io("close the store".to_owned(), std::io::Error::other(panicked)))??;
     tracing::info!("closed");
     Ok(())
+}
+
+/// Shows `/metrics` until it is dropped.
+async fn show_metrics(state: AppState, listener: TcpListener, tls: Option<Tls>) {
+    // Dropped with this: connections end when their answer has gone.
+    let (_stop, stopping) = watch::channel(());
+    let app = metrics_router(state.clone());
+    let door = Door { app, for_whom: Whom::Scrapers, tls, inline: None, open: Arc::default(), stopping };
+    door.accept(&state, &listener).await;
+}
+
+/// Who comes in by a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    /// They are counted.
+    Clients,
+    Scrapers,
+}
+
+/// What lets connections in.
+struct Door {
+    app: Router,
+    for_whom: Whom,
+    tls: Option<Tls>,
+    inline: Option<Arc<Inline>>,
+    open: Arc<Connections>,
+    stopping: watch::Receiver<()>,
+}
+
+impl Door {
+    /// Lets connections in for as long as it is polled.
+    async fn accept(&self, state: &AppState, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.let_in(state, stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn let_in(&self, state: &AppState, stream: TcpStream, peer: SocketAddr) {
+        let limits = state.limits();
+        let Some(place) = self.open.admit(peer.ip().to_canonical(), &limits) else {
+            state.metrics().connection_refused();
+            tracing::warn!(%peer, "too many connections");
+            return;
+        };
+        let counted = (self.for_whom == Whom::Clients).then(|| OpenConnection::count(state));
+        let connection = Connection { app: self.app.clone(), peer, limits, stopping: self.stopping.clone() };
+        let tls = self.tls.clone();
+        tokio::spawn(allow(self.inline.clone(), async move {
+            let _held = (place, counted);
+            connection.serve(stream, tls.as_ref()).await;
+        }));
+    }
 }
 
 fn started(listener: &TcpListener) -> Deed {
@@ -250,11 +292,22 @@ pub fn run(
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(io(&format!("listen on {}", config.listen)))?;
         let address = listener.local_addr().map_err(io("read the address of the listener"))?;
+        let metrics = match config.metrics_listen {
+            Some(address) => {
+                let bound = TcpListener::bind(address).await.map_err(io(&format!("listen on {address}")))?;
+                Some(tokio::spawn(show_metrics(setup.state.clone(), bound, tls.clone())))
+            }
+            None => None,
+        };
         let shutdown = signals()?;
         let reloads = tokio::spawn(reload_at_hangup(hangup, setup.state.clone(), tls.clone(), reread));
         started(address, setup.new_admin_key.as_deref());
         let served = listen(setup.state, listener, tls, shutdown).await;
         reloads.abort();
+        // Until now, so that a drain can be watched.
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
         served
     });
     // A handler that is still blocked must not keep the process.
@@ -301,6 +354,35 @@ fn signals() -> Result<impl Future<Output = ()> + Send> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn metrics_have_a_listener_of_their_own() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let directory = tempfile::tempdir().unwrap();
+        let config = ServerConfig {
+            log_size_bytes: annals_engine::LOG_SIZE_BYTES_MIN,
+            admin_key: Some("the-administrators-key".to_owned()),
+            ..ServerConfig::new(directory.path())
+        };
+        let state = AppState::open(&config).unwrap().state;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shown = tokio::spawn(show_metrics(state.clone(), listener, None));
+        for (path, status, said) in
+            [("/metrics", 200, "\nannals_connections 0\n"), ("/readyz", 404, ""), ("/annals/v1/store", 404, "")]
+        {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(said), "{answer}");
+        }
+        shown.abort();
+        assert!(shown.await.unwrap_err().is_cancelled());
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+        state.close().unwrap();
+    }
 
     #[test]
     fn connections_are_counted_by_address_and_in_all() {

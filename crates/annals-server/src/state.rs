@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use annals_engine::{Clock, Engine, ErrorKind};
 use annals_query::CursorKey;
@@ -13,12 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::grant::Grant;
 use crate::auth::keys::{self, NewKey};
-use crate::auth::{Identities, Scope, WrongKeys};
+use crate::auth::{Identities, Principal, Scope, WrongKeys};
 use crate::config::{FaceSettings, Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
 use crate::internal::Internal;
+use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::retention::{self, Retention};
+use crate::trace::LoggedRequests;
 
 mod adopt;
 mod places;
@@ -72,6 +76,13 @@ struct Inner {
     tails_by_key: Mutex<HashMap<String, usize>>,
     hub: Hub,
     retention: Retention,
+    rates: Rates,
+    metrics: Metrics,
+    logged_requests: LoggedRequests,
+    /// 0 = none is slow.
+    slow_query_ms: AtomicU64,
+    /// UTC microseconds.
+    started_at_us: i64,
     draining: watch::Sender<bool>,
     request_prefix: u32,
     request_count: AtomicU64,
@@ -142,6 +153,11 @@ impl AppState {
             tails_by_key: Mutex::default(),
             hub: Hub::default(),
             retention,
+            rates: Rates::default(),
+            metrics: Metrics::default(),
+            logged_requests: LoggedRequests::default(),
+            slow_query_ms: AtomicU64::new(ms(config.log.slow_query)),
+            started_at_us: engine.options().clock.now_us(),
             draining: watch::Sender::new(false),
             request_prefix: u32::from_le_bytes(request_prefix),
             request_count: AtomicU64::new(0),
@@ -151,6 +167,7 @@ impl AppState {
             limits: RwLock::new(Arc::new(limits)),
             faces: RwLock::new(Arc::new(config.faces.clone())),
         }));
+        state.0.logged_requests.set(&config.log.requests);
         retention::start(&state).map_err(|failure| Error::State(failure.message))?;
         Ok(Setup { state, new_admin_key })
     }
@@ -270,6 +287,49 @@ impl AppState {
         self.0.requests.semaphore().try_acquire_owned().map_err(busy)
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn logged_requests(&self) -> &LoggedRequests {
+        &self.0.logged_requests
+    }
+
+    /// What a query takes that is said to be slow; `None` if none is.
+    pub(crate) fn slow_query(&self) -> Option<Duration> {
+        let slow_ms = self.0.slow_query_ms.load(Ordering::Relaxed);
+        (slow_ms > 0).then(|| Duration::from_millis(slow_ms))
+    }
+
+    pub(crate) fn requests_in_flight(&self) -> u64 {
+        count(self.0.requests.taken())
+    }
+
+    pub(crate) fn tails_open(&self) -> u64 {
+        count(self.0.tails.taken())
+    }
+
+    /// UTC microseconds.
+    pub(crate) fn started_at_us(&self) -> i64 {
+        self.0.started_at_us
+    }
+
+    /// Counts a request of a caller.
+    ///
+    /// # Errors
+    /// 429 if its key has had its requests for now.
+    pub(crate) fn count_request(&self, caller: &Principal) -> Answer<()> {
+        self.0.rates.request(&caller.key_id, &self.limits(), self.clock().monotonic())
+    }
+
+    /// Counts events that a caller is about to append.
+    ///
+    /// # Errors
+    /// 429 if its key has had its events for now.
+    pub(crate) fn count_events(&self, caller: &Principal, events: usize) -> Answer<()> {
+        self.0.rates.events(&caller.key_id, events, &self.limits(), self.clock().monotonic())
+    }
+
     /// A request id nobody else has: a random start and a count.
     pub(crate) fn next_request_id(&self) -> String {
         let count = self.0.request_count.fetch_add(1, Ordering::Relaxed);
@@ -345,6 +405,14 @@ fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<St
     engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
     identities.keys.add(record);
     Ok(Some(key))
+}
+
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn count(places: usize) -> u64 {
+    u64::try_from(places).unwrap_or(u64::MAX)
 }
 
 /// Another secret, from which `secret` cannot be told.

@@ -4,9 +4,11 @@
 #[cfg(test)]
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use annals_server::Limits;
+use annals_engine::{Engine, ManualClock, Options};
+use annals_server::{AppState, Limits, ServerConfig, router};
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
@@ -386,4 +388,68 @@ async fn memory_of_ingest_is_what_the_events_take_and_not_their_lines() {
     // A body for which there is too little at all has all of it.
     let server = Server::with(Limits { ingest_memory_max: 1 << 20, ..Limits::default() });
     server.ingest(&lines).await.expect(200);
+}
+
+/// A server on a clock that is moved by hand, with a key of its own and its limits.
+async fn rated(limits: Limits) -> (Server, Arc<ManualClock>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(1_700_000_000_000_000));
+    let mut options = Options::new(directory.path());
+    options.log_size_bytes = 4 << 20;
+    options.clock = clock.clone();
+    let config = ServerConfig { limits, admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
+    let state = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap().state;
+    let server = Server { directory, app: router(state.clone()), state };
+    let key = server.key_for(&["events:read", "events:create"], &[]).await;
+    (server, clock, key)
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_requests_in_a_second() {
+    let limits = Limits { key_requests_per_second: 2, key_burst: Duration::from_secs(1), ..Limits::default() };
+    let (server, clock, key) = rated(limits).await;
+    let other = server.key_for(&["events:read"], &[]).await;
+    let ask = |key: String| {
+        let server = &server;
+        async move { server.call(&key, "GET", "/annals/v1/events", None).await }
+    };
+    for _ in 0..2 {
+        ask(key.clone()).await.expect(200);
+    }
+    let refused = ask(key.clone()).await.expect(429);
+    assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("rate_limited", "1"));
+    // Another face has the same bucket and says it in its own words.
+    let refused = server.call(&key, "GET", "/v1/audit/events", None).await.expect(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    ask(other).await.expect(200);
+    for _ in 0..5 {
+        ask(ADMIN.to_owned()).await.expect(200);
+    }
+    clock.advance_us(499_999);
+    ask(key.clone()).await.expect(429);
+    clock.advance_us(1);
+    ask(key.clone()).await.expect(200);
+    ask(key).await.expect(429);
+}
+
+#[tokio::test]
+async fn a_key_appends_so_many_events_in_a_second() {
+    let limits = Limits { key_events_per_second: 10, key_burst: Duration::from_secs(1), ..Limits::default() };
+    let (server, clock, key) = rated(limits).await;
+    let lines = |count: usize| "{\"event_type\":\"a\"}\n".repeat(count);
+    let before = server.extent().await;
+    server.ingest_as(&key, "", &lines(10)).await.expect(200);
+    for query in ["", "?partial=true"] {
+        let refused = server.ingest_as(&key, query, &lines(1)).await.expect(429);
+        assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("rate_limited", "1"), "{query}");
+    }
+    let single = json!({"event_type": "a", "severity": "info", "summary": "s", "content": "c", "source": "s"});
+    server.call(&key, "POST", "/api/v2/events", Some(single)).await.expect(429);
+    assert_eq!(server.extent().await, (before.0 + 10, before.1 + 10), "what was refused is not stored");
+    clock.advance_us(99_999);
+    server.ingest_as(&key, "", &lines(1)).await.expect(429);
+    clock.advance_us(1);
+    server.ingest_as(&key, "", &lines(1)).await.expect(200);
+    server.ingest_as(ADMIN, "", &lines(50)).await.expect(200);
+    server.call(&key, "GET", "/annals/v1/events", None).await.expect(200);
 }

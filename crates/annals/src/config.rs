@@ -84,7 +84,7 @@ pub(crate) fn run(command: &Config) -> Result<ExitCode> {
 fn check(command: &Check) -> Result<()> {
     let flags = SettingFlags::of_file(command.file.clone());
     let loaded = flags.load()?;
-    crate::serve::log_filter(&loaded.config)?;
+    crate::log::filter(&loaded.config)?;
     annals_server::Tls::load(&loaded.config.tls).map_err(Failure::new)?;
     let (mut of_file, mut of_environment) = (0, 0);
     for entry in loaded.entries() {

@@ -15,6 +15,7 @@ mod hidden;
 mod import;
 mod inspect;
 mod keys;
+mod log;
 mod open_files;
 mod pages;
 mod query;

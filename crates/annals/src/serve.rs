@@ -6,11 +6,11 @@ use annals_engine::{AppendOptions, Engine, ErrorKind};
 use annals_generate::Generator;
 use annals_server::ServerConfig;
 use clap::Args;
-use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Failure, Result};
+use crate::log;
 use crate::settings::SettingFlags;
-use crate::terminal::{grouped, is_watched, say};
+use crate::terminal::{grouped, say};
 
 /// Events of `--demo`: enough to page through and to count, made in a second.
 const DEMO_EVENTS: u64 = 100_000;
@@ -44,7 +44,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     if command.demo && config.degraded {
         return Err(Failure::new("--demo fills a store and --degraded changes nothing: leave one of them out"));
     }
-    start_log(&config)?;
+    log::start(&config)?;
     if command.demo {
         fill(&config)?;
     }
@@ -54,6 +54,9 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     let reread = move || Ok(sources.load()?.config);
     annals_server::run(&config, reread, |address, new_key| {
         say(format_args!("annals listens on {scheme}://{address}, the events are in {}", config.directory.display()));
+        if let Some(metrics) = config.metrics_listen {
+            say(format_args!("metrics are at {scheme}://{metrics}/metrics"));
+        }
         if let Some(key) = new_key {
             say(format_args!("\nThe administrator's key, shown this once:\n\n  {key}\n"));
         }
@@ -68,18 +71,6 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
         _ => Failure::new(error),
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Which log lines are written.
-pub(crate) fn log_filter(config: &ServerConfig) -> Result<EnvFilter> {
-    let filter = &config.log.filter;
-    EnvFilter::try_new(filter).map_err(|error| Failure::new(format_args!("log.filter is {filter:?}: {error}")))
-}
-
-fn start_log(config: &ServerConfig) -> Result<()> {
-    let filter = log_filter(config)?;
-    tracing_subscriber::fmt().with_ansi(is_watched()).with_env_filter(filter).with_writer(std::io::stderr).init();
-    Ok(())
 }
 
 /// Fills the store if there is nothing in it.

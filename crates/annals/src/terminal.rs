@@ -52,13 +52,19 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether a character does something to those who read it besides being shown: moves the cursor, begins a line, turns
+/// the reading direction, or hides.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Appends `text` so that it can neither move the cursor nor turn the reading direction of what
 /// follows.
 pub(crate) fn push_harmless(out: &mut String, text: &str) {
     for character in text.chars() {
-        let is_harmful = character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if is_harmful {
+        if is_harmful(character) {
             write!(out, "{}", character.escape_unicode()).expect("memory takes any text");
         } else {
             out.push(character);

@@ -143,8 +143,8 @@ fn room_given_back_is_found_by_who_waits_for_it() {
         let other = Arc::clone(&backlog);
         let waiting = thread::spawn(move || other.admit(10).is_ok());
         backlog.release(10);
-        backlog.set_unsealed_logs(1);
-        backlog.set_unsealed_logs(0);
+        backlog.set_unsealed_logs(1, Duration::ZERO);
+        backlog.set_unsealed_logs(0, Duration::ZERO);
         assert!(waiting.join().unwrap());
     });
 }

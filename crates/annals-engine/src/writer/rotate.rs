@@ -79,7 +79,7 @@ impl Writer {
             catalog.live.len() - 1
         });
         if shared.options.background {
-            shared.backlog.set_unsealed_logs(closed);
+            shared.backlog.set_unsealed_logs(closed, shared.options.clock.monotonic());
         }
         shared.wake_maintenance();
         Ok(())

@@ -202,6 +202,9 @@ fn run(state: &AppState) {
 /// The same; the caller holds the lock of changes.
 fn run_alone(state: &AppState, may_delete: u64) {
     let outcome = pass::pass(state, may_delete);
+    if let Ok(pass::Outcome::Done { deleted, .. }) = &outcome {
+        state.metrics().retention_deleted(*deleted);
+    }
     if let Some(deed) = state.retention().note(outcome, state.clock().now_us()) {
         state.internal().record(&deed);
     }

@@ -25,6 +25,14 @@ const GENERAL: &[Setting] = &[
         addresses than those of this machine need [tls] or insecure."
     ),
     setting!(
+        "metrics_listen",
+        Kind::Text,
+        RESTART.flag("ADDRESS").example("127.0.0.1:9090"),
+        metrics_listen,
+        "Where /metrics is, for Prometheus: an address and a port of its own. It needs no key, so other addresses than \
+        those of this machine need [tls] or insecure, and somebody who keeps strangers away."
+    ),
+    setting!(
         "insecure",
         Kind::Flag,
         RESTART.flag(""),

@@ -67,6 +67,8 @@ impl AppState {
         ] {
             places.resize(count);
         }
+        inner.logged_requests.set(&running.log.requests);
+        inner.slow_query_ms.store(super::ms(running.log.slow_query), std::sync::atomic::Ordering::Relaxed);
         *inner.limits.write() = Arc::new(limits.clone());
         *inner.faces.write() = Arc::new(running.faces.clone());
         Ok(adopted)

@@ -21,6 +21,11 @@ impl Places {
         Arc::clone(&self.semaphore)
     }
 
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.count.lock().saturating_sub(self.semaphore.available_permits())
+    }
+
     /// Makes it so many. Where more are taken than there are to be, nobody gets one until the others have gone.
     ///
     /// # Panics

@@ -104,12 +104,22 @@ impl AppState {
         query: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let place = self.read_place().await?;
-        let Some(here) = inline::place() else { return self.blocking(place, query).await };
-        let started = self.clock().monotonic();
+        let timed = |state: &AppState| {
+            let started = state.clock().monotonic();
+            let answer = query(state);
+            let took = state.clock().monotonic().saturating_sub(started);
+            state.metrics().query(took);
+            (answer, took)
+        };
+        let Some(here) = inline::place() else {
+            return self.blocking(place, move |state| timed(state).0).await;
+        };
         // As on a thread of its own a panic ends the query and not the connection.
-        let answer = catch_unwind(AssertUnwindSafe(|| query(self)));
+        let answer = catch_unwind(AssertUnwindSafe(|| timed(self)));
         drop((here, place));
-        if self.clock().monotonic().saturating_sub(started) >= inline::LONG {
+        let took_long = answer.as_ref().is_ok_and(|(_, took)| *took >= inline::LONG);
+        let answer = answer.map(|(answer, _)| answer);
+        if took_long {
             tokio::task::yield_now().await;
         }
         answer.unwrap_or_else(|_said_where_it_happened| Err(Failure::internal(&"a query panicked")))
@@ -153,8 +163,11 @@ impl AppState {
         work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> impl Future<Output = Answer<T>> {
         let state = self.clone();
+        // What is logged there belongs to the request too.
+        let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
+            let _within = span.entered();
             work(&state)
         });
         async move {

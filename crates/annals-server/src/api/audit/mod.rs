@@ -24,6 +24,7 @@ use crate::error::{Answer, Detail, Failure};
 use crate::face::{self, Face, Refused, Slash};
 use crate::request::Request;
 use crate::routes::route_table;
+use crate::trace::Rows;
 
 /// Owns `/v1/audit` and `/v1/auth`.
 pub(crate) static FACE: Face = Face {
@@ -77,11 +78,13 @@ async fn list(request: Request) -> Answer {
     let state = &request.state;
     let query = params::list(&request.params, &state.limits(), &request.caller.tenant, state.cursor_key())?;
     let query = query.size_max_bytes(u64::try_from(state.limits().page_size_bytes_max).unwrap_or(u64::MAX));
-    let body = state.read(move |state| page(state, &query)).await?;
-    Ok(face::json(StatusCode::OK, body))
+    let (body, rows) = state.read(move |state| page(state, &query)).await?;
+    let mut response = face::json(StatusCode::OK, body);
+    response.extensions_mut().insert(rows);
+    Ok(response)
 }
 
-fn page(state: &crate::state::AppState, query: &Query) -> Answer<Vec<u8>> {
+fn page(state: &crate::state::AppState, query: &Query) -> Answer<(Vec<u8>, Rows)> {
     let page = annals_query::execute(&state.engine().snapshot(), query, &*state.expiry())?;
     let next = page.next.as_ref().map(|position| state.cursor_key().encode(position, query));
     let mut body = b"{\"items\":[".to_vec();
@@ -92,7 +95,7 @@ fn page(state: &crate::state::AppState, query: &Query) -> Answer<Vec<u8>> {
         shape::event(&mut body, event);
     }
     body.extend_from_slice(format!("],\"next_cursor\":{}}}", json!(next)).as_bytes());
-    Ok(body)
+    Ok((body, Rows(page.events.len())))
 }
 
 /// `GET /v1/audit/events/{id}`

@@ -151,7 +151,7 @@ async fn as_it_comes(request: Request, how: AppendOptions, partial: bool) -> Ans
         .write(move |state| {
             // Held by the thread, not by the client, who may leave before it is done.
             let _held = memory;
-            store(state, parsed, first_foreign, &how, partial)
+            store(state, &caller, parsed, (first_foreign, partial), &how)
         })
         .await
 }
@@ -180,16 +180,16 @@ fn append(
         Form::Lines => annals_json::parse_ndjson_with(plain, threads, &hook),
         Form::Json => annals_json::parse_json_with(plain, &hook),
     };
-    store(state, parsed, foreign.first(), how, partial)
+    store(state, caller, parsed, (foreign.first(), partial), how)
 }
 
 /// Appends what was parsed, unless it is too much or, without `partial`, anything is wrong with it.
 fn store(
     state: &AppState,
+    caller: &Principal,
     mut parsed: annals_json::Parsed,
-    first_foreign: Option<String>,
+    (first_foreign, partial): (Option<String>, bool),
     how: &AppendOptions,
-    partial: bool,
 ) -> Answer {
     let events_max = state.limits().ingest_events_max;
     if parsed.too_large || parsed.lines > u64::try_from(events_max).unwrap_or(u64::MAX) {
@@ -207,6 +207,7 @@ fn store(
     }
     tally.refused(&mut parsed);
     if !parsed.batch.is_empty() {
+        state.count_events(caller, parsed.batch.len())?;
         tally.stored(&state.engine().append(parsed.batch, how)?);
     }
     Ok(tally.answer(StatusCode::OK))

@@ -11,6 +11,7 @@ use crate::face;
 use crate::gap;
 use crate::request::Request;
 use crate::state::AppState;
+use crate::trace::Rows;
 
 const LIST: &[&str] = &["sort", "limit", "offset", "cursor", "total", "fields"];
 const LIMIT_DEFAULT: u64 = 100;
@@ -62,7 +63,7 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
         }
         query = query.clone().after(source.cursor_key.decode(cursor, &query)?);
     }
-    let body = request
+    let (body, rows) = request
         .state
         .read(move |state| {
             let snapshot = source.engine.snapshot();
@@ -85,10 +86,12 @@ pub(super) async fn page(request: Request, source: Source) -> Answer {
             let tail =
                 format!("],\"total\":{total},\"limit\":{limit},\"offset\":{offset},\"next_cursor\":{next}{gap}}}");
             body.extend_from_slice(tail.as_bytes());
-            Ok(body)
+            Ok((body, Rows(page.events.len())))
         })
         .await?;
-    Ok(face::json(StatusCode::OK, body))
+    let mut response = face::json(StatusCode::OK, body);
+    response.extensions_mut().insert(rows);
+    Ok(response)
 }
 
 /// `DELETE /annals/v1/events`

@@ -90,6 +90,7 @@ fn store(
             for mut parsed in receiver {
                 tally.refused(&mut parsed);
                 if !parsed.batch.is_empty() {
+                    state.count_events(caller, parsed.batch.len())?;
                     tally.stored(&state.engine().append(parsed.batch, how)?);
                 }
             }
