@@ -1,7 +1,6 @@
-//! What a store stands on: one process, a folder that may be written, files of its own, a clock that may be wrong.
+//! What a store stands on: a folder that may be written, files of its own, a clock that may be wrong.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use annals_engine::{
@@ -12,41 +11,6 @@ use crate::support::{DAY_US, NOW_US, Store, batch, copy_store, event, everything
 
 const HOUR_US: u64 = 3_600_000_000;
 const TEN_YEARS_US: u64 = 3_650 * 24 * HOUR_US;
-/// What tells the test program that it is the second process.
-const SECOND_PROCESS: &str = "ANNALS_SECOND_PROCESS";
-
-/// Runs as the second process of the test below; as a test of its own it does nothing.
-#[test]
-fn second_process() {
-    let Some(directory) = std::env::var_os(SECOND_PROCESS) else { return };
-    let mut options = Options::new(Path::new(&directory));
-    for degraded in [false, true] {
-        options.degraded = degraded;
-        let error = Engine::open(options.clone()).err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-        assert!(error.message().contains("another process"), "{error}");
-    }
-    assert!(annals_engine::Engine::open(Options::new(Path::new(&directory).join("beside"))).is_ok());
-}
-
-#[test]
-fn a_second_process_is_locked_out_and_changes_nothing() {
-    let store = Store::new(Durability::Sync);
-    store.append(&[event(1, NOW_US)]).unwrap();
-    let before = std::fs::read(only_file(store.path(), "log")).unwrap();
-    let second = |directory: &Path| {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["ground::second_process", "--exact"]).env(SECOND_PROCESS, directory);
-        command.output().unwrap()
-    };
-    let output = second(store.path());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(std::fs::read(only_file(store.path(), "log")).unwrap(), before);
-    store.append(&[event(2, NOW_US)]).unwrap();
-    store.engine.close().unwrap();
-    // The lock goes with its holder: then the other one finds no lock, and its test fails.
-    assert!(!second(store.path()).status.success());
-}
 
 /// A folder that may not be written; as root, whom no mode keeps out, there is nothing to test.
 #[test]
