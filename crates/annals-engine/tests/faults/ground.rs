@@ -3,9 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use annals_engine::{
-    AppendOptions, Clock, Delete, Durability, Engine, ErrorKind, Event, ManualClock, Options, OsStorage,
-};
+use annals_engine::{AppendOptions, Clock, Delete, Durability, Engine, ErrorKind, Event, ManualClock, OsStorage};
 
 use crate::support::{DAY_US, NOW_US, Store, batch, copy_store, event, everything, files, only_file, sequences};
 
