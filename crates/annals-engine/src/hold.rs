@@ -59,6 +59,10 @@ impl Holds {
         Arc::clone(&self.0.read())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+
     /// What is held; nothing if there is no hold.
     fn filter(&self) -> Option<Filter> {
         let list = self.list();
