@@ -29,6 +29,8 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 /// The engine takes no more in one batch.
 const EVENTS_MAX: u64 = 100_000;
 const _: () = assert!(annals_engine::BATCH_EVENTS_MAX == 100_000);
+/// More than any time allowed is enough for.
+const SCANNED_EVENTS_MAX: u64 = 1_000_000_000_000;
 
 const fn size(min: u64, max: u64) -> Kind {
     Kind::Size(min, max)
@@ -72,6 +74,9 @@ section! {
         filter_value_size_max: usize = KIB, size(16, 64 << 10), RELOADED;
         /// Time one query may take; above, 503.
         query_time_max: Duration = Duration::from_secs(5), span_ms(1, HOUR_MS), RELOADED;
+        /// Events that one query may go through, as often as it does: those whose texts it searches in, and those
+        /// whose values it reads one by one because no index answers; above, 503.
+        query_scanned_events_max: u64 = 200_000_000, Kind::Count(1, SCANNED_EVENTS_MAX), RELOADED;
         /// Bytes after which a page of the native API ends early, with a cursor.
         page_size_bytes_max: usize = 16 * MIB, size(64 << 10, 1 << 30), RELOADED;
         /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use annals_engine::{Clock, Engine, ErrorKind};
+use annals_engine::{Clock, Engine, ErrorKind, scanned_rows};
 use annals_query::CursorKey;
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
@@ -341,10 +341,12 @@ impl AppState {
         self.0.running.lock().insert(key).then(|| Running { state: self.clone(), key })
     }
 
-    /// Whether a query that starts now has had its time; asked between blocks of work.
+    /// Whether a query that starts now, on this thread, has had its time or its events; asked between blocks of work.
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
-        let deadline = self.clock().monotonic() + self.limits().query_time_max;
-        Box::new(move || self.clock().monotonic() >= deadline)
+        let limits = self.limits();
+        let deadline = self.clock().monotonic() + limits.query_time_max;
+        let last_row = scanned_rows().saturating_add(limits.query_scanned_events_max);
+        Box::new(move || scanned_rows() > last_row || self.clock().monotonic() >= deadline)
     }
 }
 

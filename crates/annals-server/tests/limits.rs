@@ -276,6 +276,57 @@ async fn a_query_has_its_time() {
 }
 
 #[tokio::test]
+async fn a_query_goes_through_so_many_events() {
+    let server = Server::with(Limits { query_scanned_events_max: 50, ..Limits::default() });
+    let event = |number: usize| json!({"event_type": "a", "message": format!("number {number} of many")});
+    server.store(&(0..50).map(event).collect::<Vec<_>>()).await;
+    let asked = ["/annals/v1/events?q=of%20man", "/annals/v1/stats?q=of%20man"];
+    for is_sealed in [false, true] {
+        for path in asked {
+            let found = server.get(path).await.expect(200).json();
+            assert_eq!(found["total"], 50, "{path}, sealed: {is_sealed}");
+        }
+        if !is_sealed {
+            server.state.engine().seal_now().unwrap();
+        }
+    }
+    // What an index tells goes through no event.
+    server.get("/annals/v1/stats?event_type=a&by=event_type").await.expect(200);
+    server.store(&[event(51)]).await;
+    for _ in [false, true] {
+        for path in asked {
+            let refused = server.get(path).await.expect(503);
+            assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("query_too_expensive", ""), "{path}");
+        }
+        server.state.engine().seal_now().unwrap();
+        server.state.engine().compact().unwrap();
+    }
+    server.get("/annals/v1/stats?event_type=a&by=event_type").await.expect(200);
+    let doomed = server.call(ADMIN, "DELETE", "/annals/v1/events?q=of%20man&dry_run=true", None).await;
+    assert_eq!(code(&doomed.expect(503)), "query_too_expensive");
+}
+
+#[tokio::test]
+async fn the_events_that_a_query_goes_through_are_counted_on_every_face() {
+    let server = Server::with(Limits { query_scanned_events_max: 1, ..Limits::default() });
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    let event = json!({"event_type": "a", "org_id": org, "realm_ids": [org], "severity": "info", "event_group": "g"});
+    server.store(&vec![event; 3]).await;
+    for path in [
+        format!("/orgs/{org}/events?resource_type=x"),
+        "/api/v1/events?event_type=a".to_owned(),
+        "/api/v1/events/stats?event_type=a".to_owned(),
+        "/api/events/?event_type=a".to_owned(),
+        "/api/v2/events?severity=info".to_owned(),
+        "/v1/audit/events?event_type=a".to_owned(),
+    ] {
+        let refused = server.get(&path).await;
+        assert_eq!(refused.status.as_u16(), 503, "{path}: {:?}", refused.body);
+        assert!(String::from_utf8_lossy(&refused.body).contains("goes through more events"), "{path}: {:?}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
     let server = Server::with(Limits { body_pause_max: Duration::from_millis(30), ..Limits::default() });
     for path in ["/annals/v1/events", "/annals/v1/events?partial=true", "/annals/v1/keys"] {
