@@ -63,6 +63,8 @@ struct Inner {
     verifications: Arc<Semaphore>,
     /// Of one: a backup copies the whole store.
     backups: Arc<Semaphore>,
+    /// Of one: a compaction may rewrite the whole store.
+    compactions: Arc<Semaphore>,
     backup_directory: Option<PathBuf>,
     recordings: Arc<Semaphore>,
     /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
@@ -144,6 +146,7 @@ impl AppState {
             streams: Places::new(limits.streams_max),
             verifications: Arc::new(Semaphore::new(1)),
             backups: Arc::new(Semaphore::new(1)),
+            compactions: Arc::new(Semaphore::new(1)),
             backup_directory: config.backup_directory.clone(),
             recordings: Arc::new(Semaphore::new(1)),
             passwords: Places::new(limits.passwords_max),
@@ -319,7 +322,7 @@ impl AppState {
     /// # Errors
     /// 429 if its key has had its requests for now.
     pub(crate) fn count_request(&self, caller: &Principal) -> Answer<()> {
-        self.0.rates.request(&caller.key_id, &self.limits(), self.clock().monotonic())
+        self.0.rates.request(&caller.key_id, caller.rates, &self.limits(), self.clock().monotonic())
     }
 
     /// Counts events that a caller is about to append.
@@ -327,7 +330,7 @@ impl AppState {
     /// # Errors
     /// 429 if its key has had its events for now.
     pub(crate) fn count_events(&self, caller: &Principal, events: usize) -> Answer<()> {
-        self.0.rates.events(&caller.key_id, events, &self.limits(), self.clock().monotonic())
+        self.0.rates.events(&caller.key_id, caller.rates, events, &self.limits(), self.clock().monotonic())
     }
 
     /// A request id nobody else has: a random start and a count.
@@ -403,7 +406,7 @@ fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<St
     }
     let grant =
         Grant { scopes: vec![Scope::Admin.name().to_owned()], user_id: Some("admin".to_owned()), ..Grant::default() };
-    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant }, now_us)?;
+    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant, ..NewKey::default() }, now_us)?;
     engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
     identities.keys.add(record);
     Ok(Some(key))
