@@ -64,6 +64,7 @@ mod replacing;
 mod replay;
 mod requests;
 mod rows;
+mod scanned;
 mod scrub;
 mod seal;
 mod seal_fields;
@@ -113,4 +114,5 @@ pub use requests::{
     ReadReceipt, Receipt, Repeats, ScrubStats, VerifyReport,
 };
 pub use rows::{RowIter, RowSet};
+pub use scanned::scanned_rows;
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

@@ -7,7 +7,7 @@ use annals_engine::{Field, Filter, OrderKey, Part, Parts, RowSet};
 
 use crate::counts::SortedCounts;
 use crate::error::{Error, Result};
-use crate::plan::{Expired, View, check_time, select_all};
+use crate::plan::{Expired, View, check_allowed, select_all};
 use crate::query::Query;
 use crate::run::{contradiction, start_of};
 use crate::whole;
@@ -162,7 +162,7 @@ fn count_field(
 fn count_parts(selected: &Selected<'_>, field: Field, counts: &mut SortedCounts, expired: Expired<'_>) -> Result<()> {
     let mut overflow = false;
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         counts.begin();
         part.count_by(field, rows, &mut |value, count| {
             overflow |= counts.len() > DISTINCT_MAX;
@@ -174,7 +174,7 @@ fn count_parts(selected: &Selected<'_>, field: Field, counts: &mut SortedCounts,
             return Err(Error::too_expensive(format!("{field} has more than {DISTINCT_MAX} different values")));
         }
     }
-    Ok(())
+    check_allowed(expired)
 }
 
 /// The values that the most events hold, those first; all if `top` does not say how many.
@@ -209,7 +209,7 @@ fn histogram(
     }
     let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket.saturating_mul(interval_us), 0)).collect();
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         let bucket_of = |created_at_us: i64| {
             let bucket = created_at_us.div_euclid(interval_us);
             let start_us = bucket.saturating_mul(interval_us);
@@ -240,7 +240,7 @@ pub fn count_in_buckets(
     let selected = select_all(view.parts(), &query.scoped_filter()?, expired)?;
     let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     for (part, rows) in &selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         count_buckets(*part, rows, bucket_of, &mut |start_us, count| {
             *counts.entry(start_us).or_default() += count;
             if u64::try_from(counts.len()).is_ok_and(|buckets| buckets > BUCKETS_MAX) {

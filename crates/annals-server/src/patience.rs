@@ -6,6 +6,7 @@
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,17 +14,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A connection whose writes may stand still for `pause_max`.
+use crate::heads::Head;
+
+/// A connection whose writes may stand still for `pause_max`, and which says when bytes come.
 pub(crate) struct Patient {
     stream: TcpStream,
+    head: Arc<Head>,
     pause_max: Duration,
     /// Runs while a write waits for the client.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, pause_max: Duration) -> Self {
-        Self { stream, pause_max, waiting: None }
+    pub(crate) fn new(stream: TcpStream, head: Arc<Head>, pause_max: Duration) -> Self {
+        Self { stream, head, pause_max, waiting: None }
     }
 
     /// Passes on what a write said, or that the client has stood still too long.
@@ -44,7 +48,12 @@ impl AsyncRead for Patient {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.head.touch();
+        }
+        read
     }
 }
 

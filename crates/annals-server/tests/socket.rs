@@ -193,7 +193,7 @@ async fn two_connections_and_no_third(limits: Limits) {
 
 #[tokio::test]
 async fn a_connection_that_asks_nothing_more_is_closed() {
-    let running = start(Limits { header_time_max: Duration::from_millis(300), ..Limits::default() }).await;
+    let running = start(Limits { idle_time_max: Duration::from_millis(300), ..Limits::default() }).await;
     let address = running.address;
     blocking(move || {
         let mut stream = connect(address);
@@ -207,6 +207,28 @@ async fn a_connection_that_asks_nothing_more_is_closed() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         assert!(rest.is_empty() && started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_may_pause_for_longer_than_a_head_may_take() {
+    let (header_time_max, idle_time_max) = (Duration::from_millis(200), Duration::from_secs(30));
+    let running = start(Limits { header_time_max, idle_time_max, ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let mut stream = connect(address);
+        for _ in 0..2 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        // The head of a later request has no more time than that of the first.
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+        let started = Instant::now();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!rest.starts_with(b"HTTP/1.1 200") && started.elapsed() < Duration::from_secs(5), "{rest:?}");
     })
     .await;
 }

@@ -11,7 +11,9 @@ mod export;
 mod failure;
 mod filters;
 mod generate;
+mod grant;
 mod hidden;
+mod holds;
 mod import;
 mod inspect;
 mod keys;
@@ -86,6 +88,7 @@ enum Command {
     Repair(repair::Repair),
     Compact(compact::Compact),
     Retention(retention::Retention),
+    Holds(holds::Holds),
     Keys(keys::Keys),
     Users(users::Users),
     Generate(generate::Generate),
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::Repair(command) => repair::run(&command),
         Command::Compact(command) => compact::run(&command),
         Command::Retention(command) => retention::run(&command),
+        Command::Holds(command) => holds::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),

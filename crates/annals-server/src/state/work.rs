@@ -97,6 +97,19 @@ impl AppState {
         Ok(self.blocking(place, work))
     }
 
+    /// Runs a compaction on a blocking thread of its own, to its end even if the client has gone; there is one at a time.
+    pub(crate) fn compact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a compaction is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "compaction_running", message)
+        };
+        let place = Arc::clone(&self.0.compactions).try_acquire_owned().map_err(running)?;
+        Ok(self.blocking(place, work))
+    }
+
     /// Runs a query on the thread of its connection if that may be, else on the blocking threads; either way
     /// in the reads' share.
     pub(crate) async fn read<T: Send + 'static>(
