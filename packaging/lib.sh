@@ -51,4 +51,11 @@ build() {
     hide_paths
     cargo build --locked --release -p annals --target "$target"
     binary="$CARGO_TARGET_DIR/$target/release/annals"
+    local place
+    for place in "$ROOT" "${CARGO_HOME:-$HOME/.cargo}" "$(rustc --print sysroot)"; do
+        if grep --quiet --text --fixed-strings "$place/" "$binary"; then
+            echo "$binary names $place, a place of this machine" >&2
+            return 1
+        fi
+    done
 }

@@ -47,6 +47,7 @@ fi
 
 package="${arguments[0]:-}"
 if [[ -z "$package" ]]; then
+    needs dpkg-shlibdeps
     part "packaging/deb.sh"
     package="$PACKAGES/annals.deb"
     bash packaging/deb.sh "$package" >"$PACKAGES/deb.log" 2>&1 || fail "packaging/deb.sh: $(tail -3 "$PACKAGES/deb.log")"
