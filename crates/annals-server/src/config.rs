@@ -261,6 +261,23 @@ pub struct ServerConfig {
     pub tls: TlsSettings,
     /// What the server says on standard error.
     pub log: LogSettings,
+    /// Which program it says that it is. No setting: the program fills it in.
+    pub build: Build,
+}
+
+/// Which program runs: `annals_build_info` of `/metrics`, and `server.started` in what was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// Its version.
+    pub version: &'static str,
+    /// The commit that it was built from, `unknown` where nobody said.
+    pub commit: &'static str,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), commit: "unknown" }
+    }
 }
 
 impl ServerConfig {
@@ -290,6 +307,7 @@ impl ServerConfig {
             engine: EngineSettings::for_processors(processors),
             tls: TlsSettings::for_processors(processors),
             log: LogSettings::for_processors(processors),
+            build: Build::default(),
         }
     }
 

@@ -42,7 +42,8 @@ mod tls;
 mod trace;
 
 pub use config::{
-    DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
+    Build, DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig,
+    TlsSettings,
 };
 pub use damage::report_json;
 pub use error::{Error, Result};

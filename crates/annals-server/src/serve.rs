@@ -65,7 +65,7 @@ async fn listen(
     tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
-    record(&state, started(&listener)).await;
+    record(&state, started(&state, &listener)).await;
     let (stop, stopping) = watch::channel(());
     let door = Door {
         app: router(state.clone()),
@@ -153,11 +153,12 @@ impl Door {
     }
 }
 
-fn started(listener: &TcpListener) -> Deed {
+fn started(state: &AppState, listener: &TcpListener) -> Deed {
     let address = listener.local_addr().map_or_else(|_unknown| "unknown".to_owned(), |address| address.to_string());
     Deed::of_the_server("server.started")
         .detail("listen", address.into())
-        .detail("version", env!("CARGO_PKG_VERSION").into())
+        .detail("version", state.build().version.into())
+        .detail("commit", state.build().commit.into())
 }
 
 /// Writes a deed down on a blocking thread.

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::auth::grant::Grant;
 use crate::auth::keys::{self, NewKey};
 use crate::auth::{Identities, Principal, Scope, WrongKeys};
-use crate::config::{FaceSettings, Limits, ServerConfig};
+use crate::config::{Build, FaceSettings, Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
 use crate::internal::Internal;
@@ -213,6 +213,11 @@ impl AppState {
     /// Whether the server stops.
     pub(crate) fn is_draining(&self) -> bool {
         *self.0.draining.borrow()
+    }
+
+    /// Which program runs.
+    pub(crate) fn build(&self) -> Build {
+        self.0.config.lock().build
     }
 
     /// Below which folder clients may have backups made.

@@ -12,7 +12,7 @@ use crate::terminal::{push_harmless, say};
 /// The store's directory unless told otherwise.
 pub(crate) const DATA_DEFAULT: &str = annals_server::DIRECTORY_DEFAULT;
 /// Where a server listens unless told otherwise.
-const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
+pub(crate) const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// What else a command with a [`Target`] takes.
 pub(crate) const OR_A_SERVER: &str = "or a running server with --url URL";
