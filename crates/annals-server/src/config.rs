@@ -114,8 +114,8 @@ section! {
         /// Queries running at once; further ones wait up to `query_time_max`. Twice the processors, 4 at least,
         /// if it is not set.
         reads_max: usize = (2 * processors).max(4), Kind::Count(1, 1024), RELOADED;
-        /// Appends, deletes and marks running at once; further ones wait. They mostly wait for the disk,
-        /// so there are more of them than processors.
+        /// Appends, deletes and marks running at once; further ones wait up to 10 s, then 503. They mostly wait for the
+        /// disk, so there are more of them than processors.
         writes_max: usize = 64, Kind::Count(1, 1024), RELOADED;
         /// Bodies of partial ingest being read at once; above, 503.
         streams_max: usize = 32, Kind::Count(1, 1024), RELOADED;

@@ -4,13 +4,23 @@
 #[cfg(test)]
 mod support;
 
-use annals_engine::{Delete, Filter};
+use annals_engine::{Delete, Engine, Filter, Options};
+use annals_server::{AppState, ServerConfig, router};
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 use support::{ADMIN, Server};
 
 const PATH: &str = "/annals/v1/admin/compact";
+
+/// A server whose store does nothing by itself.
+fn start() -> Server {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { log_size_bytes: 4 << 20, background: false, ..Options::new(directory.path()) };
+    let config = ServerConfig { admin_key: Some(ADMIN.to_owned()), ..ServerConfig::new(directory.path()) };
+    let state = AppState::with_engine(Engine::open(options).unwrap(), &config).unwrap().state;
+    Server { directory, app: router(state.clone()), state }
+}
 
 async fn fill(server: &Server) {
     let event = json!({"event_type": "a", "created_at": "2026-01-05T00:00:00Z", "message": "one of many"});
@@ -19,7 +29,7 @@ async fn fill(server: &Server) {
 
 #[tokio::test]
 async fn segments_become_one_and_deleted_events_leave_the_disk() {
-    let server = Server::start();
+    let server = start();
     for _ in 0..3 {
         fill(&server).await;
         server.state.engine().seal_now().unwrap();
@@ -28,6 +38,7 @@ async fn segments_become_one_and_deleted_events_leave_the_disk() {
     fill(&server).await;
     let done = server.call(ADMIN, "POST", PATH, None).await.expect(200).json();
     assert_eq!((&done["segments_after"], done["rewritten"].as_u64().unwrap() > 0), (&json!(1), true), "{done}");
+    assert_eq!(done["segments_before"], 4);
     assert!(done["bytes_before"].as_u64() > done["bytes_after"].as_u64() && done["seconds"].is_number(), "{done}");
     let store = server.get("/annals/v1/store").await.expect(200).json();
     assert_eq!(

@@ -262,6 +262,43 @@ async fn half_a_body_is_waited_for_so_long() {
 }
 
 #[tokio::test]
+async fn who_is_refused_in_the_middle_of_a_body_is_told_so() {
+    let running = start(Limits { ingest_size_max: 1 << 20, ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let body = vec![b' '; 8 << 20];
+        for (key, status) in [("wrong", "401"), (ADMIN, "413")] {
+            let mut stream = connect(address);
+            let head = format!(
+                "POST /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            // All of it, before it looks for an answer, as simple clients do.
+            stream.write_all(&body).unwrap();
+            let answer = answer(&mut stream);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains("connection: close"),
+                "{answer}"
+            );
+        }
+        // What was read to its end leaves the connection as it is, refused or not.
+        let mut stream = connect(address);
+        for _ in 0..2 {
+            let lines = "{}\n".repeat(20 << 10);
+            let head = format!(
+                "POST /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {ADMIN}\r\ncontent-length: {}\r\n\r\n",
+                lines.len()
+            );
+            stream.write_all(format!("{head}{lines}").as_bytes()).unwrap();
+            let answer = answer(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 400") && !answer.contains("connection: close"), "{answer}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn stopping_finishes_what_runs_and_closes_the_store() {
     let running = start(Limits::default()).await;
     let address = running.address;
