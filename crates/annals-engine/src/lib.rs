@@ -63,6 +63,7 @@ pub mod repair;
 mod replacing;
 mod replay;
 mod requests;
+mod roster;
 mod rows;
 mod scrub;
 mod seal;
@@ -112,5 +113,6 @@ pub use requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Gap, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
     ReadReceipt, Receipt, Repeats, ScrubStats, VerifyReport,
 };
+pub use roster::SegmentFigures;
 pub use rows::{RowIter, RowSet};
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

@@ -74,7 +74,7 @@ pub(crate) fn run(command: &StatsCommand) -> Result<ExitCode> {
 fn local(command: &StatsCommand, directory: &Path) -> Result<Value> {
     let by = command.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let interval_us = command.interval.as_deref().map(parse_interval).transpose()?;
-    let request = StatsRequest { by, top: Some(command.limit), interval_us };
+    let request = StatsRequest { by, top: Some(command.limit), interval_us, split: None };
     let query = Query::new(&TenantScope::Unlimited).filter(command.filters.to_filter()?);
     let engine = open_existing(directory)?;
     let found = stats(&engine.snapshot(), &query, &request, &|| false)?;
