@@ -87,6 +87,7 @@ proptest! {
 }
 
 /// A part of one event for each type and time.
+#[expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 fn typed(events: &[(&str, i64)]) -> Vec<Arc<dyn Part>> {
     let stored = |(sequence, (name, created_at_us)): (u64, &(&str, i64))| {
         let mut event = Event::new(name);

@@ -29,6 +29,7 @@ mod params;
 mod patience;
 mod pieces;
 mod rates;
+mod readings;
 mod reload;
 mod request;
 mod retention;

@@ -215,6 +215,7 @@ mod tests {
             newest_us: None,
             by: vec![(annals_engine::Field::RealmIds, vec![("b".to_owned(), 1000), ("a".to_owned(), 5)])],
             histogram: vec![(0, 3), (3_600_000_000, 0)],
+            split: annals_query::Split::default(),
         };
         let mut out = Vec::new();
         write_table(&mut out, &to_json(&found), usize::MAX).unwrap();
