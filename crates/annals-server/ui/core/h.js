@@ -2,7 +2,7 @@
 // Builds elements. The only way this page makes DOM: text goes in as text, so an event's content is never markup.
 
 /** @typedef {string | number | Node | null | undefined | false} Child */
-/** @typedef {Child | Child[]} Children */
+/** @typedef {Child | Children[]} Children */
 /** @typedef {Record<string, unknown>} Props */
 
 const SVG = 'http://www.w3.org/2000/svg';

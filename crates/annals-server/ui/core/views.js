@@ -1,5 +1,6 @@
 // @ts-check
 // The views. A view is one module with `mount()`, loaded when somebody first goes there; to add one, add it here.
+import { can } from './session.js';
 
 /**
  * A view on the screen. `show` comes after mount and after each change of the address, `leave` before it goes; `element`
@@ -10,6 +11,7 @@
 
 /** In the order of the navigation; the first that the key may see is the start. `key` goes there after `g`. @type {ViewEntry[]} */
 export const VIEWS = [
+  { name: 'search', title: 'Search', key: 's', shown: () => can('events:read'), load: () => import('../views/search.js') },
 ];
 
 /**

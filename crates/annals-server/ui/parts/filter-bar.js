@@ -33,10 +33,12 @@ class Bar {
     this.selection = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** The first change after the focus is a step for the back button, the following letters are not. */
+    this.fresh = true;
     this.search = h('input', {
       class: 'input', type: 'search', 'aria-label': 'Search text', placeholder: 'Search in message and content', autocomplete: 'off', spellcheck: 'false',
       autocapitalize: 'off', 'aria-keyshortcuts': '/', maxlength: 1024,
-      on: { input: () => this.onType(), keydown: (/** @type {any} */ event) => this.onKey(event), change: () => this.commit(false) },
+      on: { focus: () => { this.fresh = true; }, input: () => this.onType(), keydown: (/** @type {any} */ event) => this.onKey(event), change: () => this.commit() },
     });
     this.acknowledged = h('select', { class: 'select', 'aria-label': 'Acknowledged', on: { change: () => this.onAcknowledged() } },
       h('option', { value: '' }, 'Acknowledged or not'), h('option', { value: 'true' }, 'Acknowledged'), h('option', { value: 'false' }, 'Not acknowledged'));
@@ -117,27 +119,29 @@ class Bar {
 
   onType() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.commit(true), DEBOUNCE_MS);
+    this.timer = setTimeout(() => this.commit(), DEBOUNCE_MS);
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.key === 'Enter') this.commit(false);
+    if (event.key === 'Enter') this.commit();
     else if (event.key === 'Escape') {
       event.preventDefault();
       if (this.search.value === '') this.search.blur();
       else {
         this.search.value = '';
-        this.commit(true);
+        this.commit();
       }
     }
   }
 
-  /** @param {boolean} replace */
-  commit(replace) {
+  commit() {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.selection && this.search.value !== this.selection.q) this.change({ q: this.search.value }, replace);
+    if (!this.selection || this.search.value === this.selection.q) return;
+    const replace = !this.fresh;
+    this.fresh = false;
+    this.change({ q: this.search.value }, replace);
   }
 
   /** @param {Partial<Selection>} change @param {boolean} [replace] */

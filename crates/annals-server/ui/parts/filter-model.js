@@ -52,10 +52,16 @@ export function readSelection(params) {
   const acknowledged = params.get('acknowledged');
   if (acknowledged === 'true' || acknowledged === 'false') selection.acknowledged = acknowledged;
   selection.q = params.get('q') ?? '';
-  selection.range = params.get('range') ?? '';
-  selection.from = params.get('from') ?? '';
-  selection.to = params.get('to') ?? '';
+  const range = params.get('range') ?? '';
+  selection.range = spanOf(range) === null ? '' : range;
+  selection.from = timeOf(params.get('from'));
+  selection.to = timeOf(params.get('to'));
   return selection;
+}
+
+/** A time as it came, or nothing if it is none: links are typed, cut and pasted. @param {string | null} text */
+function timeOf(text) {
+  return text !== null && !Number.isNaN(Date.parse(text)) ? text : '';
 }
 
 /** @param {string} name @returns {[Op, string]} */
@@ -119,7 +125,7 @@ export function withValue(filters, field, op, value) {
  * @returns {Filter[]}
  */
 export function onlyValue(filters, field, value) {
-  return [...filters.filter((filter) => filter.field !== field || filter.op === 'not'), { field, op: 'is', values: [value] }];
+  return [...filters.filter((filter) => filter.field !== field || (filter.op === 'not' && !filter.values.includes(value))), { field, op: 'is', values: [value] }];
 }
 
 /** Whether anything narrows the selection down. @param {Selection} selection */
