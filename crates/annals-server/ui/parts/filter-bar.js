@@ -41,7 +41,7 @@ class Bar {
       on: { focus: () => { this.fresh = true; }, input: () => this.onType(), keydown: (/** @type {any} */ event) => this.onKey(event), change: () => this.commit() },
     });
     this.acknowledged = h('select', { class: 'select', 'aria-label': 'Acknowledged', on: { change: () => this.onAcknowledged() } },
-      h('option', { value: '' }, 'Acknowledged or not'), h('option', { value: 'true' }, 'Acknowledged'), h('option', { value: 'false' }, 'Not acknowledged'));
+      h('option', { value: '' }, 'Acknowledged: any'), h('option', { value: 'true' }, 'Acknowledged: yes'), h('option', { value: 'false' }, 'Acknowledged: no'));
     this.add = h('button', { type: 'button', class: 'button button-small chip-add', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => this.addFilter() } }, icon('plus'), 'Add filter');
     this.clear = h('button', { type: 'button', class: 'text-button button-small', on: { click: () => this.clearAll() } }, 'Clear filters');
     this.chips = h('div', { class: 'chips', role: 'group', 'aria-label': 'Filters' });

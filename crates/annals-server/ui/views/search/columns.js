@@ -17,8 +17,13 @@ const MORE = ['message', 'content', 'error_message', 'user_agent', 'latency_ms',
 export const COLUMNS = ['created_at', ...FIELD_GROUPS.flatMap((group) => group.fields.map(memberOf)), ...MORE];
 /** Columns of free text share what is left of the width. */
 const WIDE = new Set(['message', 'content', 'error_message', 'user_agent', 'path']);
-/** @type {Record<string, number>} */
-const WIDTHS = { created_at: 172, severity: 86, event_type: 190, status: 92, resource_type: 120, resource_id: 196, sequence: 92, id: 280, acknowledged: 110, http_method: 104, http_status: 96, latency_ms: 96, notification: 96 };
+/** Characters of the others, so that their usual values fit in any font. @type {Record<string, number>} */
+const WIDTHS = { created_at: 23, updated_at: 23, severity: 9, event_type: 25, status: 11, resource_type: 15, sequence: 11, id: 36, acknowledged: 13, http_method: 11, http_status: 11, latency_ms: 11, notification: 11, is_public: 9, is_global: 9, realm_ids: 26 };
+/** Of those without a width of their own: an id of 24 hex digits. */
+const ID_WIDTH = 24;
+/** Room of a cell beside its text, and the least of a wide one. */
+const CELL_PX = 16;
+const WIDE_PX = 260;
 
 /** @param {string} field */
 function memberOf(field) {
@@ -30,15 +35,22 @@ export function isWide(column) {
   return WIDE.has(column);
 }
 
-/** The value of `grid-template-columns`. @param {string[]} columns */
-export function template(columns) {
-  const tracks = columns.map((column) => (WIDE.has(column) ? 'minmax(260px, 1fr)' : `${WIDTHS[column] ?? 150}px`));
-  return columns.some((column) => WIDE.has(column)) ? tracks.join(' ') : `${tracks.join(' ')} 1fr`;
+/** @param {string} column */
+function charactersOf(column) {
+  return WIDTHS[column] ?? ID_WIDTH;
 }
 
-/** The width below which the table scrolls sideways. @param {string[]} columns */
+/** The value of `grid-template-columns`. @param {string[]} columns */
+export function template(columns) {
+  const tracks = columns.map((column) => (isWide(column) ? `minmax(${WIDE_PX}px, 1fr)` : `calc(${charactersOf(column)}ch + ${CELL_PX}px)`));
+  return columns.some(isWide) ? tracks.join(' ') : `${tracks.join(' ')} 1fr`;
+}
+
+/** The width below which the table scrolls sideways, as CSS. @param {string[]} columns */
 export function minWidth(columns) {
-  return columns.reduce((sum, column) => sum + (WIDE.has(column) ? 260 : WIDTHS[column] ?? 150), 0);
+  const wide = columns.filter(isWide).length;
+  const characters = columns.filter((column) => !isWide(column)).reduce((sum, column) => sum + charactersOf(column), 0);
+  return `calc(${characters}ch + ${wide * WIDE_PX + (columns.length - wide) * CELL_PX + 12}px)`;
 }
 
 /**

@@ -82,10 +82,9 @@ export class Statistics {
     const shown = line(value, 120);
     const bar = h('span', { class: 'stat-bar', dataset: field === 'severity' ? { severity: shown } : {} });
     bar.style.width = `${Math.max(0.5, (size / max) * 100)}%`;
-    const share = total > 0 ? `${((size / total) * 100).toFixed(size / total < 0.1 ? 1 : 0)} %` : '';
     return h('li', { class: 'stat-value' },
       h('button', { type: 'button', class: 'stat-pick', 'aria-label': `Filter by ${labelOf(field)} ${shown}, ${count(size)}`, title: shown, on: { click: () => this.options.onFilter(field, value, 'is') } },
-        bar, h('bdi', { class: 'stat-name' }, shown), h('span', { class: 'stat-share quiet' }, share), h('span', { class: 'stat-count' }, count(size))),
+        bar, h('bdi', { class: 'stat-name' }, shown), h('span', { class: 'stat-share quiet' }, share(size, total)), h('span', { class: 'stat-count' }, count(size))),
       h('button', { type: 'button', class: 'icon-button', 'aria-label': `Exclude ${labelOf(field)} ${shown}`, title: 'Exclude', on: { click: () => this.options.onFilter(field, value, 'not') } }, icon('exclude')));
   }
 }
@@ -93,4 +92,11 @@ export class Statistics {
 /** @param {string} name @param {import('../../core/h.js').Children} value @param {string} [note] */
 function figure(name, value, note = '') {
   return h('div', { class: 'figure' }, h('dt', { class: 'label' }, name), h('dd', null, h('span', { class: 'figure-value' }, value), note ? h('span', { class: 'quiet' }, note) : null));
+}
+
+/** "12 %", "3.4 %". @param {number} size @param {number} total */
+function share(size, total) {
+  const percent = total > 0 ? (size / total) * 100 : 0;
+  if (percent < 0.1) return '< 0.1 %';
+  return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
 }

@@ -82,8 +82,8 @@ export class EventTable {
     const single = Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--row')) || 30;
     this.rowHeight = narrow ? 14 + lines * 21 : single;
     this.element.dataset.narrow = String(narrow);
-    this.element.style.setProperty('--columns', narrow ? '1fr 1fr' : template(this.columns));
-    this.element.style.setProperty('--min-width', narrow ? '0px' : `${minWidth(this.columns)}px`);
+    this.element.style.setProperty('--columns', narrow ? 'minmax(0, 1fr) minmax(0, 1fr)' : template(this.columns));
+    this.element.style.setProperty('--min-width', narrow ? '0px' : minWidth(this.columns));
     this.element.style.setProperty('--row-height', `${this.rowHeight}px`);
     this.body.style.height = `${this.events.length * this.rowHeight}px`;
     this.redraw();
