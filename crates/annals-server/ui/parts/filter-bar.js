@@ -73,9 +73,10 @@ class Bar {
   /** @param {Filter} filter */
   chip(filter) {
     const says = sentence(filter);
-    const edit = h('button', { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', 'aria-label': `Change filter: ${says}`, title: says },
-      h('span', { class: 'chip-field' }, labelOf(filter.field)),
-      h('span', { class: 'chip-op' }, opOf(filter)),
+    const edit = h('button', { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', title: says },
+      h('span', { class: 'visually-hidden' }, 'Change filter: '),
+      h('span', { class: 'chip-field' }, labelOf(filter.field)), ' ',
+      h('span', { class: 'chip-op' }, opOf(filter)), ' ',
       h('bdi', { class: 'chip-value' }, valuesOf(filter)));
     edit.addEventListener('click', () => openFilterEditor(edit, filter, { query: (without) => this.suggestQuery(without), onApply: (made) => this.replace(filter, made) }));
     return h('span', { class: 'chip', dataset: { op: filter.op } }, edit,

@@ -60,8 +60,8 @@ export class Statistics {
     const { oldest, newest, total } = stats;
     fill(this.figures,
       figure('Events', count(total)),
-      figure('Oldest', oldest ? h('button', { type: 'button', class: 'link-button', 'aria-label': 'Show the oldest events', on: { click: () => this.options.onSort('created_at') } }, formatTime(oldest)) : 'none', oldest ? ago(oldest) : ''),
-      figure('Newest', newest ? h('button', { type: 'button', class: 'link-button', 'aria-label': 'Show the newest events', on: { click: () => this.options.onSort('-created_at') } }, formatTime(newest)) : 'none', newest ? ago(newest) : ''),
+      figure('Oldest', oldest ? h('button', { type: 'button', class: 'link-button', on: { click: () => this.options.onSort('created_at') } }, h('span', { class: 'visually-hidden' }, 'Show the oldest events: '), formatTime(oldest)) : 'none', oldest ? ago(oldest) : ''),
+      figure('Newest', newest ? h('button', { type: 'button', class: 'link-button', on: { click: () => this.options.onSort('-created_at') } }, h('span', { class: 'visually-hidden' }, 'Show the newest events: '), formatTime(newest)) : 'none', newest ? ago(newest) : ''),
       figure('Span', oldest && newest ? span(Date.parse(newest) - Date.parse(oldest)) : 'none'));
     fill(this.cards, this.fields().map((field) => this.card(field, stats)));
   }
@@ -83,8 +83,8 @@ export class Statistics {
     const bar = h('span', { class: 'stat-bar', dataset: field === 'severity' ? { severity: shown } : {} });
     bar.style.width = `${Math.max(0.5, (size / max) * 100)}%`;
     return h('li', { class: 'stat-value' },
-      h('button', { type: 'button', class: 'stat-pick', 'aria-label': `Filter by ${labelOf(field)} ${shown}, ${count(size)}`, title: shown, on: { click: () => this.options.onFilter(field, value, 'is') } },
-        bar, h('bdi', { class: 'stat-name' }, shown), h('span', { class: 'stat-share quiet' }, share(size, total)), h('span', { class: 'stat-count' }, count(size))),
+      h('button', { type: 'button', class: 'stat-pick', title: shown, on: { click: () => this.options.onFilter(field, value, 'is') } },
+        bar, h('span', { class: 'visually-hidden' }, `Filter by ${labelOf(field)} `), h('bdi', { class: 'stat-name' }, shown), ' ', h('span', { class: 'stat-share quiet' }, share(size, total)), ' ', h('span', { class: 'stat-count' }, count(size))),
       h('button', { type: 'button', class: 'icon-button', 'aria-label': `Exclude ${labelOf(field)} ${shown}`, title: 'Exclude', on: { click: () => this.options.onFilter(field, value, 'not') } }, icon('exclude')));
   }
 }
