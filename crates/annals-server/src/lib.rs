@@ -40,6 +40,7 @@ pub mod settings;
 mod state;
 mod tls;
 mod trace;
+mod ui;
 
 pub use config::{
     DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,

@@ -193,9 +193,9 @@ fn page(summary: &'static str) -> Operation {
 }
 
 pub(super) fn start() -> Operation {
-    let location = ("Location", "The documentation", text());
+    let location = ("Location", "The page if HTML is asked for, else the documentation", text());
     let reply = Reply { status: 307, about: "It is elsewhere", content: None, headers: vec![location] };
-    Operation::new("Leads to the documentation").answers_with(reply)
+    Operation::new("Leads to the page or the documentation").answers_with(reply)
 }
 
 pub(super) fn docs() -> Operation {
