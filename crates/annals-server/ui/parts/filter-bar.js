@@ -11,7 +11,8 @@ import { filterParams, isNarrowed, labelOf } from './filter-model.js';
 /** @typedef {import('./filter-model.js').Filter} Filter */
 /** @typedef {{element: HTMLElement, search: HTMLInputElement, show(selection: Selection): void, addFilter(field?: string): void}} FilterBar */
 
-/** From the last key to the request. Typing stays ahead of the list, and the list comes within 150 ms. */
+/** A letter after a pause is asked for at once; of letters that come faster than this, the last one after a short wait. */
+const PAUSE_MS = 150;
 const DEBOUNCE_MS = 50;
 /** A chip names so many of its values, then how many there are besides. */
 const VALUES_SHOWN = 3;
@@ -35,6 +36,7 @@ class Bar {
     this.timer = undefined;
     /** The first change after the focus is a step for the back button, the following letters are not. */
     this.fresh = true;
+    this.typedAt = 0;
     this.search = h('input', {
       class: 'input', type: 'search', 'aria-label': 'Search text', placeholder: 'Search in message and content', autocomplete: 'off', spellcheck: 'false',
       autocapitalize: 'off', 'aria-keyshortcuts': '/', maxlength: 1024,
@@ -64,7 +66,7 @@ class Bar {
     const same = this.selection !== null && JSON.stringify(this.selection.filters) === JSON.stringify(selection.filters) && isNarrowed(this.selection) === isNarrowed(selection);
     this.selection = selection;
     // What is being typed is newer than the address.
-    if (document.activeElement !== this.search || this.timer === undefined) this.search.value = selection.q;
+    if (this.timer === undefined && this.search.value !== selection.q) this.search.value = selection.q;
     this.acknowledged.value = selection.acknowledged;
     if (same && this.chips.firstChild) return;
     fill(this.chips, selection.filters.map((filter) => this.chip(filter)), this.add, isNarrowed(selection) ? this.clear : null);
@@ -120,7 +122,11 @@ class Bar {
 
   onType() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.commit(), DEBOUNCE_MS);
+    const now = performance.now();
+    const wait = now - this.typedAt > PAUSE_MS ? 0 : DEBOUNCE_MS;
+    this.typedAt = now;
+    if (wait === 0) this.commit();
+    else this.timer = setTimeout(() => this.commit(), wait);
   }
 
   /** @param {KeyboardEvent} event */

@@ -108,14 +108,14 @@ export class Search {
     this.shownPage = key;
     try {
       const { events, cut } = await loadPage(state, this.bounds, signal);
-      clearFailure();
+      clearFailure('list');
       this.table.show({ events, columns: state.columns, sort: state.sort, offset: (state.page - 1) * state.size, total: this.total, keepPlace });
       this.table.setOpened(this.state?.event ?? '');
       this.places.note.hidden = !cut;
       this.places.note.textContent = cut ? `These events are long: the page ends after ${events.length} rows. Choose fewer columns or rows to see all of it.` : '';
       this.showPager();
     } catch (error) {
-      if (this.shownPage === key) this.fail(error, () => { this.shownPage = ''; });
+      if (this.shownPage === key) this.fail(error, 'list', () => { this.shownPage = ''; });
     } finally {
       done();
     }
@@ -132,13 +132,14 @@ export class Search {
     this.total = null;
     try {
       const { stats, fromMs, toMs, stepMs } = await loadOverview(state, this.bounds, this.histogram.bucketsMax(), signal);
+      clearFailure('overview');
       this.total = stats.total;
       this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {}, narrowed: isNarrowed(state.selection) });
       this.histogram.show({ buckets: stats.histogram ?? [], fromMs, toMs, stepMs });
       this.table.setTotal(stats.total);
       this.showPager();
     } catch (error) {
-      if (this.shownSelection === key) this.fail(error, () => { this.shownSelection = ''; });
+      if (this.shownSelection === key) this.fail(error, 'overview', () => { this.shownSelection = ''; });
     } finally {
       done();
     }
@@ -148,20 +149,22 @@ export class Search {
     const state = /** @type {State} */ (this.state);
     const done = this.working();
     try {
-      this.statistics.show(await loadTop(state, this.bounds, this.statistics.fields(), this.statistics.limit(), this.topRequests.start()));
+      const stats = await loadTop(state, this.bounds, this.statistics.fields(), this.statistics.limit(), this.topRequests.start());
+      clearFailure('top');
+      this.statistics.show(stats);
     } catch (error) {
-      this.fail(error, () => {});
+      this.fail(error, 'top', () => {});
     } finally {
       done();
     }
   }
 
-  /** @param {unknown} error @param {() => void} forget makes the next `show` ask again */
-  fail(error, forget) {
+  /** @param {unknown} error @param {string} source @param {() => void} forget makes the next `show` ask again */
+  fail(error, source, forget) {
     if (isAbort(error)) return;
     forget();
     if (error instanceof ApiError) {
-      if (error.kind !== 'unauthorized') showFailure(error, () => this.refresh());
+      if (error.kind !== 'unauthorized') showFailure(error, () => this.refresh(), source);
     } else throw error;
   }
 
