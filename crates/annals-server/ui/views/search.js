@@ -29,6 +29,8 @@ export function mount() {
 
 /** The progress line comes only when an answer takes longer than people notice. */
 const SLOW_MS = 150;
+/** What "around" an event is. */
+const AROUND_MS = 5 * 60_000;
 
 export class Search {
   constructor() {
@@ -230,6 +232,12 @@ export class Search {
   filterBy(field, value, op) {
     const filters = this.state?.selection.filters ?? [];
     this.select({ filters: op === 'is' ? onlyValue(filters, field, value) : withValue(filters, field, op, value) });
+  }
+
+  /** Everything of the minutes around a time; the event that led here stays open. @param {number} ms */
+  showAround(ms) {
+    const at = (/** @type {number} */ by) => new Date(Math.max(0, ms + by)).toISOString();
+    this.change({ selection: { ...emptySelection(), from: at(-AROUND_MS), to: at(AROUND_MS) }, page: 1 });
   }
 
   /** @param {number} index @param {boolean} replace while rows are walked through, the detail follows without steps for the back button */
