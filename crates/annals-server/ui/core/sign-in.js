@@ -47,7 +47,7 @@ export function signInView(reason) {
   queueMicrotask(draw);
   return h('main', { class: 'sign-in-page' }, h('form', { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } },
     h('div', { class: 'sign-in-brand' }, h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('h1', null, 'Annals')),
-    h('p', { class: 'quiet' }, 'Sign in with a key of this store. It stays in this tab and is sent to this server only.'),
+    h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
     inputs, h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed'), message, button, other));
 }
 
