@@ -16,9 +16,10 @@ import { severityBadge } from './severity.js';
 
 /** @typedef {Record<string, any> & {id: string, sequence: number, created_at: string}} Event */
 /**
- * `onFilter` gets a click on a value; `onChanged` the event after a mark; `linkOf` is the address to copy.
+ * `onFilter` gets a click on a value; `onChanged` the event after a mark; `linkOf` is the address to copy; `onAround` shows
+ * what happened at that time.
  * @typedef {{onFilter(field: string, value: string, op: 'is' | 'not'): void, onClose(): void, onChanged(event: Event): void,
- *   onDeleted(event: Event): void, linkOf(event: Event): string}} DetailOptions
+ *   onDeleted(event: Event): void, linkOf(event: Event): string, onAround?: (event: Event) => void}} DetailOptions
  */
 
 /** Text beyond this is folded. */
@@ -89,7 +90,7 @@ export class EventDetail {
       this.head(h('h2', { class: 'foreign' }, line(event.event_type, 200)), this.actions(event)),
       h('div', { class: 'detail-body' },
         h('p', { class: 'detail-when' }, severityBadge(event.severity), h('time', { datetime: event.created_at, class: 'mono' }, formatTime(event.created_at, 'us')),
-          h('span', { class: 'quiet' }, `${zoneLabel(new Date(event.created_at))}, ${ago(event.created_at)}`),
+          h('span', { class: 'quiet' }, `${zoneLabel(new Date(event.created_at))}, ${ago(event.created_at)}`), this.around(event),
           event.acknowledged ? h('span', { class: 'badge acknowledged' }, icon('check'), 'acknowledged') : null),
         longText(event.message, 'Message'), longText(event.content, 'Content'),
         this.fields(event),
@@ -111,11 +112,17 @@ export class EventDetail {
     }, icon(image), shown);
     const acknowledged = event.acknowledged === true;
     return h('div', { class: 'detail-actions', role: 'group', 'aria-label': 'Actions' },
-      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(!acknowledged)) : null,
+      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(event, !acknowledged)) : null,
       button('Copy as curl', 'copy', () => void copy(curlLine(apiUrl(`events/${event.sequence}`)), 'The curl line'), 'curl'),
       button('Copy as NDJSON', 'copy', () => void copy(this.text.trim(), 'The event'), 'NDJSON'),
       button('Copy link', 'link', () => void copy(this.options.linkOf(event), 'The link'), 'Link'),
       can('events:delete') ? h('button', { type: 'button', class: 'button button-small button-quiet-danger', 'aria-label': 'Delete event', on: { click: () => void this.remove(event) } }, icon('trash'), 'Delete') : null);
+  }
+
+  /** What happened at that time. @param {Event} event */
+  around(event) {
+    const { onAround } = this.options;
+    return onAround ? h('button', { type: 'button', class: 'link-button', on: { click: () => onAround(event) } }, 'Show events around') : null;
   }
 
   /** @param {Event} event */
@@ -151,9 +158,8 @@ export class EventDetail {
     return box;
   }
 
-  /** Acknowledges the event that is shown, or takes that back. @param {boolean} to */
-  async mark(to) {
-    const event = this.event;
+  /** Acknowledges an event, the one that is shown or another one, or takes that back. @param {Event | null | undefined} event @param {boolean} to */
+  async mark(event, to) {
     if (!event || !can('events:update')) return;
     try {
       const marked = await call('POST', `events/${event.sequence}/${to ? 'acknowledge' : 'unacknowledge'}`);

@@ -93,18 +93,19 @@ class Bar {
   /** What values are counted under: everything but the filter that is being changed. @param {Filter | null} without */
   suggestQuery(without) {
     if (!this.selection) return [];
-    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => filter !== without) };
+    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => !without || !isTwin(filter, without)) };
     return [...filterParams(selection), ...(this.options.bounds?.() ?? [])];
   }
 
   /** @param {Filter | null} old @param {Filter | null} made */
   replace(old, made) {
     if (!this.selection) return;
-    const rest = this.selection.filters.filter((filter) => filter !== old);
-    const twin = made && rest.find((filter) => filter.field === made.field && filter.op === made.op);
+    const { filters: all } = this.selection;
+    const rest = all.filter((filter) => !old || !isTwin(filter, old));
+    const twin = made && rest.find((filter) => isTwin(filter, made));
     const filters = made === null ? rest
       : twin ? rest.map((filter) => (filter === twin ? { ...twin, values: [...new Set([...twin.values, ...made.values])] } : filter))
-        : old ? this.selection.filters.map((filter) => (filter === old ? made : filter)) : [...rest, made];
+        : old ? all.map((filter) => (isTwin(filter, old) ? made : filter)) : [...rest, made];
     this.change({ filters });
     this.add.focus();
   }
@@ -155,6 +156,11 @@ class Bar {
   change(change, replace = false) {
     if (this.selection) this.options.onChange({ ...this.selection, ...change }, { replace });
   }
+}
+
+/** Of a field and a kind there is one filter. @param {Filter} one @param {Filter} other */
+function isTwin(one, other) {
+  return one.field === other.field && one.op === other.op;
 }
 
 /** @param {Filter} filter */

@@ -25,7 +25,7 @@ export function searchKeys(search) {
     { key: 'End', says: 'Last row', run: inTable(() => table().moveTo(table().events.length - 1)) },
     { key: 'Enter', says: 'Open the event', run: inTable(() => { search.focusDetail = true; search.openRow(table().active, false); }) },
     { key: 'Escape', says: 'Close the detail', run: () => (search.state?.event ? search.closeDetail() : false) },
-    { key: 'a', says: 'Acknowledge the open event, or take it back', run: () => void search.detail.mark(search.detail.event?.acknowledged !== true) },
+    { key: 'a', says: 'Acknowledge the event, or take it back', run: () => acknowledge(search) },
     { key: 'n', says: 'Next page', run: () => search.pager.step(1) },
     { key: 'p', says: 'Previous page', run: () => search.pager.step(-1) },
     { key: 'g p', says: 'Go to a page by its number', run: () => search.pager.input.focus() },
@@ -33,4 +33,10 @@ export function searchKeys(search) {
     { key: 'c', says: 'Choose the columns', run: () => search.chooseColumns(search.tools.columns) },
     { key: 's', says: 'Events or statistics', run: () => search.change({ tab: search.state?.tab === 'statistics' ? 'events' : 'statistics' }) },
   ];
+}
+
+/** The open event, or else the row. @param {Search} search */
+function acknowledge(search) {
+  const event = search.detail.event ?? search.table.activeEvent();
+  void search.detail.mark(event, event?.acknowledged !== true);
 }

@@ -53,6 +53,7 @@ function makeDetail(search) {
       search.refresh();
     },
     linkOf: (event) => search.linkTo({ event: String(event.sequence) }),
+    onAround: (event) => search.showAround(Date.parse(event.created_at)),
   });
 }
 

@@ -6,6 +6,7 @@ import { icon } from '../../core/icons.js';
 import { getPref, setPref } from '../../core/prefs.js';
 import { count, line } from '../../core/text.js';
 import { ago, formatTime, span } from '../../core/time.js';
+import { toast } from '../../core/toast.js';
 import { FIELD_GROUPS, FIELDS, labelOf } from '../../parts/filter-model.js';
 
 /** @typedef {import('./data.js').Stats} Stats */
@@ -15,6 +16,8 @@ const DEFAULT = ['event_type', 'resource_type', 'severity', 'status', 'resource_
 /** Values of a field to begin with, and after "Show more". */
 export const FEW = 10;
 export const MANY = 100;
+/** As many fields as one request counts by. */
+const FIELDS_MAX = 16;
 
 export class Statistics {
   /** @param {StatisticsOptions} options */
@@ -29,7 +32,7 @@ export class Statistics {
   /** The fields the person wants to see. @returns {string[]} */
   fields() {
     const kept = getPref('statistics', DEFAULT);
-    return Array.isArray(kept) ? kept.filter((field) => FIELDS.includes(field)) : DEFAULT;
+    return Array.isArray(kept) ? kept.filter((field) => FIELDS.includes(field)).slice(0, FIELDS_MAX) : DEFAULT;
   }
 
   limit() {
@@ -51,6 +54,10 @@ export class Statistics {
 
   /** @param {string[]} fields */
   change(fields) {
+    if (fields.length > FIELDS_MAX) {
+      toast(`At most ${FIELDS_MAX} fields: remove one first.`, 'error');
+      return;
+    }
     setPref('statistics', fields);
     this.options.onFields();
   }
