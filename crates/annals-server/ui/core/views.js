@@ -22,4 +22,6 @@ export const VIEWS = [
  */
 
 /** @type {HeaderPart[]} */
-export const HEADER_PARTS = [];
+export const HEADER_PARTS = [
+  { shown: () => can('notifications:read'), load: () => import('../views/bell.js') },
+];

@@ -3,6 +3,7 @@
 // that moves nothing a person looks at: not while it is paused, scrolled down, under the pointer, or walked through by keys.
 import { go, linkTo, hashOf } from '../core/address.js';
 import { ApiError, get, isAbort, latest } from '../core/api.js';
+import { icon } from '../core/icons.js';
 import { registerKeys } from '../core/keys.js';
 import { clearFailure, showFailure } from '../core/notices.js';
 import { setPref } from '../core/prefs.js';
@@ -279,6 +280,7 @@ export class Live {
   setPaused(paused) {
     this.paused = paused;
     this.controls.pause.setAttribute('aria-pressed', String(paused));
+    this.controls.pause.firstChild?.replaceWith(icon(paused ? 'play' : 'pause'));
     this.flush();
   }
 

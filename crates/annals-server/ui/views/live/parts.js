@@ -49,7 +49,8 @@ function arrange(live, parts) {
   };
   const tools = h('div', { class: 'toolbar live-tools' }, parts.status.element, h('span', { class: 'toolbar-gap' }),
     h('div', { class: 'live-buttons' }, controls.pause, button('Clear list', 'trash', () => live.clearList()), columns, controls.inSearch));
-  const results = h('section', { class: 'results live-results', 'aria-label': 'Results' }, parts.notes.element, controls.catchUp, controls.none, parts.table.element, controls.said);
+  const results = h('section', { class: 'results', 'aria-label': 'Results' }, parts.notes.element,
+    h('div', { class: 'live-list' }, controls.catchUp, controls.none, parts.table.element), controls.said);
   const element = h('div', { class: 'search live' }, h('h1', { class: 'visually-hidden' }, 'Live'), parts.bar.element,
     h('div', { class: 'search-lower' }, controls.progress, h('div', { class: 'search-left' }, tools, results), parts.detail.element));
   return { controls, results, element };
