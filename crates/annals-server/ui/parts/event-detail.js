@@ -112,7 +112,7 @@ export class EventDetail {
     }, icon(image), shown);
     const acknowledged = event.acknowledged === true;
     return h('div', { class: 'detail-actions', role: 'group', 'aria-label': 'Actions' },
-      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(event, !acknowledged)) : null,
+      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(!acknowledged)) : null,
       button('Copy as curl', 'copy', () => void copy(curlLine(apiUrl(`events/${event.sequence}`)), 'The curl line'), 'curl'),
       button('Copy as NDJSON', 'copy', () => void copy(this.text.trim(), 'The event'), 'NDJSON'),
       button('Copy link', 'link', () => void copy(this.options.linkOf(event), 'The link'), 'Link'),
@@ -158,8 +158,13 @@ export class EventDetail {
     return box;
   }
 
-  /** Acknowledges an event, the one that is shown or another one, or takes that back. @param {Event | null | undefined} event @param {boolean} to */
-  async mark(event, to) {
+  /** Acknowledges the event that is shown, or takes that back. @param {boolean} to */
+  mark(to) {
+    return this.markEvent(this.event, to);
+  }
+
+  /** The same for any event. @param {Event | null | undefined} event @param {boolean} to */
+  async markEvent(event, to) {
     if (!event || !can('events:update')) return;
     try {
       const marked = await call('POST', `events/${event.sequence}/${to ? 'acknowledge' : 'unacknowledge'}`);

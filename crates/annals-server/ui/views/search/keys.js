@@ -38,5 +38,5 @@ export function searchKeys(search) {
 /** The open event, or else the row. @param {Search} search */
 function acknowledge(search) {
   const event = search.detail.event ?? search.table.activeEvent();
-  void search.detail.mark(event, event?.acknowledged !== true);
+  void search.detail.markEvent(event, event?.acknowledged !== true);
 }
