@@ -122,7 +122,7 @@ export class Histogram {
   ticks() {
     const series = this.series;
     if (!series || this.bars.length === 0) return null;
-    const room = Math.max(2, Math.floor((this.width - LEFT) / 84));
+    const room = Math.max(2, (this.width - LEFT) / 84);
     const tickMs = TICKS_MS.find((candidate) => candidate >= series.stepMs && (series.toMs - series.fromMs) / candidate <= room) ?? Number.MAX_SAFE_INTEGER;
     let last = '';
     return this.bars.map((bar, index) => {
