@@ -29,8 +29,6 @@ export function mount() {
 
 /** The progress line comes only when an answer takes longer than people notice. */
 const SLOW_MS = 150;
-/** Where css/search.css lays the detail over the view. */
-const COVERS = matchMedia('(max-width: 1000px)');
 /** What "around" an event is. */
 const AROUND_MS = 5 * 60_000;
 
@@ -67,8 +65,6 @@ export class Search {
     this.focusDetail = false;
     this.stopKeys = registerKeys('Search', searchKeys(this));
     this.stopZone = onZone(() => this.redraw());
-    this.onResize = () => this.uncover();
-    addEventListener('resize', this.onResize);
     forgetExtent();
   }
 
@@ -76,7 +72,6 @@ export class Search {
     closePopover();
     this.stopKeys();
     this.stopZone();
-    removeEventListener('resize', this.onResize);
     for (const requests of [this.listRequests, this.overviewRequests, this.topRequests]) requests.stop();
     for (const part of [this.table, this.histogram, this.detail, this.summary]) part.stop();
   }
@@ -97,16 +92,8 @@ export class Search {
     if (selectionChanged) void this.loadOverview();
     if (state.tab === 'statistics' && (selectionChanged || before?.tab !== 'statistics')) void this.loadTop();
     const opens = before !== null && before.event === '' && state.event !== '';
-    void this.detail.show(state.event, { focus: opens && (this.focusDetail || COVERS.matches) });
-    this.uncover();
+    void this.detail.show(state.event, { focus: opens && this.focusDetail });
     this.table.setOpened(state.event);
-  }
-
-  /** On narrow screens the detail covers the view: nothing below it takes the focus. The header stays in sight. */
-  uncover() {
-    const covered = COVERS.matches && Boolean(this.state?.event);
-    for (const part of this.places.coverable) part.inert = covered;
-    this.detail.element.style.top = covered ? `${this.element.parentElement?.getBoundingClientRect().top ?? 0}px` : '';
   }
 
   /** @param {State} state */
@@ -274,7 +261,6 @@ export class Search {
   closeDetail() {
     if (!this.state?.event) return;
     this.change({ event: '' });
-    // What was covered can have the focus again.
     this.table.element.focus({ preventScroll: true });
   }
 

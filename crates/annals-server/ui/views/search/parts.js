@@ -70,6 +70,5 @@ function arrange(parts) {
   const left = h('div', { class: 'search-left' }, parts.tools.element, events, parts.statistics.element);
   const element = h('div', { class: 'search' }, h('h1', { class: 'visually-hidden' }, 'Search'), parts.bar.element, overview,
     h('div', { class: 'search-lower' }, progress, left, parts.detail.element));
-  const places = { progress, none, note, events, coverable: [parts.bar.element, overview, left] };
-  return { places, element };
+  return { places: { progress, none, note, events }, element };
 }
