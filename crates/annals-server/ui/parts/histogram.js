@@ -293,14 +293,21 @@ const TICKS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
  * @param {string} last day of the label before
  */
 function tickLabel(bar, tickMs, last) {
+  if (tickMs > 60 * DAY_MS) return monthLabel(bar, Math.round(tickMs / (30.5 * DAY_MS)));
   // Round in the zone: midnight there, not in Greenwich.
   const offset = zone() === 'utc' ? 0 : -new Date(bar.fromMs).getTimezoneOffset() * 60_000;
   const round = Math.floor((bar.toMs - 1 + offset) / tickMs) * tickMs - offset;
   if (round < bar.fromMs) return null;
-  const [year, month, day] = partsOf(new Date(round));
-  if (tickMs > 60 * DAY_MS) return `${MONTHS[month - 1]} ${year}`;
+  const [, month, day] = partsOf(new Date(round));
   const date = `${day} ${MONTHS[month - 1]}`;
   if (tickMs >= DAY_MS) return date;
   const time = formatTime(round, tickMs < 60_000 ? 's' : 'min').slice(11);
   return last === formatTime(bar.fromMs, 'day') || last === '' && time !== '00:00' ? time : date;
+}
+
+/** The month that begins in a bar, if it is one of every so many. @param {Bar} bar @param {number} every */
+function monthLabel(bar, every) {
+  const [year, month] = partsOf(new Date(bar.toMs - 1));
+  const start = zone() === 'utc' ? Date.UTC(year, month - 1) : new Date(year, month - 1).getTime();
+  return start < bar.fromMs || (year * 12 + month - 1) % every !== 0 ? null : `${MONTHS[month - 1]} ${year}`;
 }

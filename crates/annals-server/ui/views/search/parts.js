@@ -20,7 +20,7 @@ export function makeParts(search) {
   const bar = filterBar({
     onChange: (selection, how) => search.select(selection, how),
     bounds: () => [['from', search.bounds.from], ['to', search.bounds.to]].filter(([, time]) => time !== ''),
-    extra: [range.element, tools.refresh],
+    extra: [range.element, tools.zoomOut, tools.refresh],
   });
   const parts = {
     range, tools, bar,
