@@ -307,7 +307,12 @@ function tickLabel(bar, tickMs, last) {
 
 /** The month that begins in a bar, if it is one of every so many. @param {Bar} bar @param {number} every */
 function monthLabel(bar, every) {
+  const startOf = (/** @type {number} */ months) => (zone() === 'utc' ? Date.UTC(0, months) : new Date(0, months).getTime());
   const [year, month] = partsOf(new Date(bar.toMs - 1));
-  const start = zone() === 'utc' ? Date.UTC(year, month - 1) : new Date(year, month - 1).getTime();
-  return start < bar.fromMs || (year * 12 + month - 1) % every !== 0 ? null : `${MONTHS[month - 1]} ${year}`;
+  // Date counts years from 1900 where they have two digits: months are counted from there.
+  let months = (year - 1900) * 12 + month - 1;
+  for (; startOf(months) >= bar.fromMs; months -= 1) {
+    if (months % every === 0) return `${MONTHS[months % 12]} ${1900 + Math.floor(months / 12)}`;
+  }
+  return null;
 }
