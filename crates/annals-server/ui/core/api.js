@@ -68,7 +68,7 @@ export async function send(method, path, options = {}) {
       body: payload,
       signal: options.signal,
       cache: 'no-store',
-      credentials: 'omit',
+      credentials: 'same-origin',
       redirect: 'error',
     });
   } catch (error) {

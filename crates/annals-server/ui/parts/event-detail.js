@@ -10,6 +10,7 @@ import { can } from '../core/session.js';
 import { bytes, clip, line, visibleLines } from '../core/text.js';
 import { ago, formatTime, zoneLabel } from '../core/time.js';
 import { toast } from '../core/toast.js';
+import { cover, covers } from './cover.js';
 import { fieldOfMember, labelOf } from './filter-model.js';
 import { chunks, jsonView, memberText } from './json.js';
 import { severityBadge } from './severity.js';
@@ -38,10 +39,12 @@ export class EventDetail {
     this.text = '';
     this.sequence = '';
     this.element = h('aside', { class: 'detail', 'aria-label': 'Event detail', tabindex: -1, hidden: true });
+    this.cover = cover(this.element);
   }
 
   stop() {
     this.requests.stop();
+    this.cover.stop();
   }
 
   /**
@@ -57,9 +60,9 @@ export class EventDetail {
       this.element.hidden = true;
       this.event = null;
       fill(this.element);
+      this.cover.update();
       return;
     }
-    const asked = performance.now();
     try {
       const text = await getText(`events/${encodeURIComponent(sequence)}`, signal);
       this.text = text;
@@ -70,9 +73,10 @@ export class EventDetail {
       this.event = null;
       this.fail(error);
     }
+    const opens = this.element.hidden;
     this.element.hidden = false;
-    this.element.dataset.ms = String(Math.round(performance.now() - asked));
-    if (how.focus) this.element.focus({ preventScroll: true });
+    this.cover.update();
+    if (how.focus || (opens && covers())) this.element.focus({ preventScroll: true });
   }
 
   /** @param {unknown} error */
@@ -112,7 +116,7 @@ export class EventDetail {
     }, icon(image), shown);
     const acknowledged = event.acknowledged === true;
     return h('div', { class: 'detail-actions', role: 'group', 'aria-label': 'Actions' },
-      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(event, !acknowledged)) : null,
+      can('events:update') ? button(acknowledged ? 'Unacknowledge' : 'Acknowledge', 'check', () => void this.mark(!acknowledged)) : null,
       button('Copy as curl', 'copy', () => void copy(curlLine(apiUrl(`events/${event.sequence}`)), 'The curl line'), 'curl'),
       button('Copy as NDJSON', 'copy', () => void copy(this.text.trim(), 'The event'), 'NDJSON'),
       button('Copy link', 'link', () => void copy(this.options.linkOf(event), 'The link'), 'Link'),
@@ -158,8 +162,13 @@ export class EventDetail {
     return box;
   }
 
-  /** Acknowledges an event, the one that is shown or another one, or takes that back. @param {Event | null | undefined} event @param {boolean} to */
-  async mark(event, to) {
+  /** Acknowledges the event that is shown, or takes that back. @param {boolean} to */
+  mark(to) {
+    return this.markEvent(this.event, to);
+  }
+
+  /** The same for any event. @param {Event | null | undefined} event @param {boolean} to */
+  async markEvent(event, to) {
     if (!event || !can('events:update')) return;
     try {
       const marked = await call('POST', `events/${event.sequence}/${to ? 'acknowledge' : 'unacknowledge'}`);

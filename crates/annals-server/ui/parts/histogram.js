@@ -122,7 +122,7 @@ export class Histogram {
   ticks() {
     const series = this.series;
     if (!series || this.bars.length === 0) return null;
-    const room = Math.max(2, Math.floor((this.width - LEFT) / 84));
+    const room = Math.max(2, (this.width - LEFT) / 84);
     const tickMs = TICKS_MS.find((candidate) => candidate >= series.stepMs && (series.toMs - series.fromMs) / candidate <= room) ?? Number.MAX_SAFE_INTEGER;
     let last = '';
     return this.bars.map((bar, index) => {
@@ -293,14 +293,26 @@ const TICKS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
  * @param {string} last day of the label before
  */
 function tickLabel(bar, tickMs, last) {
+  if (tickMs > 60 * DAY_MS) return monthLabel(bar, Math.round(tickMs / (30.5 * DAY_MS)));
   // Round in the zone: midnight there, not in Greenwich.
   const offset = zone() === 'utc' ? 0 : -new Date(bar.fromMs).getTimezoneOffset() * 60_000;
   const round = Math.floor((bar.toMs - 1 + offset) / tickMs) * tickMs - offset;
   if (round < bar.fromMs) return null;
-  const [year, month, day] = partsOf(new Date(round));
-  if (tickMs > 60 * DAY_MS) return `${MONTHS[month - 1]} ${year}`;
+  const [, month, day] = partsOf(new Date(round));
   const date = `${day} ${MONTHS[month - 1]}`;
   if (tickMs >= DAY_MS) return date;
   const time = formatTime(round, tickMs < 60_000 ? 's' : 'min').slice(11);
   return last === formatTime(bar.fromMs, 'day') || last === '' && time !== '00:00' ? time : date;
+}
+
+/** The month that begins in a bar, if it is one of every so many. @param {Bar} bar @param {number} every */
+function monthLabel(bar, every) {
+  const startOf = (/** @type {number} */ months) => (zone() === 'utc' ? Date.UTC(0, months) : new Date(0, months).getTime());
+  const [year, month] = partsOf(new Date(bar.toMs - 1));
+  // Date counts years from 1900 where they have two digits: months are counted from there.
+  let months = (year - 1900) * 12 + month - 1;
+  for (; startOf(months) >= bar.fromMs; months -= 1) {
+    if (months % every === 0) return `${MONTHS[months % 12]} ${1900 + Math.floor(months / 12)}`;
+  }
+  return null;
 }

@@ -12,7 +12,7 @@ import { onZone } from '../core/time.js';
 import { boundsOf, emptySelection, isNarrowed, onlyValue, withValue } from '../parts/filter-model.js';
 import { closePopover } from '../parts/popover.js';
 import { openColumns } from './search/columns.js';
-import { forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
+import { coversExtent, forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
 import { emptyState } from './search/empty.js';
 import { searchKeys } from './search/keys.js';
 import { makeParts } from './search/parts.js';
@@ -40,6 +40,8 @@ export class Search {
     this.bounds = { from: '', to: '' };
     /** How many events there are; of the selection before while the new number is on its way. @type {number | null} */
     this.total = null;
+    /** What the histogram spans. */
+    this.drawn = { fromMs: 0, toMs: 0 };
     this.totalIsOld = false;
     this.rowsAreOld = true;
     this.shownPage = '';
@@ -91,8 +93,8 @@ export class Search {
     if (pageChanged) void this.loadPage();
     if (selectionChanged) void this.loadOverview();
     if (state.tab === 'statistics' && (selectionChanged || before?.tab !== 'statistics')) void this.loadTop();
-    void this.detail.show(state.event, { focus: before !== null && before.event === '' && state.event !== '' && this.focusDetail });
-    this.element.dataset.detail = String(state.event !== '');
+    const opens = before !== null && before.event === '' && state.event !== '';
+    void this.detail.show(state.event, { focus: opens && this.focusDetail });
     this.table.setOpened(state.event);
   }
 
@@ -145,6 +147,7 @@ export class Search {
       this.total = stats.total;
       this.totalIsOld = false;
       this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {}, narrowed: isNarrowed(state.selection) });
+      this.drawn = { fromMs, toMs };
       this.histogram.show({ buckets: stats.histogram ?? [], fromMs, toMs, stepMs });
       this.table.setTotal(stats.total);
       this.showPager();
@@ -250,6 +253,14 @@ export class Search {
   showAround(ms) {
     const at = (/** @type {number} */ by) => new Date(Math.max(0, ms + by)).toISOString();
     this.change({ selection: { ...emptySelection(), from: at(-AROUND_MS), to: at(AROUND_MS) }, page: 1 });
+  }
+
+  /** Twice the time around the same middle; all time once that is as much. */
+  zoomOut() {
+    const { fromMs, toMs } = this.drawn;
+    const half = (toMs - fromMs) / 2;
+    const at = (/** @type {number} */ ms) => new Date(Math.max(0, ms)).toISOString();
+    this.select(coversExtent(fromMs - half, toMs + half) ? { range: '', from: '', to: '' } : { range: '', from: at(fromMs - half), to: at(toMs + half) });
   }
 
   /** @param {number} index @param {boolean} replace while rows are walked through, the detail follows without steps for the back button */

@@ -15,6 +15,7 @@ export function searchKeys(search) {
     { key: '/', says: 'Go to the text search', run: () => { search.bar.search.focus(); search.bar.search.select(); } },
     { key: 'f', says: 'Add a filter', run: () => search.bar.addFilter() },
     { key: 't', says: 'Choose the time range', run: () => search.range.open() },
+    { key: 'z', says: 'Zoom out: twice the time', run: () => search.zoomOut() },
     { key: 'j', says: 'Next event', run: walk(1) },
     { key: 'k', says: 'Previous event', run: walk(-1) },
     { key: 'ArrowDown', says: 'Next event', run: inTable(walk(1)) },
@@ -38,5 +39,5 @@ export function searchKeys(search) {
 /** The open event, or else the row. @param {Search} search */
 function acknowledge(search) {
   const event = search.detail.event ?? search.table.activeEvent();
-  void search.detail.mark(event, event?.acknowledged !== true);
+  void search.detail.markEvent(event, event?.acknowledged !== true);
 }

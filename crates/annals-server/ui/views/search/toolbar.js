@@ -25,13 +25,15 @@ export function toolbar(search) {
   const statistics = tab('statistics', 'Statistics', 'bars');
   const sort = h('select', { class: 'select', 'aria-label': 'Sort', on: { change: () => search.change({ sort: /** @type {Sort} */ (sort.value), page: 1 }) } },
     SORTS.map(([value, says]) => h('option', { value }, says)));
-  const columns = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => search.chooseColumns(columns) } }, icon('columns'), 'Columns');
-  const share = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openShare(share, search) } }, icon('copy'), 'Copy');
+  const columns = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => search.chooseColumns(columns) } }, icon('columns'), h('span', { class: 'button-text' }, 'Columns'));
+  const share = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openShare(share, search) } }, icon('copy'), h('span', { class: 'button-text' }, 'Copy'));
   const live = h('button', { type: 'button', class: 'button', title: 'Follow what comes in with these filters', hidden: !VIEWS.some((view) => view.name === 'live' && view.shown()), on: { click: () => followLive(search) } }, icon('play'), 'Follow live');
   const refresh = h('button', { type: 'button', class: 'button', 'aria-label': 'Refresh', title: 'Refresh (r)', on: { click: () => search.refresh() } }, icon('refresh'));
+  const zoomOut = h('button', { type: 'button', class: 'button', 'aria-label': 'Zoom out', title: 'Zoom out (z): twice the time', on: { click: () => search.zoomOut() } }, icon('zoom-out'));
   const listOnly = h('div', { class: 'toolbar-list' }, sort, columns);
   return {
     refresh,
+    zoomOut,
     columns,
     element: h('div', { class: 'toolbar' }, h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics), h('span', { class: 'toolbar-gap' }), live, listOnly, share),
     /** @param {State} state */
@@ -40,6 +42,8 @@ export function toolbar(search) {
       statistics.setAttribute('aria-pressed', String(state.tab === 'statistics'));
       listOnly.hidden = state.tab !== 'events';
       sort.value = state.sort;
+      const { range, from, to } = state.selection;
+      zoomOut.disabled = range === '' && from === '' && to === '';
     },
   };
 }
