@@ -120,7 +120,7 @@ function deeds(events) {
       { title: 'On', cell: (deed) => [h('span', { class: 'foreign' }, deed.resource_type ? labelOf(line(deed.resource_type, 40)) : ''), ' ', h('span', { class: 'foreign quiet' }, line(deed.resource_id, 80))] },
       { title: 'Result', cell: (deed) => result(deed) },
       { title: 'From', cell: (deed) => h('span', { class: 'foreign quiet' }, [deed.source, deed.ip_address].filter(Boolean).map((text) => line(text, 60)).join(', ')) },
-      { title: 'Details', cell: (deed) => details(deed), narrow: 'wide' },
+      { title: 'Details', cell: (deed) => details(deed), narrow: 'bare' },
     ],
   });
 }
@@ -139,9 +139,17 @@ function result(deed) {
   return h('span', { class: 'tags' }, h('span', { class: 'badge foreign', dataset: { severity: good ? 'success' : 'error' } }, line(code, 60)), typeof many === 'number' ? h('span', { class: 'quiet' }, countOf(many, 'event')) : null);
 }
 
-/** @param {Deed} deed */
+/** A button that opens the whole entry in a row of its own below. @param {Deed} deed */
 function details(deed) {
-  const box = h('details', { class: 'deed' }, h('summary', { 'aria-label': `Details of ${line(deed.event_type, 60)}, ${deed.sequence}` }, 'Details'));
-  box.addEventListener('toggle', () => { if (box.open && box.childElementCount === 1) box.append(jsonView(JSON.stringify(deed), 'Entry as JSON')); });
-  return box;
+  const toggle = h('button', { type: 'button', class: 'button button-small', 'aria-expanded': 'false', 'aria-label': `Details of ${line(deed.event_type, 60)}, ${deed.sequence}`, on: { click: () => open() } }, 'Details');
+  /** @type {HTMLElement | null} */
+  let below = null;
+  const open = () => {
+    const row = toggle.closest('tr');
+    if (below) below.remove();
+    below = below ? null : h('tr', { class: 'below' }, h('td', { colspan: row?.childElementCount ?? 1, class: 'narrow-wide' }, jsonView(JSON.stringify(deed), 'Entry as JSON')));
+    if (below) row?.after(below);
+    toggle.setAttribute('aria-expanded', String(below !== null));
+  };
+  return toggle;
 }

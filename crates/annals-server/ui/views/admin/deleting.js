@@ -11,7 +11,7 @@ import { formatTime } from '../../core/time.js';
 import { toast } from '../../core/toast.js';
 import { severityBadge } from '../../parts/severity.js';
 import { confirmByNumber } from './confirm.js';
-import { loading } from './shared.js';
+import { keepFocus, loading } from './shared.js';
 
 /** `says` are the sentences that tell what is selected. @typedef {{query: string[][], address: string[][], says: string[]}} Asked */
 
@@ -32,7 +32,7 @@ export class DeletePreview {
     /** @type {Asked | null} */
     this.asked = null;
     this.number = 0;
-    this.element = h('section', { class: 'card preview', 'aria-label': 'Preview', 'aria-live': 'polite' });
+    this.element = h('section', { class: 'card preview', 'aria-label': 'Preview', 'aria-live': 'polite', tabindex: -1 });
     this.show(null);
   }
 
@@ -62,14 +62,14 @@ export class DeletePreview {
   draw(asked, number, stats) {
     const kept = stats ? stats.total - number : 0;
     this.element.removeAttribute('aria-busy');
-    fill(this.element,
+    keepFocus(this.element, () => fill(this.element,
       h('div', { class: 'preview-head' },
         h('p', null, h('span', { class: 'preview-number', dataset: { count: number } }, count(number)), ` ${number === 1 ? 'event' : 'events'} would be deleted`),
         h('div', { class: 'admin-actions' },
           can('events:read') ? h('a', { class: 'button', href: hashOf('search', new URLSearchParams(asked.address)) }, 'Show in search') : null,
           h('button', { type: 'button', class: 'button button-danger', disabled: number === 0, on: { click: () => void this.confirm() } }, 'Delete\u2026'))),
       kept > 0 ? h('p', { class: 'preview-kept' }, `${countOf(kept, 'event')} of these stay: a hold keeps ${kept === 1 ? 'it' : 'them'}, or another tenant has a part in ${kept === 1 ? 'it' : 'them'}.`) : null,
-      stats && stats.total > 0 ? breakdown(stats) : null);
+      stats && stats.total > 0 ? breakdown(stats) : null));
   }
 
   async confirm() {

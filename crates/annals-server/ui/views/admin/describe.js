@@ -15,6 +15,7 @@ export function describe(filter) {
 /** @param {any} filter @returns {string} */
 function part(filter) {
   if (filter?.all) return 'Every event';
+  if (typeof filter?.not?.field === 'string' && filter.not.any_of) return `${labelOf(line(filter.not.field, 60))} is not ${valuesOf(filter.not.any_of)}`;
   if (filter?.not) return `Not: ${part(filter.not)}`;
   if (Array.isArray(filter?.and)) return filter.and.map(part).join(' and ');
   if (Array.isArray(filter?.or)) return filter.or.map(part).join(', or ');
@@ -29,8 +30,12 @@ function part(filter) {
 /** @param {any} filter */
 function comparison(filter) {
   if (filter.prefix !== undefined) return filter.prefix === '' ? 'has any value' : `starts with ${line(filter.prefix, 80)}`;
-  const values = filter.any_of ?? filter.all_of ?? [];
-  const shown = values.slice(0, VALUES_SHOWN).map((/** @type {unknown} */ value) => line(value, 60)).join(', ');
+  return filter.all_of ? `only of ${valuesOf(filter.all_of)}` : `is ${valuesOf(filter.any_of ?? [])}`;
+}
+
+/** @param {unknown[]} values */
+function valuesOf(values) {
+  const shown = values.slice(0, VALUES_SHOWN).map((value) => line(value, 60)).join(', ');
   const besides = values.length - VALUES_SHOWN;
-  return `${filter.all_of ? 'only of' : 'is'} ${shown}${besides > 0 ? ` and ${besides} more` : ''}`;
+  return `${shown}${besides > 0 ? ` and ${besides} more` : ''}`;
 }

@@ -36,8 +36,9 @@ export function grantFields() {
   const orgs = area();
   const userId = textInput({ maxlength: 1024 });
   const expires = h('select', { class: 'select' }, EXPIRIES.map(([value, says]) => h('option', { value }, says)));
-  const at = h('input', { class: 'input', type: 'datetime-local', step: 1, 'aria-label': 'Expiry time', value: toInput(Date.now() + 30 * DAY_MS), hidden: true });
-  expires.addEventListener('change', () => { at.hidden = expires.value !== 'at'; });
+  const at = h('input', { class: 'input', type: 'datetime-local', step: 1, 'aria-label': 'Expiry time', value: toInput(Date.now() + 30 * DAY_MS) });
+  const time = h('div', { class: 'field', hidden: true }, at, h('p', { class: 'field-help quiet' }, `The time is ${zoneLabel()}.`));
+  expires.addEventListener('change', () => { time.hidden = expires.value !== 'at'; });
   return {
     elements: [
       h('fieldset', { class: 'scopes' }, h('legend', { class: 'label' }, 'Scopes'), boxes.map(({ element }) => element)),
@@ -46,7 +47,7 @@ export function grantFields() {
         field('Organisations', orgs, 'One a line.')),
       h('div', { class: 'form-two' },
         field('User id', userId, 'Whom readings of notifications are kept for.'),
-        h('div', { class: 'field' }, field('Expires', expires), at, h('p', { class: 'field-help quiet' }, `Times are ${zoneLabel()}.`))),
+        h('div', { class: 'field' }, field('Expires', expires), time)),
     ],
     /** @returns {{problem: string, body: Record<string, unknown>}} */
     read() {

@@ -9,7 +9,7 @@ import { ago, formatTime, onZone } from '../../core/time.js';
 import { toast } from '../../core/toast.js';
 import { holdForm } from './hold-form.js';
 import { describe } from './describe.js';
-import { button, dataTable, emptyCard, failureText, loading, sectionHead } from './shared.js';
+import { button, dataTable, emptyCard, failureText, keepFocus, loading, sectionHead } from './shared.js';
 
 /** @typedef {{name: string, filter: any, placed_at: string, events: number}} Hold */
 
@@ -60,7 +60,7 @@ export function mount() {
   };
   const draw = () => {
     if (!loaded) return;
-    fill(list, holds.length === 0 ? emptyCard('No holds', 'A hold keeps the events that it matches, those that are stored and those that come, from clean-ups, deletes and policies.') : dataTable({
+    keepFocus(add, () => fill(list, holds.length === 0 ? emptyCard('No holds', 'A hold keeps the events that it matches, those that are stored and those that come, from clean-ups, deletes and policies.') : dataTable({
       label: 'Holds', rows: holds,
       columns: [
         { title: 'Name', cell: (hold) => h('b', { class: 'foreign' }, line(hold.name, 200)), narrow: 'wide' },
@@ -69,7 +69,7 @@ export function mount() {
         { title: 'Placed', cell: (hold) => h('time', { datetime: hold.placed_at, title: formatTime(hold.placed_at, 's') }, ago(hold.placed_at)) },
         { title: 'Actions', cell: (hold) => button('Release', '', () => release(hold), { small: true, label: `Release hold: ${line(hold.name, 80)}` }), narrow: 'bare' },
       ],
-    }));
+    })));
   };
   const stopZone = onZone(draw);
   return {

@@ -9,7 +9,7 @@ import { line } from '../../core/text.js';
 import { onZone } from '../../core/time.js';
 import { toast } from '../../core/toast.js';
 import { grantColumns, grantFields } from './grant.js';
-import { button, dataTable, emptyCard, failureText, field, loading, problem, sectionHead, textInput } from './shared.js';
+import { button, dataTable, emptyCard, failureText, field, keepFocus, loading, problem, sectionHead, textInput } from './shared.js';
 
 /** @typedef {import('./grant.js').Grant & {id: string, name: string, user_id?: string}} Key */
 
@@ -21,13 +21,18 @@ export function mount() {
   /** @type {Key[] | null} */
   let keys = null;
   const list = h('div');
+  const add = button('Create key', 'plus', () => createKey(load), { kind: 'primary' });
   const load = () => void loading(async () => {
     const answer = await get('keys', undefined, requests.start());
     clearFailure();
     keys = answer.keys;
     draw();
   }, load);
-  const draw = () => { if (keys) fill(list, keys.length === 0 ? emptyCard('No keys', 'Programs and people call the server with keys. Each should have its own, with no more rights than it needs.') : table(keys, revoke)); };
+  const draw = () => {
+    const shown = keys;
+    if (!shown) return;
+    keepFocus(add, () => fill(list, shown.length === 0 ? emptyCard('No keys', 'Programs and people call the server with keys. Each should have its own, with no more rights than it needs.') : table(shown, revoke)));
+  };
   const revoke = async (/** @type {Key} */ key) => {
     const yes = await confirmDialog({
       title: 'Revoke this key?', danger: true, confirm: 'Revoke',
@@ -45,7 +50,7 @@ export function mount() {
   const stopZone = onZone(draw);
   return {
     element: h('section', { class: 'admin-section', 'aria-label': 'Keys' },
-      sectionHead('Keys', 'Programs and people call the server with keys. The key of the settings is not listed.', button('Create key', 'plus', () => createKey(load), { kind: 'primary' })), list),
+      sectionHead('Keys', 'Programs and people call the server with keys. The key of the settings is not listed.', add), list),
     show: () => { if (!keys) load(); },
     leave() {
       requests.stop();

@@ -36,7 +36,7 @@ class Retention {
     this.save = button('Save policies', '', () => this.onSave(), { kind: 'primary' });
     this.discard = button('Discard changes', '', () => this.reset());
     this.element = h('section', { class: 'admin-section', 'aria-label': 'Retention' },
-      sectionHead('Retention', 'Policies say how many days events are kept, whole days by UTC. An event that several policies match goes by the shortest. What a hold keeps stays.'),
+      sectionHead('Retention', 'Policies say how many days events are kept. An event that several policies match goes by the shortest. What a hold keeps stays.'),
       this.state,
       h('div', { class: 'card admin-form' }, this.rows.element, this.problem.element, this.outlook,
         h('div', { class: 'form-foot' }, button('Add policy', 'plus', () => this.rows.add()), h('span', { class: 'toolbar-gap' }), button('Preview', '', () => this.onPreview()), this.discard, this.save)));

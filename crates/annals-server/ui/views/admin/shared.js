@@ -33,7 +33,7 @@ export function button(name, image, run, more = {}) {
 export function dataTable(options) {
   return h('div', { class: 'data-wrap', tabindex: 0, role: 'region', 'aria-label': options.label },
     h('table', { class: 'data' }, h('caption', { class: 'visually-hidden' }, options.label),
-      h('thead', null, h('tr', null, options.columns.map((column) => h('th', { scope: 'col', class: column.number ? 'number' : null }, column.title)))),
+      h('thead', null, h('tr', null, options.columns.map((column) => h('th', { scope: 'col', class: column.number ? 'number' : column.narrow === 'bare' ? 'bare' : null }, column.title)))),
       h('tbody', null, options.rows.map((row, index) => h('tr', options.rowProps?.(row) ?? null, options.columns.map((column) => h('td', {
         class: [column.number && 'number', column.narrow && `narrow-${column.narrow}`], dataset: { title: column.title },
       }, column.cell(row, index))))))));
@@ -63,6 +63,17 @@ export function textInput(props) {
 /** The entries of a field that takes several, one a line or with commas between. @param {string} text */
 export function entriesOf(text) {
   return [...new Set(text.split(/[\n,]/).map((entry) => entry.trim()).filter((entry) => entry !== ''))];
+}
+
+/**
+ * Draws, and if that took away what had the focus, gives it to `to`: a keyboard has to be somewhere.
+ * @param {HTMLElement} to
+ * @param {() => void} draw
+ */
+export function keepFocus(to, draw) {
+  const before = document.activeElement;
+  draw();
+  if (before && before !== document.body && !before.isConnected && document.querySelector('dialog[open]') === null) to.focus({ preventScroll: true });
 }
 
 /** Why something was not done, in words. @param {unknown} error */

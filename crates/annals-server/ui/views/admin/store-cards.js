@@ -29,13 +29,19 @@ export function figureCards(store, segments) {
   const { log, compaction, scrub, last_verification: verification } = segments;
   return [
     card('Events', count(store.events), [`last sequence ${count(store.last_sequence)}`, `${count(store.last_sequence - store.durable_sequence)} not yet on the device`, store.tombstones > 0 ? `${count(store.tombstones)} deleted, with their bytes still there` : null]),
-    card('Sealed', bytes(store.sealed_bytes), [countOf(store.sealed_segments, 'segment'), store.events > 0 ? `${count(Math.round((store.sealed_bytes + 0) / Math.max(1, store.events - log.rows)))} bytes an event` : null]),
+    card('Sealed', bytes(store.sealed_bytes), [countOf(store.sealed_segments, 'segment'), store.events > 0 ? `${count(Math.round(store.sealed_bytes / Math.max(1, store.events - log.rows)))} bytes an event` : null]),
     card('Log', bytes(log.bytes), [`${countOf(log.rows, 'event')} not sealed yet`, log.waiting_to_be_sealed > 0 ? `${countOf(log.waiting_to_be_sealed, 'log')} to be sealed, for ${span(log.seal_lag_ms)}` : 'nothing waits to be sealed', `${countOf(log.seals, 'seal')} since the start`]),
     card('Compaction', compaction.due ? 'due' : 'nothing to do', [`${countOf(compaction.compactions, 'compaction')} since the start`, compaction.failure ? 'the last one failed' : null]),
     card('Background check', scrub.running ? 'running' : scrub.passes > 0 ? 'between passes' : 'not begun', [
       scrub.started_at ? `began ${ago(scrub.started_at)}` : null, scrub.finished_at ? `last pass ended ${ago(scrub.finished_at)}` : null, `${countOf(scrub.passes, 'pass', 'passes')} since the start`, `${countOf(scrub.corrupt_blocks, 'damaged block')}`]),
-    card('Last verification', verification ? ago(verification.at) : 'never', verification ? [formatTime(verification.at, 's'), verification.result === 'done' ? (verification.damages ? countOf(verification.damages, 'damage') : 'sound') : `failed: ${line(verification.result, 60)}`, verification.events === null || verification.events === undefined ? null : countOf(verification.events, 'event')] : ['reads every byte of the store']),
+    card('Last verification', verification ? verdict(verification) : 'never', verification ? [ago(verification.at), formatTime(verification.at, 's'), typeof verification.events === 'number' ? countOf(verification.events, 'event') : null] : ['reads every byte of the store']),
   ];
+}
+
+/** @param {any} verification */
+function verdict(verification) {
+  if (verification.result !== 'done') return `failed: ${line(verification.result, 60)}`;
+  return verification.damages ? countOf(verification.damages, 'damage') : 'sound';
 }
 
 /** @param {string} title @param {string} figure @param {(string | null)[]} more */

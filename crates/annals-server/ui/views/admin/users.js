@@ -8,7 +8,7 @@ import { line } from '../../core/text.js';
 import { onZone } from '../../core/time.js';
 import { toast } from '../../core/toast.js';
 import { grantColumns, grantFields } from './grant.js';
-import { button, dataTable, emptyCard, failureText, field, loading, problem, sectionHead, textInput } from './shared.js';
+import { button, dataTable, emptyCard, failureText, field, keepFocus, loading, problem, sectionHead, textInput } from './shared.js';
 
 /** @typedef {import('./grant.js').Grant & {username: string}} User */
 
@@ -22,13 +22,18 @@ export function mount() {
   /** @type {User[] | null} */
   let users = null;
   const list = h('div');
+  const add = button('Add user', 'plus', () => addUser(load), { kind: 'primary' });
   const load = () => void loading(async () => {
     const answer = await get('users', undefined, requests.start());
     clearFailure();
     users = answer.users;
     draw();
   }, load);
-  const draw = () => { if (users) fill(list, users.length === 0 ? emptyCard('No users', 'A user asks for a token with a name and a password, where a client cannot hold a key.') : table(users, remove)); };
+  const draw = () => {
+    const shown = users;
+    if (!shown) return;
+    keepFocus(add, () => fill(list, shown.length === 0 ? emptyCard('No users', 'A user asks for a token with a name and a password, where a client cannot hold a key.') : table(shown, remove)));
+  };
   const remove = async (/** @type {User} */ user) => {
     const yes = await confirmDialog({
       title: 'Remove this user?', danger: true, confirm: 'Remove',
@@ -46,7 +51,7 @@ export function mount() {
   const stopZone = onZone(draw);
   return {
     element: h('section', { class: 'admin-section', 'aria-label': 'Users' },
-      sectionHead('Users', 'Users ask for tokens with a name and a password. A password is changed by removing the user and adding it again.', button('Add user', 'plus', () => addUser(load), { kind: 'primary' })), list),
+      sectionHead('Users', 'Users ask for tokens with a name and a password. A password is changed by removing the user and adding it again.', add), list),
     show: () => { if (!users) load(); },
     leave() {
       requests.stop();
