@@ -32,7 +32,7 @@ export function isAbort(error) {
 }
 
 /** @typedef {URLSearchParams | string[][] | Record<string, string>} Query */
-/** @typedef {{query?: Query, body?: unknown, signal?: AbortSignal, headers?: Record<string, string>, withKey?: string, quiet?: boolean}} Options */
+/** `body` is sent as JSON, URLSearchParams as a form. @typedef {{query?: Query, body?: unknown, signal?: AbortSignal, headers?: Record<string, string>, withKey?: string, quiet?: boolean}} Options */
 
 /**
  * The address of a route.
@@ -56,17 +56,19 @@ export async function send(method, path, options = {}) {
   const headers = new Headers(options.headers);
   const used = options.withKey ?? key();
   if (used) headers.set('authorization', `Bearer ${used}`);
-  if (options.body !== undefined) headers.set('content-type', 'application/json');
+  const { body: sent } = options;
+  const payload = sent === undefined || sent instanceof URLSearchParams ? sent : JSON.stringify(sent);
+  if (typeof payload === 'string') headers.set('content-type', 'application/json');
   /** @type {Response} */
   let response;
   try {
     response = await fetch(apiUrl(path, options.query), {
       method,
       headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: payload,
       signal: options.signal,
       cache: 'no-store',
-      credentials: 'omit',
+      credentials: 'same-origin',
       redirect: 'error',
     });
   } catch (error) {
@@ -90,6 +92,17 @@ export async function send(method, path, options = {}) {
 export async function call(method, path, options) {
   const response = await send(method, path, options);
   return parsed(response);
+}
+
+/**
+ * A token of a user, which stands for a key until it expires. The route is not one of the native API's.
+ * @param {string} username
+ * @param {string} password
+ * @returns {Promise<string>}
+ */
+export async function tokenFor(username, password) {
+  const answer = await call('POST', '../../v1/auth/token', { body: new URLSearchParams({ grant_type: 'password', username, password }) });
+  return answer.access_token;
 }
 
 /**

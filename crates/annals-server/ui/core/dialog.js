@@ -16,6 +16,7 @@ let made = 0;
 export function openDialog(options) {
   made += 1;
   const titleId = `dialog-title-${made}`;
+  const body = h('div', { class: 'dialog-body' }, options.body);
   const element = h('dialog', {
     class: ['dialog', options.wide && 'dialog-wide'],
     role: options.kind ?? 'dialog',
@@ -24,7 +25,7 @@ export function openDialog(options) {
     h('header', { class: 'dialog-head' },
       h('h2', { id: titleId }, options.title),
       h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close', on: { click: () => element.close() } }, icon('close'))),
-    h('div', { class: 'dialog-body' }, options.body),
+    body,
     options.actions ? h('footer', { class: 'dialog-foot' }, options.actions) : null);
   element.addEventListener('close', () => {
     element.remove();
@@ -36,6 +37,8 @@ export function openDialog(options) {
   });
   document.body.append(element);
   element.showModal();
+  // What scrolls can be scrolled with the keyboard.
+  if (body.scrollHeight > body.clientHeight) body.tabIndex = 0;
   return { close: () => element.close(), element };
 }
 

@@ -5,6 +5,7 @@ import { s } from './h.js';
 /** @type {Record<string, string>} */
 const PATHS = {
   search: 'M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM10.5 10.5 14 14',
+  'zoom-out': 'M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM10.5 10.5 14 14M5 7h4',
   close: 'M4 4l8 8M12 4l-8 8',
   check: 'M3 8.5l3.2 3.2L13 5',
   alert: 'M8 2.2 14.4 13.4H1.6ZM8 6.4v3.2M8 11.5v.2',

@@ -14,6 +14,8 @@ let shownGap = '';
 /** Without a Retry-After a lost server is asked again after so many seconds, twice as many each time up to the last. */
 const RETRY_S = [2, 4, 8, 15, 30];
 let failures = 0;
+/** Which of several requests at once failed: the answer to another one does not take its message away. */
+let failed = '';
 
 /** The elements the shell puts into the page. */
 export function noticeBars() {
@@ -24,13 +26,16 @@ export function noticeBars() {
  * Shows why a view has no answer. Failures that pass by themselves are tried again after a countdown.
  * @param {ApiError} error
  * @param {() => void} retry asks again
+ * @param {string} [source] which request of the view failed, if it has several
  */
-export function showFailure(error, retry) {
+export function showFailure(error, retry, source = '') {
   clearInterval(timer);
+  failed = source;
   const passes = ['limited', 'unavailable', 'lost'].includes(error.kind) && error.code !== 'segment_damaged' && error.code !== 'query_too_expensive';
   const again = () => {
     clearInterval(timer);
     wait.textContent = 'Trying again\u2026';
+    failures += 1;
     retry();
   };
   const wait = h('span', { class: 'notice-wait' });
@@ -42,7 +47,6 @@ export function showFailure(error, retry) {
     error.kind === 'forbidden' ? null : button));
   if (!passes) return;
   let left = error.retryAfterS ?? RETRY_S[Math.min(failures, RETRY_S.length - 1)] ?? 30;
-  failures += 1;
   const tick = () => {
     wait.textContent = left > 0 ? `Again in ${left} s` : '';
     if (left <= 0) again();
@@ -52,8 +56,9 @@ export function showFailure(error, retry) {
   timer = setInterval(tick, 1000);
 }
 
-/** Takes the message away: there was an answer. */
-export function clearFailure() {
+/** Takes the message away: there was an answer. With a source, only what that one had failed with. @param {string} [source] */
+export function clearFailure(source) {
+  if (source !== undefined && source !== failed) return;
   clearInterval(timer);
   failures = 0;
   if (bar.firstChild) fill(bar);
@@ -78,7 +83,7 @@ export function headline(error) {
 export function detail(error) {
   const message = error.message.charAt(0).toUpperCase() + error.message.slice(1);
   const end = /[.!?]$/.test(message) ? '' : '.';
-  const id = error.status >= 500 && error.requestId ? ` (request ${error.requestId})` : '';
+  const id = error.status >= 500 && error.requestId && error.code !== 'query_too_expensive' ? ` (request ${error.requestId})` : '';
   return `${message}${end}${id}`;
 }
 

@@ -25,6 +25,8 @@ let current = null;
 let asked = 0;
 /** @type {(() => void)[]} */
 let takeAway = [];
+/** Where each view was left: going back to it shows the same. @type {Map<string, URLSearchParams>} */
+const left = new Map();
 
 /** Puts the shell into the page; it follows the session and the address from then on. @param {HTMLElement} root */
 export function startShell(root) {
@@ -47,6 +49,7 @@ function closeAll() {
   asked += 1;
   current?.view.leave();
   current = null;
+  if (!me()) left.clear();
   for (const take of takeAway) take();
   takeAway = [];
   for (const open of document.querySelectorAll('dialog[open]')) /** @type {HTMLDialogElement} */ (open).close();
@@ -104,8 +107,9 @@ function showAddress() {
   const { view: name, params } = readAddress();
   const open = VIEWS.filter((entry) => entry.shown());
   const entry = open.find((candidate) => candidate.name === name) ?? open[0];
+  if (entry) left.set(entry.name, params);
   fill(nav, open.map((candidate) => h('a', {
-    class: 'nav-link', href: hashOf(candidate.name), 'aria-current': candidate === entry ? 'page' : null,
+    class: 'nav-link', href: hashOf(candidate.name, candidate === entry ? undefined : left.get(candidate.name)), 'aria-current': candidate === entry ? 'page' : null,
   }, candidate.title)));
   if (!entry) {
     document.title = 'Annals';

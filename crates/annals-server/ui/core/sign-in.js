@@ -1,6 +1,6 @@
 // @ts-check
-// Signing in with a key. Who it belongs to is asked before anything else is shown.
-import { ApiError, call } from './api.js';
+// Signing in, with a key or as a user of the store. Who that is is asked before anything else is shown.
+import { ApiError, call, tokenFor } from './api.js';
 import { fill, h } from './h.js';
 import { detail, headline } from './notices.js';
 import { startSession } from './session.js';
@@ -15,35 +15,51 @@ export function askWho(key) {
 
 /** @param {string} reason why the session ended, or nothing */
 export function signInView(reason) {
-  const message = h('p', { class: 'sign-in-message', role: 'alert' }, reason && `You were signed out: ${reason}.`);
-  const input = h('input', { id: 'key', class: 'input', type: 'password', name: 'key', required: true, autocomplete: 'current-password', spellcheck: 'false', autocapitalize: 'off' });
-  const remember = h('input', { id: 'remember', type: 'checkbox', checked: true });
+  let asUser = false;
+  const key = field('Key', 'password', 'current-password');
+  const user = field('User name', 'text', 'username');
+  const password = field('Password', 'password', 'current-password');
+  const remember = h('input', { type: 'checkbox', checked: true });
+  const message = h('p', { class: 'sign-in-message', role: 'alert' }, reason && `You were signed out: ${reason.replace(/[.]$/, '')}.`);
   const button = h('button', { type: 'submit', class: 'button button-primary' }, 'Sign in');
+  const inputs = h('div', { class: 'sign-in-fields' });
+  const other = h('button', { type: 'button', class: 'link-button', on: { click: () => { asUser = !asUser; draw(); } } });
+  const draw = () => {
+    const shown = asUser ? [user, password] : [key];
+    fill(inputs, shown.map((each) => each.element));
+    other.textContent = asUser ? 'Sign in with a key' : 'Sign in with user name and password';
+    shown[0]?.input.focus();
+  };
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     button.disabled = true;
     fill(message);
     try {
-      const key = input.value.trim();
-      startSession(key, await askWho(key), remember.checked);
+      const used = asUser ? await tokenFor(user.input.value, password.input.value) : key.input.value.trim();
+      startSession(used, await askWho(used), remember.checked);
     } catch (error) {
-      message.textContent = error instanceof ApiError ? sentence(error) : 'Something went wrong. Reload the page.';
+      message.textContent = error instanceof ApiError ? sentence(error, asUser) : 'Something went wrong. Reload the page.';
       button.disabled = false;
-      input.select();
+      (asUser ? password : key).input.select();
     }
   };
-  const form = h('form', { class: 'sign-in', on: { submit } },
+  draw();
+  queueMicrotask(draw);
+  return h('main', { class: 'sign-in-page' }, h('form', { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } },
     h('div', { class: 'sign-in-brand' }, h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('h1', null, 'Annals')),
-    h('p', { class: 'quiet' }, 'Sign in with a key of this store. It stays in this tab and is sent to this server only.'),
-    h('label', { for: 'key' }, 'Key'), input,
-    h('div', { class: 'check' }, remember, h('label', { for: 'remember' }, 'Stay signed in until this tab is closed')),
-    message, button);
-  queueMicrotask(() => input.focus());
-  return h('main', { class: 'sign-in-page' }, form);
+    h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
+    inputs, h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed'), message, button, other));
 }
 
-/** @param {ApiError} error */
-function sentence(error) {
+/** @param {string} label @param {string} type @param {string} autocomplete */
+function field(label, type, autocomplete) {
+  const input = h('input', { class: 'input', type, required: true, autocomplete, spellcheck: 'false', autocapitalize: 'off' });
+  return { input, element: h('label', { class: 'field' }, h('span', { class: 'label' }, label), input) };
+}
+
+/** @param {ApiError} error @param {boolean} asUser */
+function sentence(error, asUser) {
   const wait = error.retryAfterS ? ` Try again in ${error.retryAfterS} s.` : '';
-  return error.kind === 'unauthorized' ? 'This key is not known here, or it was revoked or has expired.' : `${headline(error)} ${detail(error)}${wait}`;
+  if (error.kind !== 'unauthorized') return `${headline(error)} ${detail(error)}${wait}`;
+  return asUser ? 'User name or password is wrong.' : 'This key is not known here, or it was revoked or has expired.';
 }

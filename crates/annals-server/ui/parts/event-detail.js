@@ -10,15 +10,17 @@ import { can } from '../core/session.js';
 import { bytes, clip, line, visibleLines } from '../core/text.js';
 import { ago, formatTime, zoneLabel } from '../core/time.js';
 import { toast } from '../core/toast.js';
+import { cover, covers } from './cover.js';
 import { fieldOfMember, labelOf } from './filter-model.js';
 import { chunks, jsonView, memberText } from './json.js';
 import { severityBadge } from './severity.js';
 
 /** @typedef {Record<string, any> & {id: string, sequence: number, created_at: string}} Event */
 /**
- * `onFilter` gets a click on a value; `onChanged` the event after a mark; `linkOf` is the address to copy.
+ * `onFilter` gets a click on a value; `onChanged` the event after a mark; `linkOf` is the address to copy; `onAround` shows
+ * what happened at that time.
  * @typedef {{onFilter(field: string, value: string, op: 'is' | 'not'): void, onClose(): void, onChanged(event: Event): void,
- *   onDeleted(event: Event): void, linkOf(event: Event): string}} DetailOptions
+ *   onDeleted(event: Event): void, linkOf(event: Event): string, onAround?: (event: Event) => void}} DetailOptions
  */
 
 /** Text beyond this is folded. */
@@ -37,10 +39,12 @@ export class EventDetail {
     this.text = '';
     this.sequence = '';
     this.element = h('aside', { class: 'detail', 'aria-label': 'Event detail', tabindex: -1, hidden: true });
+    this.cover = cover(this.element);
   }
 
   stop() {
     this.requests.stop();
+    this.cover.stop();
   }
 
   /**
@@ -56,9 +60,9 @@ export class EventDetail {
       this.element.hidden = true;
       this.event = null;
       fill(this.element);
+      this.cover.update();
       return;
     }
-    const asked = performance.now();
     try {
       const text = await getText(`events/${encodeURIComponent(sequence)}`, signal);
       this.text = text;
@@ -69,9 +73,10 @@ export class EventDetail {
       this.event = null;
       this.fail(error);
     }
+    const opens = this.element.hidden;
     this.element.hidden = false;
-    this.element.dataset.ms = String(Math.round(performance.now() - asked));
-    if (how.focus) this.element.focus({ preventScroll: true });
+    this.cover.update();
+    if (how.focus || (opens && covers())) this.element.focus({ preventScroll: true });
   }
 
   /** @param {unknown} error */
@@ -89,7 +94,7 @@ export class EventDetail {
       this.head(h('h2', { class: 'foreign' }, line(event.event_type, 200)), this.actions(event)),
       h('div', { class: 'detail-body' },
         h('p', { class: 'detail-when' }, severityBadge(event.severity), h('time', { datetime: event.created_at, class: 'mono' }, formatTime(event.created_at, 'us')),
-          h('span', { class: 'quiet' }, `${zoneLabel(new Date(event.created_at))}, ${ago(event.created_at)}`),
+          h('span', { class: 'quiet' }, `${zoneLabel(new Date(event.created_at))}, ${ago(event.created_at)}`), this.around(event),
           event.acknowledged ? h('span', { class: 'badge acknowledged' }, icon('check'), 'acknowledged') : null),
         longText(event.message, 'Message'), longText(event.content, 'Content'),
         this.fields(event),
@@ -116,6 +121,12 @@ export class EventDetail {
       button('Copy as NDJSON', 'copy', () => void copy(this.text.trim(), 'The event'), 'NDJSON'),
       button('Copy link', 'link', () => void copy(this.options.linkOf(event), 'The link'), 'Link'),
       can('events:delete') ? h('button', { type: 'button', class: 'button button-small button-quiet-danger', 'aria-label': 'Delete event', on: { click: () => void this.remove(event) } }, icon('trash'), 'Delete') : null);
+  }
+
+  /** What happened at that time. @param {Event} event */
+  around(event) {
+    const { onAround } = this.options;
+    return onAround ? h('button', { type: 'button', class: 'link-button', on: { click: () => onAround(event) } }, 'Show events around') : null;
   }
 
   /** @param {Event} event */
@@ -152,8 +163,12 @@ export class EventDetail {
   }
 
   /** Acknowledges the event that is shown, or takes that back. @param {boolean} to */
-  async mark(to) {
-    const event = this.event;
+  mark(to) {
+    return this.markEvent(this.event, to);
+  }
+
+  /** The same for any event. @param {Event | null | undefined} event @param {boolean} to */
+  async markEvent(event, to) {
     if (!event || !can('events:update')) return;
     try {
       const marked = await call('POST', `events/${event.sequence}/${to ? 'acknowledge' : 'unacknowledge'}`);

@@ -11,7 +11,8 @@ import { filterParams, isNarrowed, labelOf } from './filter-model.js';
 /** @typedef {import('./filter-model.js').Filter} Filter */
 /** @typedef {{element: HTMLElement, search: HTMLInputElement, show(selection: Selection): void, addFilter(field?: string): void}} FilterBar */
 
-/** From the last key to the request. Typing stays ahead of the list, and the list comes within 150 ms. */
+/** A letter after a pause is asked for at once; of letters that come faster than this, the last one after a short wait. */
+const PAUSE_MS = 150;
 const DEBOUNCE_MS = 50;
 /** A chip names so many of its values, then how many there are besides. */
 const VALUES_SHOWN = 3;
@@ -35,6 +36,7 @@ class Bar {
     this.timer = undefined;
     /** The first change after the focus is a step for the back button, the following letters are not. */
     this.fresh = true;
+    this.typedAt = 0;
     this.search = h('input', {
       class: 'input', type: 'search', 'aria-label': 'Search text', placeholder: 'Search in message and content', autocomplete: 'off', spellcheck: 'false',
       autocapitalize: 'off', 'aria-keyshortcuts': '/', maxlength: 1024,
@@ -64,7 +66,7 @@ class Bar {
     const same = this.selection !== null && JSON.stringify(this.selection.filters) === JSON.stringify(selection.filters) && isNarrowed(this.selection) === isNarrowed(selection);
     this.selection = selection;
     // What is being typed is newer than the address.
-    if (document.activeElement !== this.search || this.timer === undefined) this.search.value = selection.q;
+    if (this.timer === undefined && this.search.value !== selection.q) this.search.value = selection.q;
     this.acknowledged.value = selection.acknowledged;
     if (same && this.chips.firstChild) return;
     fill(this.chips, selection.filters.map((filter) => this.chip(filter)), this.add, isNarrowed(selection) ? this.clear : null);
@@ -73,9 +75,10 @@ class Bar {
   /** @param {Filter} filter */
   chip(filter) {
     const says = sentence(filter);
-    const edit = h('button', { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', 'aria-label': `Change filter: ${says}`, title: says },
-      h('span', { class: 'chip-field' }, labelOf(filter.field)),
-      h('span', { class: 'chip-op' }, opOf(filter)),
+    const edit = h('button', { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', title: says },
+      h('span', { class: 'visually-hidden' }, 'Change filter: '),
+      h('span', { class: 'chip-field' }, labelOf(filter.field)), ' ',
+      h('span', { class: 'chip-op' }, opOf(filter)), ' ',
       h('bdi', { class: 'chip-value' }, valuesOf(filter)));
     edit.addEventListener('click', () => openFilterEditor(edit, filter, { query: (without) => this.suggestQuery(without), onApply: (made) => this.replace(filter, made) }));
     return h('span', { class: 'chip', dataset: { op: filter.op } }, edit,
@@ -90,18 +93,19 @@ class Bar {
   /** What values are counted under: everything but the filter that is being changed. @param {Filter | null} without */
   suggestQuery(without) {
     if (!this.selection) return [];
-    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => filter !== without) };
+    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => !without || !isTwin(filter, without)) };
     return [...filterParams(selection), ...(this.options.bounds?.() ?? [])];
   }
 
   /** @param {Filter | null} old @param {Filter | null} made */
   replace(old, made) {
     if (!this.selection) return;
-    const rest = this.selection.filters.filter((filter) => filter !== old);
-    const twin = made && rest.find((filter) => filter.field === made.field && filter.op === made.op);
+    const { filters: all } = this.selection;
+    const rest = all.filter((filter) => !old || !isTwin(filter, old));
+    const twin = made && rest.find((filter) => isTwin(filter, made));
     const filters = made === null ? rest
       : twin ? rest.map((filter) => (filter === twin ? { ...twin, values: [...new Set([...twin.values, ...made.values])] } : filter))
-        : old ? this.selection.filters.map((filter) => (filter === old ? made : filter)) : [...rest, made];
+        : old ? all.map((filter) => (isTwin(filter, old) ? made : filter)) : [...rest, made];
     this.change({ filters });
     this.add.focus();
   }
@@ -119,7 +123,11 @@ class Bar {
 
   onType() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.commit(), DEBOUNCE_MS);
+    const now = performance.now();
+    const wait = now - this.typedAt > PAUSE_MS ? 0 : DEBOUNCE_MS;
+    this.typedAt = now;
+    if (wait === 0) this.commit();
+    else this.timer = setTimeout(() => this.commit(), wait);
   }
 
   /** @param {KeyboardEvent} event */
@@ -148,6 +156,11 @@ class Bar {
   change(change, replace = false) {
     if (this.selection) this.options.onChange({ ...this.selection, ...change }, { replace });
   }
+}
+
+/** Of a field and a kind there is one filter. @param {Filter} one @param {Filter} other */
+function isTwin(one, other) {
+  return one.field === other.field && one.op === other.op;
 }
 
 /** @param {Filter} filter */

@@ -44,8 +44,8 @@ export function openFilterEditor(anchor, filter, options) {
     onClose: () => value?.stop(),
     body: [
       h('div', { class: 'editor-row' },
-        h('label', { class: 'field' }, h('span', { class: 'label' }, 'Field'), field),
-        h('label', { class: 'field' }, h('span', { class: 'label' }, 'Condition'), condition)),
+        h('div', { class: 'field' }, h('span', { class: 'label', 'aria-hidden': 'true' }, 'Field'), field),
+        h('div', { class: 'field' }, h('span', { class: 'label', 'aria-hidden': 'true' }, 'Condition'), condition)),
       place,
       h('div', { class: 'editor-actions' },
         h('button', { type: 'button', class: 'button', on: { click: () => popover.close() } }, 'Cancel'),
@@ -56,14 +56,14 @@ export function openFilterEditor(anchor, filter, options) {
 
 /** @param {string} chosen */
 function fieldSelect(chosen) {
-  return h('select', { class: 'select' }, FIELD_GROUPS.map(({ group, fields }) => h('optgroup', { label: group },
+  return h('select', { class: 'select', 'aria-label': 'Field' }, FIELD_GROUPS.map(({ group, fields }) => h('optgroup', { label: group },
     fields.map((field) => h('option', { value: field, selected: field === chosen }, labelOf(field))))));
 }
 
 /** @param {Filter | null} filter */
 function conditionSelect(filter) {
   const chosen = filter?.op === 'prefix' && filter.values[0] === '' ? 'any' : filter?.op ?? 'is';
-  return h('select', { class: 'select' }, CONDITIONS.map(([value, says]) => h('option', { value, selected: value === chosen }, says)));
+  return h('select', { class: 'select', 'aria-label': 'Condition' }, CONDITIONS.map(([value, says]) => h('option', { value, selected: value === chosen }, says)));
 }
 
 /** @param {string} text @param {() => void} onEnter */

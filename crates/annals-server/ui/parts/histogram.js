@@ -3,7 +3,7 @@
 // Shift and the arrows choose a range, a click or Enter goes into it. A few hundred SVG rectangles need no library.
 import { fill, h, s } from '../core/h.js';
 import { count, countOf } from '../core/text.js';
-import { formatTime, partsOf, span } from '../core/time.js';
+import { formatTime, partsOf, span, zone } from '../core/time.js';
 import { SEVERITIES } from './severity.js';
 
 /** @typedef {{time: string, count: number, by?: Record<string, number>}} Bucket */
@@ -118,17 +118,20 @@ export class Histogram {
     });
   }
 
+  /** Labels below the axis, at round times of the zone. */
   ticks() {
     const series = this.series;
     if (!series || this.bars.length === 0) return null;
-    const many = Math.max(2, Math.floor((this.width - LEFT) / 110));
-    const every = Math.max(1, Math.ceil(this.bars.length / many));
+    const room = Math.max(2, (this.width - LEFT) / 84);
+    const tickMs = TICKS_MS.find((candidate) => candidate >= series.stepMs && (series.toMs - series.fromMs) / candidate <= room) ?? Number.MAX_SAFE_INTEGER;
+    let last = '';
     return this.bars.map((bar, index) => {
-      if (index % every !== 0) return null;
-      const { x, each } = this.place(index);
-      if (x + 50 > this.width) return null;
-      return [s('line', { class: 'histogram-base', x1: x + 0.5, x2: x + 0.5, y1: HEIGHT - AXIS, y2: HEIGHT - AXIS + 3 }),
-        s('text', { class: 'histogram-label', x: x + (index === 0 ? 0 : Math.min(4, each / 2)), y: HEIGHT - 4 }, tickLabel(bar.fromMs, series))];
+      const label = tickLabel(bar, tickMs, last);
+      const { x } = this.place(index);
+      if (label === null || x + 40 > this.width) return null;
+      last = formatTime(bar.fromMs, 'day');
+      return [s('line', { class: 'histogram-base', x1: x + 0.5, x2: x + 0.5, y1: HEIGHT - AXIS, y2: HEIGHT - AXIS + 4 }),
+        s('text', { class: 'histogram-label', x: x + 4, y: HEIGHT - 4 }, label)];
     });
   }
 
@@ -278,14 +281,33 @@ function short(value) {
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const DAY_MS = 86400_000;
+/** Distances of labels that people read easily. */
+const TICKS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200].map((seconds) => seconds * 1000)
+  .concat([1, 2, 4, 7, 14, 28, 61, 122, 183, 366, 732, 1830, 3660].map((days) => days * DAY_MS));
 
-/** @param {number} ms @param {Series} series */
-function tickLabel(ms, series) {
-  const [year, month, day] = partsOf(new Date(ms));
-  const whole = series.toMs - series.fromMs;
+/**
+ * The label of a bar if a round time lies in it: the day with the first one of a day, else the time.
+ * @param {Bar} bar
+ * @param {number} tickMs
+ * @param {string} last day of the label before
+ */
+function tickLabel(bar, tickMs, last) {
+  if (tickMs > 60 * DAY_MS) return monthLabel(bar, Math.round(tickMs / (30.5 * DAY_MS)));
+  // Round in the zone: midnight there, not in Greenwich.
+  const offset = zone() === 'utc' ? 0 : -new Date(bar.fromMs).getTimezoneOffset() * 60_000;
+  const round = Math.floor((bar.toMs - 1 + offset) / tickMs) * tickMs - offset;
+  if (round < bar.fromMs) return null;
+  const [, month, day] = partsOf(new Date(round));
   const date = `${day} ${MONTHS[month - 1]}`;
-  if (whole > 400 * 86400_000) return `${MONTHS[month - 1]} ${year}`;
-  if (whole > 5 * 86400_000) return date;
-  const time = formatTime(ms, whole < 600_000 ? 's' : 'min').slice(11);
-  return whole > 86400_000 ? `${date} ${time}` : time;
+  if (tickMs >= DAY_MS) return date;
+  const time = formatTime(round, tickMs < 60_000 ? 's' : 'min').slice(11);
+  return last === formatTime(bar.fromMs, 'day') || last === '' && time !== '00:00' ? time : date;
+}
+
+/** The month that begins in a bar, if it is one of every so many. @param {Bar} bar @param {number} every */
+function monthLabel(bar, every) {
+  const [year, month] = partsOf(new Date(bar.toMs - 1));
+  const start = zone() === 'utc' ? Date.UTC(year, month - 1) : new Date(year, month - 1).getTime();
+  return start < bar.fromMs || (year * 12 + month - 1) % every !== 0 ? null : `${MONTHS[month - 1]} ${year}`;
 }

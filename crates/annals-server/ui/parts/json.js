@@ -11,7 +11,7 @@ const STRING_MAX = 600;
 /** One line of the page never has more than this, also unfolded: browsers lay out lines of a megabyte slowly. */
 const CHUNK = 4000;
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/gs;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/gs;
 
 /** @typedef {{indent: number, parts: {kind: string, text: string}[]}} Line */
 
@@ -127,13 +127,19 @@ function token(kind, text) {
 }
 
 /**
- * A long text in pieces that are laid out one by one, and only when they come into sight.
+ * A long text in pieces that are laid out one by one, and only when they come into sight. A piece ends with a line where
+ * there is one.
  * @param {string} text
  * @param {(text: string) => string} [show]
  */
 export function chunks(text, show = visible) {
   /** @type {HTMLElement[]} */
   const pieces = [];
-  for (let at = 0; at < text.length; at += CHUNK) pieces.push(h('span', { class: 'chunk' }, show(text.slice(at, at + CHUNK))));
+  for (let at = 0; at < text.length;) {
+    const feed = text.lastIndexOf('\n', at + CHUNK - 1);
+    const end = feed > at && at + CHUNK < text.length ? feed + 1 : at + CHUNK;
+    pieces.push(h('span', { class: 'chunk' }, show(text.slice(at, end))));
+    at = end;
+  }
   return pieces;
 }

@@ -51,7 +51,9 @@ export function openPopover(anchor, options) {
   place();
   addEventListener('resize', place);
   document.addEventListener('pointerdown', outside, true);
-  const first = /** @type {HTMLElement | null} */ (element.querySelector('[data-focus], input, select, button'));
+  const first = /** @type {HTMLElement | null} */ (
+    element.querySelector('[data-focus]') ?? element.querySelector('[aria-pressed="true"]') ?? element.querySelector('input:enabled, select, button')
+  );
   (first ?? element).focus();
   return popover;
 }

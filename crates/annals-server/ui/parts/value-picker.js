@@ -32,6 +32,8 @@ class Picker {
     /** @type {Suggestion[]} */
     this.shown = [];
     this.active = -1;
+    /** Whether what is typed has led to a choice: then it was a search and is no value itself. */
+    this.used = false;
     this.requests = latest();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -42,7 +44,7 @@ class Picker {
       class: 'input', type: 'text', role: 'combobox', id, 'aria-label': options.label, 'aria-autocomplete': 'list', 'aria-expanded': 'true',
       'aria-controls': `${id}-list`, autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', placeholder: 'Type to find values', maxlength: 1024,
       dataset: { focus: '' },
-      on: { input: () => this.ask(DEBOUNCE_MS), keydown: (/** @type {any} */ event) => this.onKey(event) },
+      on: { input: () => { this.used = false; this.ask(DEBOUNCE_MS); }, keydown: (/** @type {any} */ event) => this.onKey(event) },
     });
     this.drawTags();
     this.ask(0);
@@ -60,7 +62,7 @@ class Picker {
   /** What is chosen, and what is typed and not yet chosen. */
   withTyped() {
     const typed = this.input.value.trim();
-    return typed === '' || this.chosen.includes(typed) ? this.chosen : [...this.chosen, typed];
+    return typed === '' || this.used || this.chosen.includes(typed) ? this.chosen : [...this.chosen, typed];
   }
 
   /** @param {number} wait */
@@ -119,6 +121,7 @@ class Picker {
 
   /** @param {string} value */
   toggle(value) {
+    this.used = true;
     this.chosen = this.chosen.includes(value) ? this.chosen.filter((chosen) => chosen !== value) : [...this.chosen, value];
     this.drawTags();
     this.drawList();

@@ -12,11 +12,11 @@ import { onZone } from '../core/time.js';
 import { boundsOf, emptySelection, isNarrowed, onlyValue, withValue } from '../parts/filter-model.js';
 import { closePopover } from '../parts/popover.js';
 import { openColumns } from './search/columns.js';
-import { forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
+import { coversExtent, forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
 import { emptyState } from './search/empty.js';
 import { searchKeys } from './search/keys.js';
 import { makeParts } from './search/parts.js';
-import { readState, pageKey, selectionKey, writeState } from './search/state.js';
+import { pageKey, readState, rowsKey, selectionKey, writeState } from './search/state.js';
 
 /** @typedef {import('./search/state.js').State} State */
 /** @typedef {import('../parts/filter-model.js').Selection} Selection */
@@ -29,6 +29,8 @@ export function mount() {
 
 /** The progress line comes only when an answer takes longer than people notice. */
 const SLOW_MS = 150;
+/** What "around" an event is. */
+const AROUND_MS = 5 * 60_000;
 
 export class Search {
   constructor() {
@@ -36,9 +38,14 @@ export class Search {
     this.state = null;
     /** The bounds that a preset meant when it was asked; pages of one list share them. */
     this.bounds = { from: '', to: '' };
-    /** @type {number | null} */
+    /** How many events there are; of the selection before while the new number is on its way. @type {number | null} */
     this.total = null;
+    /** What the histogram spans. */
+    this.drawn = { fromMs: 0, toMs: 0 };
+    this.totalIsOld = false;
+    this.rowsAreOld = true;
     this.shownPage = '';
+    this.shownRows = '';
     this.shownSelection = '';
     this.listRequests = latest();
     this.overviewRequests = latest();
@@ -86,8 +93,8 @@ export class Search {
     if (pageChanged) void this.loadPage();
     if (selectionChanged) void this.loadOverview();
     if (state.tab === 'statistics' && (selectionChanged || before?.tab !== 'statistics')) void this.loadTop();
-    void this.detail.show(state.event, { focus: before !== null && before.event === '' && state.event !== '' && this.focusDetail });
-    this.element.dataset.detail = String(state.event !== '');
+    const opens = before !== null && before.event === '' && state.event !== '';
+    void this.detail.show(state.event, { focus: opens && this.focusDetail });
     this.table.setOpened(state.event);
   }
 
@@ -102,20 +109,24 @@ export class Search {
   async loadPage() {
     const state = /** @type {State} */ (this.state);
     const key = pageKey(state);
-    const keepPlace = this.shownPage === key;
+    const rows = rowsKey(state);
+    const keepPlace = this.shownRows === rows;
     const done = this.working();
     const signal = this.listRequests.start();
     this.shownPage = key;
+    this.shownRows = rows;
+    this.rowsAreOld = true;
     try {
       const { events, cut } = await loadPage(state, this.bounds, signal);
-      clearFailure();
+      clearFailure('list');
+      this.rowsAreOld = false;
       this.table.show({ events, columns: state.columns, sort: state.sort, offset: (state.page - 1) * state.size, total: this.total, keepPlace });
       this.table.setOpened(this.state?.event ?? '');
       this.places.note.hidden = !cut;
       this.places.note.textContent = cut ? `These events are long: the page ends after ${events.length} rows. Choose fewer columns or rows to see all of it.` : '';
       this.showPager();
     } catch (error) {
-      if (this.shownPage === key) this.fail(error, () => { this.shownPage = ''; });
+      if (this.shownPage === key) this.fail(error, 'list', () => { this.shownPage = ''; });
     } finally {
       done();
     }
@@ -129,16 +140,19 @@ export class Search {
     const signal = this.overviewRequests.start();
     const asked = performance.now();
     this.shownSelection = key;
-    this.total = null;
+    this.totalIsOld = true;
     try {
       const { stats, fromMs, toMs, stepMs } = await loadOverview(state, this.bounds, this.histogram.bucketsMax(), signal);
+      clearFailure('overview');
       this.total = stats.total;
+      this.totalIsOld = false;
       this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {}, narrowed: isNarrowed(state.selection) });
+      this.drawn = { fromMs, toMs };
       this.histogram.show({ buckets: stats.histogram ?? [], fromMs, toMs, stepMs });
       this.table.setTotal(stats.total);
       this.showPager();
     } catch (error) {
-      if (this.shownSelection === key) this.fail(error, () => { this.shownSelection = ''; });
+      if (this.shownSelection === key) this.fail(error, 'overview', () => { this.shownSelection = ''; });
     } finally {
       done();
     }
@@ -148,20 +162,22 @@ export class Search {
     const state = /** @type {State} */ (this.state);
     const done = this.working();
     try {
-      this.statistics.show(await loadTop(state, this.bounds, this.statistics.fields(), this.statistics.limit(), this.topRequests.start()));
+      const stats = await loadTop(state, this.bounds, this.statistics.fields(), this.statistics.limit(), this.topRequests.start());
+      clearFailure('top');
+      this.statistics.show(stats);
     } catch (error) {
-      this.fail(error, () => {});
+      this.fail(error, 'top', () => {});
     } finally {
       done();
     }
   }
 
-  /** @param {unknown} error @param {() => void} forget makes the next `show` ask again */
-  fail(error, forget) {
+  /** @param {unknown} error @param {string} source @param {() => void} forget makes the next `show` ask again */
+  fail(error, source, forget) {
     if (isAbort(error)) return;
     forget();
     if (error instanceof ApiError) {
-      if (error.kind !== 'unauthorized') showFailure(error, () => this.refresh());
+      if (error.kind !== 'unauthorized') showFailure(error, () => this.refresh(), source);
     } else throw error;
   }
 
@@ -179,12 +195,16 @@ export class Search {
   showPager() {
     const state = /** @type {State} */ (this.state);
     const rows = this.table.events.length;
-    this.pager.show({ page: state.page, size: state.size, total: this.total, rows });
-    const none = rows === 0 && this.total !== null;
+    // No row on the first page: there is none, whatever the statistics are still counting.
+    const nothing = rows === 0 && !this.rowsAreOld;
+    const total = nothing && state.page === 1 ? 0 : this.total;
+    this.pager.show({ page: state.page, size: state.size, total, rows });
+    if (this.rowsAreOld) return;
+    const none = nothing && total !== null && (state.page === 1 || !this.totalIsOld);
     this.places.none.hidden = !none;
     this.table.element.hidden = none;
     if (none) {
-      fill(this.places.none, emptyState(state, this.total, {
+      fill(this.places.none, emptyState(state, total, {
         onClear: () => this.select({ filters: [], q: '', acknowledged: '' }),
         onAllTime: () => this.select({ range: '', from: '', to: '' }),
         onFirstPage: () => this.change({ page: 1 }),
@@ -227,6 +247,20 @@ export class Search {
   filterBy(field, value, op) {
     const filters = this.state?.selection.filters ?? [];
     this.select({ filters: op === 'is' ? onlyValue(filters, field, value) : withValue(filters, field, op, value) });
+  }
+
+  /** Everything of the minutes around a time; the event that led here stays open. @param {number} ms */
+  showAround(ms) {
+    const at = (/** @type {number} */ by) => new Date(Math.max(0, ms + by)).toISOString();
+    this.change({ selection: { ...emptySelection(), from: at(-AROUND_MS), to: at(AROUND_MS) }, page: 1 });
+  }
+
+  /** Twice the time around the same middle; all time once that is as much. */
+  zoomOut() {
+    const { fromMs, toMs } = this.drawn;
+    const half = (toMs - fromMs) / 2;
+    const at = (/** @type {number} */ ms) => new Date(Math.max(0, ms)).toISOString();
+    this.select(coversExtent(fromMs - half, toMs + half) ? { range: '', from: '', to: '' } : { range: '', from: at(fromMs - half), to: at(toMs + half) });
   }
 
   /** @param {number} index @param {boolean} replace while rows are walked through, the detail follows without steps for the back button */

@@ -7,14 +7,10 @@ import { formatTime } from '../../core/time.js';
 import { FIELD_GROUPS, labelOf } from '../../parts/filter-model.js';
 import { openPopover } from '../../parts/popover.js';
 import { severityBadge } from '../../parts/severity.js';
-import { COLUMNS_DEFAULT } from './state.js';
+import { COLUMNS_DEFAULT, memberOf, MORE_COLUMNS } from './state.js';
 
 /** @typedef {import('./data.js').Event} Event */
 
-/** Columns that are no filter fields. */
-const MORE = ['message', 'content', 'error_message', 'user_agent', 'latency_ms', 'acknowledged', 'updated_at', 'id', 'sequence'];
-/** Every column that can be chosen, as events call them. */
-export const COLUMNS = ['created_at', ...FIELD_GROUPS.flatMap((group) => group.fields.map(memberOf)), ...MORE];
 /** Columns of free text share what is left of the width. */
 const WIDE = new Set(['message', 'content', 'error_message', 'user_agent', 'path']);
 /** Characters of the others, so that their usual values fit in any font. @type {Record<string, number>} */
@@ -24,11 +20,6 @@ const ID_WIDTH = 24;
 /** Room of a cell beside its text, and the least of a wide one. */
 const CELL_PX = 16;
 const WIDE_PX = 260;
-
-/** @param {string} field */
-function memberOf(field) {
-  return field === 'realm_id' ? 'realm_ids' : field;
-}
 
 /** @param {string} column */
 export function isWide(column) {
@@ -91,7 +82,7 @@ export function openColumns(anchor, chosen, onChange) {
     for (const [column, box] of boxes) box.checked = now.includes(column);
     onChange(now);
   };
-  const groups = [{ group: 'Always', fields: ['created_at'] }, ...FIELD_GROUPS, { group: 'More', fields: MORE }];
+  const groups = [{ group: 'Always', fields: ['created_at'] }, ...FIELD_GROUPS, { group: 'More', fields: MORE_COLUMNS }];
   openPopover(anchor, {
     label: 'Columns',
     className: 'columns-chooser',

@@ -71,8 +71,13 @@ export function forgetExtent() {
   extent = null;
 }
 
+/** Whether a range has everything in it, as far as is known. @param {number} fromMs @param {number} toMs */
+export function coversExtent(fromMs, toMs) {
+  return extent !== null && fromMs <= Date.parse(extent.oldest) && toMs > Date.parse(extent.newest);
+}
+
 /** Seconds of a bucket, from fine to coarse. */
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000, 7776000, 31536000];
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 2592000, 7776000, 31536000];
 
 /**
  * The finest step with at most `max` buckets over the range.
@@ -98,7 +103,11 @@ export function stepFor(fromMs, toMs, max) {
  */
 export async function loadOverview(state, bounds, buckets, signal) {
   const now = Date.now();
-  const whole = bounds.from && bounds.to ? null : await storeExtent(signal);
+  const asking = storeExtent(signal);
+  const bounded = bounds.from !== '' && bounds.to !== '';
+  // With both ends given the histogram does not wait for it, only zooming out will ask.
+  if (bounded) asking.catch(() => null);
+  const whole = bounded ? null : await asking;
   // A preset ends now; an open end ends with the newest event.
   const relative = boundsOf(state.selection, now).from !== '' && state.selection.range !== '';
   const fromMs = Date.parse(bounds.from || whole?.oldest || new Date(now - 3600_000).toISOString());

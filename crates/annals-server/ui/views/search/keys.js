@@ -15,6 +15,7 @@ export function searchKeys(search) {
     { key: '/', says: 'Go to the text search', run: () => { search.bar.search.focus(); search.bar.search.select(); } },
     { key: 'f', says: 'Add a filter', run: () => search.bar.addFilter() },
     { key: 't', says: 'Choose the time range', run: () => search.range.open() },
+    { key: 'z', says: 'Zoom out: twice the time', run: () => search.zoomOut() },
     { key: 'j', says: 'Next event', run: walk(1) },
     { key: 'k', says: 'Previous event', run: walk(-1) },
     { key: 'ArrowDown', says: 'Next event', run: inTable(walk(1)) },
@@ -25,7 +26,7 @@ export function searchKeys(search) {
     { key: 'End', says: 'Last row', run: inTable(() => table().moveTo(table().events.length - 1)) },
     { key: 'Enter', says: 'Open the event', run: inTable(() => { search.focusDetail = true; search.openRow(table().active, false); }) },
     { key: 'Escape', says: 'Close the detail', run: () => (search.state?.event ? search.closeDetail() : false) },
-    { key: 'a', says: 'Acknowledge the open event, or take it back', run: () => void search.detail.mark(search.detail.event?.acknowledged !== true) },
+    { key: 'a', says: 'Acknowledge the event, or take it back', run: () => acknowledge(search) },
     { key: 'n', says: 'Next page', run: () => search.pager.step(1) },
     { key: 'p', says: 'Previous page', run: () => search.pager.step(-1) },
     { key: 'g p', says: 'Go to a page by its number', run: () => search.pager.input.focus() },
@@ -33,4 +34,10 @@ export function searchKeys(search) {
     { key: 'c', says: 'Choose the columns', run: () => search.chooseColumns(search.tools.columns) },
     { key: 's', says: 'Events or statistics', run: () => search.change({ tab: search.state?.tab === 'statistics' ? 'events' : 'statistics' }) },
   ];
+}
+
+/** The open event, or else the row. @param {Search} search */
+function acknowledge(search) {
+  const event = search.detail.event ?? search.table.activeEvent();
+  void search.detail.markEvent(event, event?.acknowledged !== true);
 }

@@ -38,9 +38,11 @@ export function pager(options) {
     step(by) { goTo(page + by); },
     /** @param {{page: number, size: number, total: number | null, rows: number}} now */
     show(now) {
+      // A number that somebody is typing stays.
+      const typed = document.activeElement === input && input.value !== String(page);
       page = now.page;
       pages = now.total === null ? Math.max(now.page, pages) : Math.max(1, Math.ceil(now.total / now.size));
-      if (document.activeElement !== input) input.value = String(page);
+      if (!typed) input.value = String(page);
       input.style.width = `${Math.max(3, String(pages).length) + 2.5}ch`;
       of.textContent = `of ${now.total === null ? '\u2026' : count(pages)}`;
       size.value = String(now.size);

@@ -20,7 +20,7 @@ export function makeParts(search) {
   const bar = filterBar({
     onChange: (selection, how) => search.select(selection, how),
     bounds: () => [['from', search.bounds.from], ['to', search.bounds.to]].filter(([, time]) => time !== ''),
-    extra: [range.element, tools.refresh],
+    extra: [range.element, tools.zoomOut, tools.refresh],
   });
   const parts = {
     range, tools, bar,
@@ -53,6 +53,7 @@ function makeDetail(search) {
       search.refresh();
     },
     linkOf: (event) => search.linkTo({ event: String(event.sequence) }),
+    onAround: (event) => search.showAround(Date.parse(event.created_at)),
   });
 }
 
@@ -61,16 +62,13 @@ function makeDetail(search) {
  *   table: {element: HTMLElement}, pager: {element: HTMLElement}, statistics: {element: HTMLElement}, detail: {element: HTMLElement}}} parts
  */
 function arrange(parts) {
-  const places = {
-    progress: h('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Loading', hidden: true }),
-    none: h('div', { class: 'none', hidden: true }),
-    note: h('p', { class: 'note', role: 'status', hidden: true }),
-    events: h('section', { class: 'results', 'aria-label': 'Results' }),
-  };
-  places.events.append(places.note, parts.table.element, places.none, parts.pager.element);
-  const element = h('div', { class: 'search' }, h('h1', { class: 'visually-hidden' }, 'Search'), parts.bar.element,
-    h('section', { class: 'overview', 'aria-label': 'Overview' }, parts.summary.element, parts.histogram.element),
-    h('div', { class: 'search-lower' }, places.progress,
-      h('div', { class: 'search-left' }, parts.tools.element, places.events, parts.statistics.element), parts.detail.element));
-  return { places, element };
+  const progress = h('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Loading', hidden: true });
+  const none = h('div', { class: 'none', hidden: true });
+  const note = h('p', { class: 'note', role: 'status', hidden: true });
+  const events = h('section', { class: 'results', 'aria-label': 'Results' }, note, parts.table.element, none, parts.pager.element);
+  const overview = h('section', { class: 'overview', 'aria-label': 'Overview' }, parts.summary.element, parts.histogram.element);
+  const left = h('div', { class: 'search-left' }, parts.tools.element, events, parts.statistics.element);
+  const element = h('div', { class: 'search' }, h('h1', { class: 'visually-hidden' }, 'Search'), parts.bar.element, overview,
+    h('div', { class: 'search-lower' }, progress, left, parts.detail.element));
+  return { places: { progress, none, note, events }, element };
 }

@@ -1,6 +1,6 @@
 // @ts-check
 // The state of the search, read from the address and written to it.
-import { addressParams, readSelection } from '../../parts/filter-model.js';
+import { addressParams, FIELDS, readSelection } from '../../parts/filter-model.js';
 import { getPref } from '../../core/prefs.js';
 
 /** @typedef {import('../../parts/filter-model.js').Selection} Selection */
@@ -11,6 +11,9 @@ import { getPref } from '../../core/prefs.js';
 export const SORTS = [['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['event_type', 'Type A to Z'], ['-event_type', 'Type Z to A']];
 export const SIZES = [25, 50, 100, 250, 500, 1000, 2500, 5000, 10000];
 export const SIZE_DEFAULT = 100;
+/** Columns that are no filter fields. */
+export const MORE_COLUMNS = ['message', 'content', 'error_message', 'user_agent', 'latency_ms', 'acknowledged', 'updated_at', 'id', 'sequence'];
+const COLUMNS = new Set(['created_at', ...FIELDS.map(memberOf), ...MORE_COLUMNS]);
 export const COLUMNS_DEFAULT = ['created_at', 'severity', 'event_type', 'resource_type', 'resource_id', 'message'];
 
 /** @param {URLSearchParams} params @returns {State} */
@@ -23,7 +26,7 @@ export function readState(params) {
     sort,
     page: wholeNumber(params.get('page'), 1),
     size: SIZES.find((size) => String(size) === params.get('size')) ?? keptSize(),
-    columns: cols ? cols.split(',').filter((column) => /^[a-z_]{1,40}$/.test(column)) : keptColumns(),
+    columns: cols ? knownColumns(cols.split(',')) : keptColumns(),
     event: /^[0-9A-Za-z-]{1,40}$/.test(event) ? event : '',
     tab: params.get('tab') === 'statistics' ? 'statistics' : 'events',
   };
@@ -34,10 +37,20 @@ function wholeNumber(text, fallback) {
   return text !== null && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : fallback;
 }
 
+/** The member that a filter field is called in an event. @param {string} field */
+export function memberOf(field) {
+  return field === 'realm_id' ? 'realm_ids' : field;
+}
+
+/** The columns that there are, each once, the time always and first. @param {string[]} columns */
+function knownColumns(columns) {
+  return [...new Set(['created_at', ...columns])].filter((column) => COLUMNS.has(column));
+}
+
 /** The columns the person chose last. */
-export function keptColumns() {
+function keptColumns() {
   const kept = getPref('columns', COLUMNS_DEFAULT);
-  return Array.isArray(kept) && kept.length > 0 ? kept.map(String) : COLUMNS_DEFAULT;
+  return Array.isArray(kept) && kept.length > 0 ? knownColumns(kept.map(String)) : COLUMNS_DEFAULT;
 }
 
 function keptSize() {
@@ -68,6 +81,11 @@ export function selectionKey(state) {
 }
 
 /** What decides which rows are shown. @param {State} state */
+export function rowsKey(state) {
+  return JSON.stringify([state.selection, state.sort, state.page, state.size]);
+}
+
+/** What decides what they say. @param {State} state */
 export function pageKey(state) {
-  return JSON.stringify([state.selection, state.sort, state.page, state.size, state.columns]);
+  return `${rowsKey(state)} ${state.columns.join()}`;
 }

@@ -6,6 +6,7 @@ import { icon } from '../../core/icons.js';
 import { getPref, setPref } from '../../core/prefs.js';
 import { count, line } from '../../core/text.js';
 import { ago, formatTime, span } from '../../core/time.js';
+import { toast } from '../../core/toast.js';
 import { FIELD_GROUPS, FIELDS, labelOf } from '../../parts/filter-model.js';
 
 /** @typedef {import('./data.js').Stats} Stats */
@@ -15,6 +16,8 @@ const DEFAULT = ['event_type', 'resource_type', 'severity', 'status', 'resource_
 /** Values of a field to begin with, and after "Show more". */
 export const FEW = 10;
 export const MANY = 100;
+/** As many fields as one request counts by. */
+const FIELDS_MAX = 16;
 
 export class Statistics {
   /** @param {StatisticsOptions} options */
@@ -29,7 +32,7 @@ export class Statistics {
   /** The fields the person wants to see. @returns {string[]} */
   fields() {
     const kept = getPref('statistics', DEFAULT);
-    return Array.isArray(kept) ? kept.filter((field) => FIELDS.includes(field)) : DEFAULT;
+    return Array.isArray(kept) ? kept.filter((field) => FIELDS.includes(field)).slice(0, FIELDS_MAX) : DEFAULT;
   }
 
   limit() {
@@ -51,6 +54,10 @@ export class Statistics {
 
   /** @param {string[]} fields */
   change(fields) {
+    if (fields.length > FIELDS_MAX) {
+      toast(`At most ${FIELDS_MAX} fields: remove one first.`, 'error');
+      return;
+    }
     setPref('statistics', fields);
     this.options.onFields();
   }
@@ -60,8 +67,8 @@ export class Statistics {
     const { oldest, newest, total } = stats;
     fill(this.figures,
       figure('Events', count(total)),
-      figure('Oldest', oldest ? h('button', { type: 'button', class: 'link-button', 'aria-label': 'Show the oldest events', on: { click: () => this.options.onSort('created_at') } }, formatTime(oldest)) : 'none', oldest ? ago(oldest) : ''),
-      figure('Newest', newest ? h('button', { type: 'button', class: 'link-button', 'aria-label': 'Show the newest events', on: { click: () => this.options.onSort('-created_at') } }, formatTime(newest)) : 'none', newest ? ago(newest) : ''),
+      figure('Oldest', oldest ? h('button', { type: 'button', class: 'link-button', on: { click: () => this.options.onSort('created_at') } }, h('span', { class: 'visually-hidden' }, 'Show the oldest events: '), formatTime(oldest)) : 'none', oldest ? ago(oldest) : ''),
+      figure('Newest', newest ? h('button', { type: 'button', class: 'link-button', on: { click: () => this.options.onSort('-created_at') } }, h('span', { class: 'visually-hidden' }, 'Show the newest events: '), formatTime(newest)) : 'none', newest ? ago(newest) : ''),
       figure('Span', oldest && newest ? span(Date.parse(newest) - Date.parse(oldest)) : 'none'));
     fill(this.cards, this.fields().map((field) => this.card(field, stats)));
   }
@@ -83,8 +90,8 @@ export class Statistics {
     const bar = h('span', { class: 'stat-bar', dataset: field === 'severity' ? { severity: shown } : {} });
     bar.style.width = `${Math.max(0.5, (size / max) * 100)}%`;
     return h('li', { class: 'stat-value' },
-      h('button', { type: 'button', class: 'stat-pick', 'aria-label': `Filter by ${labelOf(field)} ${shown}, ${count(size)}`, title: shown, on: { click: () => this.options.onFilter(field, value, 'is') } },
-        bar, h('bdi', { class: 'stat-name' }, shown), h('span', { class: 'stat-share quiet' }, share(size, total)), h('span', { class: 'stat-count' }, count(size))),
+      h('button', { type: 'button', class: 'stat-pick', title: shown, on: { click: () => this.options.onFilter(field, value, 'is') } },
+        bar, h('span', { class: 'visually-hidden' }, `Filter by ${labelOf(field)} `), h('bdi', { class: 'stat-name' }, shown), ' ', h('span', { class: 'stat-share quiet' }, share(size, total)), ' ', h('span', { class: 'stat-count' }, count(size))),
       h('button', { type: 'button', class: 'icon-button', 'aria-label': `Exclude ${labelOf(field)} ${shown}`, title: 'Exclude', on: { click: () => this.options.onFilter(field, value, 'not') } }, icon('exclude')));
   }
 }

@@ -22,9 +22,9 @@ export function summary(options) {
       clearTimeout(timer);
       timer = setTimeout(() => { spoken.textContent = `${countOf(found.total, 'event')} found`; }, 400);
       fill(legend, SEVERITIES.map((severity) => h('button', {
-        type: 'button', class: 'legend-item', disabled: !found.by[severity], 'aria-label': `Filter by severity ${severity}, ${count(found.by[severity] ?? 0)}`,
+        type: 'button', class: 'legend-item', disabled: !found.by[severity],
         on: { click: () => options.onSeverity(severity) },
-      }, h('span', { class: 'dot', dataset: { severity } }), severity, h('b', null, count(found.by[severity] ?? 0)))));
+      }, h('span', { class: 'visually-hidden' }, 'Filter by severity '), h('span', { class: 'dot', dataset: { severity } }), severity, ' ', h('b', null, count(found.by[severity] ?? 0)))));
     },
     stop() { clearTimeout(timer); },
   };

@@ -1,10 +1,13 @@
 // @ts-check
 // The line above the table: events or statistics, order, columns, copying.
+import { go } from '../../core/address.js';
 import { apiUrl, getText } from '../../core/api.js';
 import { copy, curlLine } from '../../core/clipboard.js';
 import { h } from '../../core/h.js';
 import { icon } from '../../core/icons.js';
 import { toast } from '../../core/toast.js';
+import { VIEWS } from '../../core/views.js';
+import { addressParams, emptySelection } from '../../parts/filter-model.js';
 import { openPopover } from '../../parts/popover.js';
 import { listParams } from './data.js';
 import { SORTS } from './state.js';
@@ -22,22 +25,32 @@ export function toolbar(search) {
   const statistics = tab('statistics', 'Statistics', 'bars');
   const sort = h('select', { class: 'select', 'aria-label': 'Sort', on: { change: () => search.change({ sort: /** @type {Sort} */ (sort.value), page: 1 }) } },
     SORTS.map(([value, says]) => h('option', { value }, says)));
-  const columns = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => search.chooseColumns(columns) } }, icon('columns'), 'Columns');
-  const share = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openShare(share, search) } }, icon('copy'), 'Copy');
+  const columns = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => search.chooseColumns(columns) } }, icon('columns'), h('span', { class: 'button-text' }, 'Columns'));
+  const share = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openShare(share, search) } }, icon('copy'), h('span', { class: 'button-text' }, 'Copy'));
+  const live = h('button', { type: 'button', class: 'button', title: 'Follow what comes in with these filters', hidden: !VIEWS.some((view) => view.name === 'live' && view.shown()), on: { click: () => followLive(search) } }, icon('play'), 'Follow live');
   const refresh = h('button', { type: 'button', class: 'button', 'aria-label': 'Refresh', title: 'Refresh (r)', on: { click: () => search.refresh() } }, icon('refresh'));
+  const zoomOut = h('button', { type: 'button', class: 'button', 'aria-label': 'Zoom out', title: 'Zoom out (z): twice the time', on: { click: () => search.zoomOut() } }, icon('zoom-out'));
   const listOnly = h('div', { class: 'toolbar-list' }, sort, columns);
   return {
     refresh,
+    zoomOut,
     columns,
-    element: h('div', { class: 'toolbar' }, h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics), h('span', { class: 'toolbar-gap' }), listOnly, share),
+    element: h('div', { class: 'toolbar' }, h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics), h('span', { class: 'toolbar-gap' }), live, listOnly, share),
     /** @param {State} state */
     show(state) {
       events.setAttribute('aria-pressed', String(state.tab === 'events'));
       statistics.setAttribute('aria-pressed', String(state.tab === 'statistics'));
       listOnly.hidden = state.tab !== 'events';
       sort.value = state.sort;
+      const { range, from, to } = state.selection;
+      zoomOut.disabled = range === '' && from === '' && to === '';
     },
   };
+}
+
+/** The live tail with the same filters; it has no range. @param {Search} search */
+function followLive(search) {
+  go('live', new URLSearchParams(addressParams({ ...emptySelection(), ...search.state?.selection, range: '', from: '', to: '' })));
 }
 
 /** @param {HTMLElement} anchor @param {Search} search */
@@ -73,7 +86,7 @@ async function copyPage(query) {
 function linesOf(text) {
   /** @type {string[]} */
   const lines = [];
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}[\]]/gs;
+  const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]/gs;
   let depth = 0;
   let start = 0;
   for (let found = tokens.exec(text); found; found = tokens.exec(text)) {
