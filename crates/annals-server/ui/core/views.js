@@ -1,5 +1,6 @@
 // @ts-check
 // The views. A view is one module with `mount()`, loaded when somebody first goes there; to add one, add it here.
+import { mayAdminister } from '../views/admin/sections.js';
 import { can } from './session.js';
 
 /**
@@ -13,6 +14,7 @@ import { can } from './session.js';
 export const VIEWS = [
   { name: 'search', title: 'Search', key: 's', shown: () => can('events:read'), load: () => import('../views/search.js') },
   { name: 'live', title: 'Live', key: 'l', shown: () => can('events:read'), load: () => import('../views/live.js') },
+  { name: 'admin', title: 'Administration', key: 'a', shown: mayAdminister, load: () => import('../views/admin.js') },
 ];
 
 /**
