@@ -5,6 +5,9 @@ import { fill, h } from './h.js';
 import { detail, headline } from './notices.js';
 import { startSession } from './session.js';
 
+/** What a header can carry: anything else is no key, and the browser would refuse to send it. */
+const KEY = /^[\x20-\x7e]+$/;
+
 /**
  * @param {string} key
  * @returns {Promise<import('./session.js').Me>}
@@ -35,6 +38,7 @@ export function signInView(reason) {
     button.disabled = true;
     fill(message);
     try {
+      if (!asUser && !KEY.test(key.input.value.trim())) throw new ApiError('unauthorized', '');
       const used = asUser ? await tokenFor(user.input.value, password.input.value) : key.input.value.trim();
       startSession(used, await askWho(used), remember.checked);
     } catch (error) {

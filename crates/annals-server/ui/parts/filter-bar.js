@@ -80,21 +80,26 @@ class Bar {
       h('span', { class: 'chip-field' }, labelOf(filter.field)), ' ',
       h('span', { class: 'chip-op' }, opOf(filter)), ' ',
       h('bdi', { class: 'chip-value' }, valuesOf(filter)));
-    edit.addEventListener('click', () => openFilterEditor(edit, filter, { query: (without) => this.suggestQuery(without), onApply: (made) => this.replace(filter, made) }));
+    edit.addEventListener('click', () => openFilterEditor(edit, filter, { query: (field, op) => this.suggestQuery(filter, field, op), onApply: (made) => this.replace(filter, made) }));
     return h('span', { class: 'chip', dataset: { op: filter.op } }, edit,
       h('button', { type: 'button', class: 'chip-remove', 'aria-label': `Remove filter: ${says}`, on: { click: () => this.replace(filter, null) } }, icon('close')));
   }
 
   /** @param {string} [field] */
   addFilter(field) {
-    openFilterEditor(this.add, null, { field, query: () => this.suggestQuery(null), onApply: (made) => this.replace(null, made) });
+    openFilterEditor(this.add, null, { field, query: (of, op) => this.suggestQuery(null, of, op), onApply: (made) => this.replace(null, made) });
   }
 
-  /** What values are counted under: everything but the filter that is being changed. @param {Filter | null} without */
-  suggestQuery(without) {
+  /**
+   * What values are counted under: everything but the filter that is being changed, and the one that takes the values in.
+   * @param {Filter | null} without
+   * @param {string} field
+   * @param {string} op
+   */
+  suggestQuery(without, field, op) {
     if (!this.selection) return [];
-    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => !without || !isTwin(filter, without)) };
-    return [...filterParams(selection), ...(this.options.bounds?.() ?? [])];
+    const filters = this.selection.filters.filter((filter) => !(without && isTwin(filter, without)) && !(filter.field === field && filter.op === op));
+    return [...filterParams({ ...this.selection, filters }), ...(this.options.bounds?.() ?? [])];
   }
 
   /** @param {Filter | null} old @param {Filter | null} made */

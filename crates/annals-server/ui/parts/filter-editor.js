@@ -14,7 +14,7 @@ const CONDITIONS = [['is', 'is'], ['not', 'is not'], ['prefix', 'starts with'], 
 /**
  * @param {HTMLElement} anchor
  * @param {Filter | null} filter the one to change, or null for a new one
- * @param {{query: (without: Filter | null) => string[][], onApply: (filter: Filter) => void, field?: string}} options
+ * @param {{query: (field: string, condition: Condition) => string[][], onApply: (filter: Filter) => void, field?: string}} options
  */
 export function openFilterEditor(anchor, filter, options) {
   const field = fieldSelect(filter?.field ?? options.field ?? 'event_type');
@@ -29,10 +29,10 @@ export function openFilterEditor(anchor, filter, options) {
   };
   const draw = () => {
     value?.stop();
-    const chosen = filter && filter.field === field.value ? filter.values.filter((text) => text !== '') : [];
+    const chosen = filter && filter.field === field.value && filter.values[0] !== '' ? filter.values : [];
     value = condition.value === 'any' ? null
-      : condition.value === 'prefix' ? plainValue(chosen[0] ?? '', apply)
-        : valuePicker({ field: field.value, label: 'Value', chosen: BOOLEAN_FIELDS.has(field.value) ? chosen.slice(0, 1) : chosen, query: () => options.query(filter), onChange: () => {}, onEnter: apply });
+      : condition.value === 'prefix' ? plainValue(chosen, apply)
+        : valuePicker({ field: field.value, label: 'Value', chosen: BOOLEAN_FIELDS.has(field.value) ? chosen.slice(0, 1) : chosen, query: () => options.query(field.value, /** @type {Condition} */ (condition.value)), onChange: () => {}, onEnter: apply });
     fill(place, value?.element);
   };
   field.addEventListener('change', draw);
@@ -66,14 +66,15 @@ function conditionSelect(filter) {
   return h('select', { class: 'select', 'aria-label': 'Condition' }, CONDITIONS.map(([value, says]) => h('option', { value, selected: value === chosen }, says)));
 }
 
-/** @param {string} text @param {() => void} onEnter */
-function plainValue(text, onEnter) {
+/** The first of the beginnings can be changed, others of a link stay. @param {string[]} chosen @param {() => void} onEnter */
+function plainValue(chosen, onEnter) {
+  const [text = '', ...rest] = chosen;
   const input = h('input', {
     class: 'input', type: 'text', 'aria-label': 'Value', value: text, placeholder: 'What the value begins with', maxlength: 1024,
     autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', dataset: { focus: '' },
     on: { keydown: (/** @type {any} */ event) => { if (event.key === 'Enter') { event.preventDefault(); onEnter(); } } },
   });
-  return { element: input, values: () => (input.value === '' ? [] : [input.value]), stop() {} };
+  return { element: input, values: () => (input.value === '' ? rest : [input.value, ...rest]), stop() {} };
 }
 
 /** @param {string} field @param {Condition} condition @param {string[]} values @returns {Filter | null} */
