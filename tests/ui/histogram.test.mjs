@@ -24,7 +24,7 @@ function said(text) {
   const found = /^(.+?) to (.+?): ([\d,]+) events?(.*)$/.exec(text ?? '');
   assert.ok(found, `a bucket is read out: ${text}`);
   const [, from, to, count, rest] = found;
-  const by = Object.fromEntries([...rest.matchAll(/([\d,]+) (\w+)/g)].map(([, size, name]) => [name, Number(size.replaceAll(',', ''))]));
+  const by = Object.fromEntries([...rest.matchAll(/(\d[\d,]*) ([a-z]+)/g)].map(([, size, name]) => [name, Number(size.replaceAll(',', ''))]));
   return { from: `${from.replace(' ', 'T')}Z`, to: `${to.replace(' ', 'T')}Z`, count: Number(count.replaceAll(',', '')), by };
 }
 

@@ -14,7 +14,8 @@ after(async () => {
 const MARKUP = '<img src=x onerror="window.hit=1"><script>window.hit=1</script><style>*{display:none}</style><a href="javascript:window.hit=1">x</a>';
 const BIDI = 'a\u202etxt.exe\u202c\u2066b\u2069\u200b\ufeff';
 const CONTROLS = 'tab\tline\nnext\u0000end\u0007\u001b[31mred';
-const LONG = 'w'.repeat(1 << 20);
+/** With the content below an event of nearly a mebibyte, the largest there is. */
+const LONG = 'w'.repeat(500_000);
 const KEYWORDS = ['source', 'user_id', 'resource_id', 'project_id', 'path', 'ip_address', 'status', 'session_id'];
 
 /** @param {string} name @param {string} text */
@@ -96,7 +97,7 @@ test('the page stays within its width with a mebibyte in an event', async (t) =>
 });
 
 test('addresses that somebody made up break nothing', async (t) => {
-  for (const at of ['#/search?q=%3Cimg%20src=x%20onerror=alert(1)%3E', '#/search?page=-7&size=99999999&sort=nonsense&columns=%3Cb%3E,__proto__', '#/search?from=never&to=%00&range=999999w', '#/nowhere?x=1', '#/search?event=%3Cscript%3E', '#/search?not.source=', '#%E0%A4%A', '#/search?__proto__=1&prefix.=2']) {
+  for (const at of ['#/search?q=%3Cimg%20src=x%20onerror=alert(1)%3E', '#/search?page=-7&size=99999999&sort=nonsense&cols=%3Cb%3E,__proto__', '#/search?from=never&to=%00&range=999999w', '#/nowhere?x=1', '#/search?event=%3Cscript%3E', '#/search?not.source=', '#%E0%A4%A', '#/search?__proto__=1&prefix.=2']) {
     const page = await open(server, { key: ADMIN, at });
     await page.getByRole('searchbox', { name: 'Search text' }).waitFor();
     await page.waitForTimeout(300);

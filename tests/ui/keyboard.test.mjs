@@ -11,12 +11,12 @@ let key;
 before(async () => { key = (await server.key(['events:read', 'events:update', 'notifications:read'])).key; });
 after(closeBrowser);
 
-const focused = (page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.id ?? document.activeElement?.tagName);
+const focused = (page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') || document.activeElement?.id || document.activeElement?.tagName);
 
 test('signing in, searching, walking through events, opening and closing one', async (t) => {
   const page = await open(server);
   t.after(() => page.done());
-  await until(() => focused(page), (id) => id === 'key', 'the key is asked for');
+  await until(() => page.getByLabel('Key', { exact: true }).evaluate((input) => input === document.activeElement), (is) => is, 'the key is asked for');
   await page.keyboard.insertText(key);
   await page.keyboard.press('Enter');
   await page.getByRole('grid', { name: 'Events' }).waitFor();
@@ -80,9 +80,11 @@ test('a filter is made by keys alone', async (t) => {
   await editor.waitFor();
   await until(() => focused(page), (name) => name === 'Value', 'the value is typed');
   await page.keyboard.type('server.reb');
-  await editor.getByRole('listbox', { name: 'Values' }).getByRole('option').first().waitFor();
+  await until(() => editor.getByRole('listbox', { name: 'Values' }).getByRole('option').first().textContent(), (text) => (text ?? '').startsWith('server.rebooted'), 'it is suggested');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
+  const apply = editor.getByRole('button', { name: 'Apply' });
+  for (let step = 0; step < 9 && !(await apply.evaluate((button) => button === document.activeElement)); step += 1) await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await untilTotal(page, await server.total('event_type=server.rebooted'));
 });

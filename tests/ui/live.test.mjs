@@ -41,7 +41,7 @@ test('a paused list catches up', async (t) => {
   const page = await live(t, server, '#/live?event_type=live.paused');
   await server.store(numbered('live.paused', 0, 1));
   await until(() => column(page, 'message'), (found) => found.length === 1, 'the first one is there');
-  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await status(page).getByText('Paused').waitFor();
   await away(page);
   await server.store(numbered('live.paused', 1, 4));
@@ -68,7 +68,7 @@ test('the list never jumps under the pointer', async (t) => {
 });
 
 test('a marked and a deleted event change in the list', async (t) => {
-  const page = await live(t, server, '#/live?event_type=live.marks&columns=created_at,acknowledged,message');
+  const page = await live(t, server, '#/live?event_type=live.marks&cols=created_at,acknowledged,message');
   await server.store(numbered('live.marks', 0, 2));
   await until(() => column(page, 'message'), (found) => found.length === 2, 'both are there');
   const [last, first] = (await server.get('events?event_type=live.marks')).events;

@@ -18,9 +18,13 @@ export function rows(page) {
   return page.getByRole('grid', { name: 'Events' }).getByRole('row').filter({ has: page.getByRole('gridcell') });
 }
 
-/** The texts of a column. @param {import('playwright-core').Page} page @param {string} column */
+/** The texts of a column, from the top. @param {import('playwright-core').Page} page @param {string} column */
 export async function column(page, column) {
-  return page.getByRole('grid', { name: 'Events' }).locator(`[role=gridcell][data-column="${column}"]`).allTextContents();
+  return page.getByRole('grid', { name: 'Events' }).evaluate((grid, name) => {
+    const cells = [...grid.querySelectorAll(`[role=gridcell][data-column="${name}"]`)];
+    const top = (/** @type {Element} */ cell) => cell.closest('[role=row]')?.getBoundingClientRect().top ?? 0;
+    return cells.toSorted((a, b) => top(a) - top(b)).map((cell) => cell.textContent ?? '');
+  }, column);
 }
 
 /** The parameters behind the # of the address. @param {import('playwright-core').Page} page */

@@ -80,7 +80,10 @@ class OwnServer extends Server {
     this.process = spawn(BINARY, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     this.url = await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no server after ${START_MS} ms: ${said}`)), START_MS);
+      const timer = setTimeout(() => {
+        this.process.kill('SIGKILL');
+        reject(new Error(`no server after ${START_MS} ms: ${said}`));
+      }, START_MS);
       const listen = (data) => {
         said += data;
         const found = /listens on (http:\/\/[0-9.:]+),/.exec(said);
@@ -90,8 +93,11 @@ class OwnServer extends Server {
         }
       };
       this.process.stdout.on('data', listen);
-      this.process.stderr.on('data', (data) => { said += data; });
-      this.process.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
+      this.process.stderr.on('data', listen);
+      this.process.on('exit', (code) => {
+        clearTimeout(timer);
+        reject(new Error(`the server ended with ${code}: ${said}`));
+      });
     });
     this.port = new URL(this.url).port;
   }

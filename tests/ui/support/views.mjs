@@ -10,11 +10,15 @@ const settled = async (/** @type {Page} */ page) => {
   await until(() => page.getByRole('slider', { name: 'Histogram' }).getAttribute('aria-valuetext'), (text) => /events? in|No data/.test(text ?? ''), 'the histogram is there');
 };
 
-/** @param {Page} page @param {string} label */
-async function section(page, label) {
-  await page.getByRole('link', { name: label, exact: true }).first().click();
-  await page.waitForLoadState('networkidle');
-}
+/** A section of the administration, once what it loads is there. @param {string} section @param {string} says a text that is there then */
+const admin = (section, says) => ({
+  name: `admin-${section}`,
+  at: `#/admin?section=${section}`,
+  reach: async (/** @type {Page} */ page) => {
+    await page.getByText(says).first().waitFor();
+    await page.waitForTimeout(300);
+  },
+});
 
 /** Name, address, and what to do there. @type {{name: string, at: string, signedOut?: boolean, reach(page: Page): Promise<void>}[]} */
 export const VIEWS = [
@@ -80,6 +84,22 @@ export const VIEWS = [
       await settled(page);
       await page.getByRole('button', { name: 'Notifications', exact: true }).click();
       await page.getByRole('dialog', { name: 'Notifications' }).getByRole('listitem').first().waitFor();
+    },
+  },
+  admin('store', 'Partition'),
+  { ...admin('delete', 'would be deleted'), at: '#/admin?section=delete&severity=error' },
+  admin('cleanup', 'would be deleted'),
+  admin('retention', 'Save policies'),
+  admin('holds', 'Hold'),
+  admin('keys', 'Create key'),
+  admin('users', 'user'),
+  admin('audit', 'server.started'),
+  {
+    name: 'admin-new-key',
+    at: '#/admin?section=keys',
+    async reach(page) {
+      await page.getByRole('button', { name: 'Create key' }).click();
+      await page.getByRole('dialog', { name: 'Create key' }).waitFor();
     },
   },
   {
