@@ -1,7 +1,6 @@
 // @ts-check
 // The views. A view is one module with `mount()`, loaded when somebody first goes there; to add one, add it here.
-import { mayAdminister } from '../views/admin/sections.js';
-import { can } from './session.js';
+import { can, unlimited } from './session.js';
 
 /**
  * A view on the screen. `show` comes after mount and after each change of the address, `leave` before it goes; `element`
@@ -9,6 +8,11 @@ import { can } from './session.js';
  * @typedef {{element: HTMLElement, show(params: URLSearchParams): void, leave(): void}} View
  * @typedef {{name: string, title: string, key: string, shown(): boolean, load(): Promise<{mount(): View}>}} ViewEntry
  */
+
+/** Whether there is anything to administer with this key: one of the sections of the view. */
+function mayAdminister() {
+  return can('events:delete') || (unlimited() && (can('events:retention') || can('audit:read')));
+}
 
 /** In the order of the navigation; the first that the key may see is the start. `key` goes there after `g`. @type {ViewEntry[]} */
 export const VIEWS = [

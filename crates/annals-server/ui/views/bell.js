@@ -67,7 +67,7 @@ class Bell {
       className: 'bell-panel',
       onClose: () => { this.popover = null; },
       body: [
-        h('header', { class: 'bell-head' }, h('h2', null, 'Notifications'), this.state, this.readAll,
+        h('div', { class: 'bell-head' }, h('h2', null, 'Notifications'), this.state, this.readAll,
           h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close notifications', on: { click: () => this.popover?.close() } }, icon('close'))),
         this.list, h('div', { class: 'bell-end' }, this.more, this.again),
       ],

@@ -28,6 +28,8 @@ import { readState, writeState } from './search/state.js';
 const ROWS_EVERY_MS = 100;
 /** A tab in the background keeps its connection so long. */
 const AWAY_AFTER_MS = 60_000;
+/** What "around" an event is. */
+const AROUND_MS = 5 * 60_000;
 /** How often a screen reader is told how many wait. */
 const SAY_EVERY_MS = 10_000;
 
@@ -349,6 +351,12 @@ export class Live {
     if (!this.state?.event) return;
     this.change({ event: '' });
     this.table.element.focus({ preventScroll: true });
+  }
+
+  /** Everything of the minutes around an event, in the search. @param {Event} event */
+  showAround(event) {
+    const at = (/** @type {number} */ by) => new Date(Math.max(0, Date.parse(event.created_at) + by)).toISOString();
+    go('search', new URLSearchParams({ from: at(-AROUND_MS), to: at(AROUND_MS), event: String(event.sequence) }));
   }
 
   /** @param {string} event */

@@ -61,9 +61,9 @@ function rows(partition, most, opened, draw) {
   const sum = (/** @type {(segment: Segment) => number} */ of) => segments.reduce((total, segment) => total + of(segment), 0);
   const name = nameOf(partition);
   const toggle = h('button', {
-    type: 'button', class: 'partition-toggle', 'aria-expanded': String(open), 'aria-label': `Segments of ${name}`, dataset: { partition: key },
+    type: 'button', class: 'partition-toggle', 'aria-expanded': String(open), dataset: { partition: key },
     on: { click: () => { if (open) opened.delete(key); else opened.add(key); draw(); } },
-  }, icon(open ? 'down' : 'right'), h('span', null, name), partition.span ? h('span', { class: 'quiet' }, line(partition.span, 20)) : null);
+  }, icon(open ? 'down' : 'right'), h('span', null, h('span', { class: 'visually-hidden' }, 'Segments of '), name), partition.span ? h('span', { class: 'quiet' }, line(partition.span, 20)) : null);
   const bar = h('i', { class: 'size-bar' });
   bar.style.width = `${Math.max(1, (size / most) * 100)}%`;
   return h('tbody', null,

@@ -26,8 +26,3 @@ const SECTIONS = [
 export function openSections() {
   return SECTIONS.filter((section) => section.shown());
 }
-
-/** Whether there is anything to administer with this key; a view is shown if there is. */
-export function mayAdminister() {
-  return openSections().length > 0;
-}

@@ -31,12 +31,12 @@ export function button(name, image, run, more = {}) {
  * @param {{label: string, columns: {title: string, cell(row: T, index: number): Children, number?: boolean, narrow?: 'wide' | 'bare'}[], rows: T[], rowProps?: (row: T) => Record<string, unknown>}} options
  */
 export function dataTable(options) {
-  return h('div', { class: 'data-wrap', tabindex: 0, role: 'region', 'aria-label': options.label },
+  return h('div', { class: 'data-wrap', tabindex: 0, role: 'group', 'aria-label': options.label },
     h('table', { class: 'data' }, h('caption', { class: 'visually-hidden' }, options.label),
       h('thead', null, h('tr', null, options.columns.map((column) => h('th', { scope: 'col', class: column.number ? 'number' : column.narrow === 'bare' ? 'bare' : null }, column.title)))),
       h('tbody', null, options.rows.map((row, index) => h('tr', options.rowProps?.(row) ?? null, options.columns.map((column) => h('td', {
         class: [column.number && 'number', column.narrow && `narrow-${column.narrow}`], dataset: { title: column.title },
-      }, column.cell(row, index))))))));
+      }, h('div', { class: 'cell' }, column.cell(row, index)))))))));
 }
 
 /** @param {string} title @param {Children} says @param {Children} [actions] */

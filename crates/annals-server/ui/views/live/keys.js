@@ -27,6 +27,12 @@ export function liveKeys(live) {
     { key: 'End', says: 'Last row', run: inTable(() => table.moveTo(table.events.length - 1)) },
     { key: 'Enter', says: 'Open the event', run: inTable(() => { live.focusDetail = true; live.openRow(table.active, false); }) },
     { key: 'Escape', says: 'Close the detail, or leave the row', run: () => live.escape() },
-    { key: 'a', says: 'Acknowledge the open event, or take it back', run: () => void live.detail.mark(live.detail.event?.acknowledged !== true) },
+    { key: 'a', says: 'Acknowledge the event, or take it back', run: () => acknowledge(live) },
   ];
+}
+
+/** The open event, or else the row. @param {Live} live */
+function acknowledge(live) {
+  const event = live.detail.event ?? live.table.activeEvent();
+  void live.detail.markEvent(event, event?.acknowledged !== true);
 }

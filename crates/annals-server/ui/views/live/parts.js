@@ -21,9 +21,10 @@ export function makeParts(live) {
   const detail = new EventDetail({
     onFilter: (field, value, op) => live.filterBy(field, value, op),
     onClose: () => live.closeDetail(),
-    onChanged: (event) => live.changed(event),
+    onChanged: (event) => live.changed({ sequence: event.sequence, acknowledged: event.acknowledged }),
     onDeleted: (event) => live.deleted(event.sequence),
     linkOf: (event) => live.linkTo(String(event.sequence)),
+    onAround: (event) => live.showAround(event),
   });
   const list = notes();
   return { bar, status, table, detail, notes: list, ...arrange(live, { bar, status, table, detail, notes: list }) };
