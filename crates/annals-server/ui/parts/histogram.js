@@ -44,7 +44,12 @@ export class Histogram {
     this.element = h('div', { class: 'histogram' }, this.plot,
       h('p', { id: 'histogram-hint', class: 'visually-hidden' }, 'Arrow keys go from bucket to bucket, with Shift they choose a range, Enter makes it the time range.'));
     this.listen();
-    this.sizes = new ResizeObserver(() => this.draw());
+    // Asking for the width would lay out the page each time.
+    this.plotWidth = 0;
+    this.sizes = new ResizeObserver((entries) => {
+      this.plotWidth = Math.round(entries[0]?.contentRect.width ?? 0);
+      this.draw();
+    });
     this.sizes.observe(this.plot);
   }
 
@@ -54,7 +59,7 @@ export class Histogram {
 
   /** How many buckets there is room for. */
   bucketsMax() {
-    return Math.max(24, Math.min(120, Math.floor(((this.plot.clientWidth || 960) - LEFT) / 9)));
+    return Math.max(24, Math.min(120, Math.floor(((this.plotWidth || this.plot.clientWidth || 960) - LEFT) / 9)));
   }
 
   /** @param {Series | null} series null empties it */
@@ -73,14 +78,14 @@ export class Histogram {
 
   /** @param {boolean} [anew] */
   draw(anew = false) {
-    const width = this.plot.clientWidth;
+    const width = this.plotWidth;
     if (width === 0 || (!anew && width === this.width)) return;
     this.width = width;
     this.svg.setAttribute('width', String(width));
     const max = Math.max(1, ...this.bars.map((bar) => bar.count));
     this.hover = s('rect', { class: 'histogram-hover', y: 0, height: HEIGHT - AXIS, visibility: 'hidden' });
     this.brush = s('rect', { class: 'histogram-brush', y: 0, height: HEIGHT - AXIS, visibility: 'hidden' });
-    fill(this.svg, this.grid(max), this.hover, this.bars.map((bar, index) => this.stack(bar, index, max)), this.brush, this.ticks());
+    fill(this.svg, this.grid(max), this.hover, this.stacks(max), this.brush, this.ticks());
   }
 
   /** @param {number} max */
@@ -100,22 +105,28 @@ export class Histogram {
     return { x: LEFT + index * each, each };
   }
 
-  /** @param {Bar} bar @param {number} index @param {number} max */
-  stack(bar, index, max) {
-    if (bar.count === 0) return null;
-    const { x, each } = this.place(index);
-    const gap = each > 5 ? 1.5 : each > 3 ? 0.6 : 0;
+  /** All bars: one shape for each severity, since hundreds of elements would take their time. @param {number} max */
+  stacks(max) {
+    const kinds = [...SEVERITIES, 'other'];
+    const paths = kinds.map(() => '');
     const room = HEIGHT - AXIS - 6;
-    const known = SEVERITIES.reduce((sum, severity) => sum + (bar.by[severity] ?? 0), 0);
-    const parts = /** @type {[string, number][]} */ ([...SEVERITIES.map((severity) => [severity, bar.by[severity] ?? 0]), ['other', bar.count - known]]);
-    // One event among thousands is still to be seen: whatever there is has a pixel.
-    const heights = parts.map(([, size]) => (size > 0 ? Math.max(1, (size / max) * room) : 0));
-    let y = HEIGHT - AXIS;
-    return parts.map(([severity, size], at) => {
-      if (size <= 0) return null;
-      y -= /** @type {number} */ (heights[at]);
-      return s('rect', { class: 'histogram-bar', 'data-severity': severity, x: x + gap / 2, y, width: Math.max(0.8, each - gap), height: heights[at] });
+    this.bars.forEach((bar, index) => {
+      if (bar.count === 0) return;
+      const { x, each } = this.place(index);
+      const gap = each > 5 ? 1.5 : each > 3 ? 0.6 : 0;
+      const width = Math.max(0.8, each - gap).toFixed(2);
+      const known = SEVERITIES.reduce((sum, severity) => sum + (bar.by[severity] ?? 0), 0);
+      let y = HEIGHT - AXIS;
+      kinds.forEach((kind, at) => {
+        const size = kind === 'other' ? bar.count - known : bar.by[kind] ?? 0;
+        if (size <= 0) return;
+        // One event among thousands is still to be seen: whatever there is has a pixel.
+        const height = Math.max(1, (size / max) * room);
+        y -= height;
+        paths[at] += `M${(x + gap / 2).toFixed(2)} ${y.toFixed(2)}h${width}v${height.toFixed(2)}h-${width}z`;
+      });
     });
+    return kinds.map((kind, at) => (paths[at] ? s('path', { class: 'histogram-bar', 'data-severity': kind, d: paths[at] }) : null));
   }
 
   /** Labels below the axis, at round times of the zone. */

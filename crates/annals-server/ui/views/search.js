@@ -9,7 +9,7 @@ import { registerKeys } from '../core/keys.js';
 import { clearFailure, showFailure } from '../core/notices.js';
 import { setPref } from '../core/prefs.js';
 import { onZone } from '../core/time.js';
-import { boundsOf, emptySelection, isNarrowed, onlyValue, withValue } from '../parts/filter-model.js';
+import { boundsOf, emptySelection, onlyValue, withValue } from '../parts/filter-model.js';
 import { closePopover } from '../parts/popover.js';
 import { openColumns } from './search/columns.js';
 import { coversExtent, forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
@@ -146,7 +146,7 @@ export class Search {
       clearFailure('overview');
       this.total = stats.total;
       this.totalIsOld = false;
-      this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {}, narrowed: isNarrowed(state.selection) });
+      this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {} });
       this.drawn = { fromMs, toMs };
       this.histogram.show({ buckets: stats.histogram ?? [], fromMs, toMs, stepMs });
       this.table.setTotal(stats.total);
