@@ -32,7 +32,7 @@ export function figureCards(store, segments) {
     card('Sealed', bytes(store.sealed_bytes), [countOf(store.sealed_segments, 'segment'), store.events > 0 ? `${count(Math.round(store.sealed_bytes / Math.max(1, store.events - log.rows)))} bytes an event` : null]),
     card('Log', bytes(log.bytes), [`${countOf(log.rows, 'event')} not sealed yet`, log.waiting_to_be_sealed > 0 ? `${countOf(log.waiting_to_be_sealed, 'log')} to be sealed, for ${span(log.seal_lag_ms)}` : 'nothing waits to be sealed', `${countOf(log.seals, 'seal')} since the start`]),
     card('Compaction', compaction.due ? 'due' : 'nothing to do', [`${countOf(compaction.compactions, 'compaction')} since the start`, compaction.failure ? 'the last one failed' : null]),
-    card('Background check', scrub.running ? 'running' : scrub.passes > 0 ? 'between passes' : 'not begun', [
+    card('Background check', scrub.running ? 'running' : scrub.finished_at ? 'between passes' : 'not begun', [
       scrub.started_at ? `began ${ago(scrub.started_at)}` : null, scrub.finished_at ? `last pass ended ${ago(scrub.finished_at)}` : null, `${countOf(scrub.passes, 'pass', 'passes')} since the start`, `${countOf(scrub.corrupt_blocks, 'damaged block')}`]),
     card('Last verification', verification ? verdict(verification) : 'never', verification ? [ago(verification.at), formatTime(verification.at, 's'), typeof verification.events === 'number' ? countOf(verification.events, 'event') : null] : ['reads every byte of the store']),
   ];

@@ -19,8 +19,12 @@ import { readMessages } from './sse.js';
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000, 15000, 30000];
 /** A connection that lived so long was a good one: the next failure is the first again. */
 const GOOD_MS = 10_000;
-/** The server shows that it is there every 15 s; after three of them the line is dead. */
-const SILENCE_MAX_MS = 45_000;
+/**
+ * The server shows that it is there every 15 s, unless it is set to another time; after so long the line is dead. Each time
+ * that was said in vain it takes twice as long.
+ */
+const SILENCE_MS = 35_000;
+const SILENCE_MAX_MS = 600_000;
 
 export class Tail {
   /** @param {TailOptions} options */
@@ -29,6 +33,7 @@ export class Tail {
     /** The position: everything up to it was seen. Empty before the first connection. */
     this.position = '';
     this.failures = 0;
+    this.silenceMs = SILENCE_MS;
     this.controller = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.retryTimer = undefined;
@@ -123,7 +128,10 @@ export class Tail {
   /** @param {AbortController} controller */
   alive(controller) {
     clearTimeout(this.silenceTimer);
-    this.silenceTimer = setTimeout(() => controller.abort('silent'), SILENCE_MAX_MS);
+    this.silenceTimer = setTimeout(() => {
+      this.silenceMs = Math.min(this.silenceMs * 2, SILENCE_MAX_MS);
+      controller.abort('silent');
+    }, this.silenceMs);
   }
 
   /** @param {import('./sse.js').Message} message */
