@@ -150,7 +150,8 @@ export class EventTable {
     const first = Math.max(0, Math.floor((sightTop - top) / this.rowHeight) - OVERSCAN);
     const end = Math.min(this.events.length, Math.ceil((sightBottom - top) / this.rowHeight) + OVERSCAN);
     for (const [index, row] of this.rows) {
-      if (index >= first && index < end) continue;
+      // The current row stays: the grid names it, also while it is out of sight.
+      if ((index >= first && index < end) || index === this.active) continue;
       row.remove();
       this.rows.delete(index);
     }
@@ -158,6 +159,7 @@ export class EventTable {
     for (let index = first; index < end; index += 1) {
       if (!this.rows.has(index)) fragment.append(this.makeRow(index));
     }
+    if (this.active >= 0 && this.active < this.events.length && !this.rows.has(this.active)) fragment.append(this.makeRow(this.active));
     if (fragment.firstChild) this.body.append(fragment);
   }
 
@@ -202,6 +204,7 @@ export class EventTable {
   setActiveIndex(index) {
     this.rows.get(this.active)?.setAttribute('aria-selected', 'false');
     this.active = index;
+    if (index >= 0 && index < this.events.length && !this.rows.has(index)) this.body.append(this.makeRow(index));
     this.rows.get(index)?.setAttribute('aria-selected', 'true');
     if (index < 0) this.element.removeAttribute('aria-activedescendant');
     else this.element.setAttribute('aria-activedescendant', `row-${index}`);
