@@ -33,7 +33,8 @@ export function shortcutGroups() {
 /** Whether typing there is text and not a command. @param {EventTarget | null} target */
 export function isTyping(target) {
   if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
+  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
+    return true;
   return target instanceof HTMLInputElement && !['checkbox', 'radio', 'button', 'range'].includes(target.type);
 }
 
@@ -47,6 +48,9 @@ function onKey(event) {
   first = '';
   if (shortcut) {
     if (shortcut.run(event) !== false) event.preventDefault();
+  } else if (typing && event.key === 'Escape') {
+    // Out of the field: letters are commands again.
+    /** @type {HTMLElement} */ (event.target).blur();
   } else if (!typing && event.key.length === 1) {
     first = event.key;
     firstAt = event.timeStamp;

@@ -12,11 +12,22 @@ export function summary(options) {
   const spoken = h('p', { class: 'visually-hidden', role: 'status', 'aria-live': 'polite' });
   const items = SEVERITIES.map((severity) => {
     const number = h('b');
-    const button = h('button', { type: 'button', class: 'legend-item', disabled: true, on: { click: () => options.onSeverity(severity) } },
-      h('span', { class: 'visually-hidden' }, 'Filter by severity '), h('span', { class: 'dot', dataset: { severity } }), severity, ' ', number);
+    const button = h(
+      'button',
+      { type: 'button', class: 'legend-item', disabled: true, on: { click: () => options.onSeverity(severity) } },
+      h('span', { class: 'visually-hidden' }, 'Filter by severity '),
+      h('span', { class: 'dot', dataset: { severity } }),
+      severity,
+      ' ',
+      number,
+    );
     return { severity, number, button };
   });
-  const legend = h('div', { class: 'legend', role: 'group', 'aria-label': 'By severity' }, items.map((item) => item.button));
+  const legend = h(
+    'div',
+    { class: 'legend', role: 'group', 'aria-label': 'By severity' },
+    items.map((item) => item.button),
+  );
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   return {
@@ -26,12 +37,16 @@ export function summary(options) {
       total.textContent = countOf(found.total, 'event');
       took.textContent = `in ${found.ms} ms`;
       clearTimeout(timer);
-      timer = setTimeout(() => { spoken.textContent = `${countOf(found.total, 'event')} found`; }, 400);
+      timer = setTimeout(() => {
+        spoken.textContent = `${countOf(found.total, 'event')} found`;
+      }, 400);
       for (const { severity, number, button } of items) {
         number.textContent = count(found.by[severity] ?? 0);
         button.disabled = !found.by[severity];
       }
     },
-    stop() { clearTimeout(timer); },
+    stop() {
+      clearTimeout(timer);
+    },
   };
 }

@@ -36,10 +36,20 @@ export class EventTable {
     this.sizedFor = '';
     this.head = h('div', { class: 'table-head', role: 'rowgroup' });
     this.body = h('div', { class: 'table-body', role: 'rowgroup' });
-    this.element = h('div', { class: 'table', role: 'grid', tabindex: 0, 'aria-label': 'Events', 'aria-readonly': 'true' }, this.head, this.body);
+    this.element = h(
+      'div',
+      { class: 'table', role: 'grid', tabindex: 0, 'aria-label': 'Events', 'aria-readonly': 'true' },
+      this.head,
+      this.body,
+    );
     this.body.addEventListener('click', (event) => this.onClick(event));
     // Which element scrolls depends on the width; scroll events do not bubble, but they can be caught on their way down.
-    this.schedule = () => { this.drawing ||= requestAnimationFrame(() => { this.drawing = 0; this.draw(); }); };
+    this.schedule = () => {
+      this.drawing ||= requestAnimationFrame(() => {
+        this.drawing = 0;
+        this.draw();
+      });
+    };
     document.addEventListener('scroll', this.schedule, { capture: true, passive: true });
     this.sizes = new ResizeObserver(this.schedule);
     this.sizes.observe(this.element);
@@ -119,7 +129,14 @@ export class EventTable {
     const headFor = `${sort} ${this.columns.join()}`;
     if (headFor === this.headFor) return;
     this.headFor = headFor;
-    fill(this.head, h('div', { class: 'table-row', role: 'row', 'aria-rowindex': 1 }, this.columns.map((column, index) => this.headCell(column, index, sort))));
+    fill(
+      this.head,
+      h(
+        'div',
+        { class: 'table-row', role: 'row', 'aria-rowindex': 1 },
+        this.columns.map((column, index) => this.headCell(column, index, sort)),
+      ),
+    );
   }
 
   /** @param {string} column @param {number} index @param {Sort} sort */
@@ -128,17 +145,39 @@ export class EventTable {
     if (column !== 'created_at' && column !== 'event_type') return h('div', props, labelOf(column));
     const direction = sort === column ? 'ascending' : sort === `-${column}` ? 'descending' : 'none';
     // The first click sorts as people expect it: latest first, names from A.
-    const next = /** @type {Sort} */ (direction === 'none' ? (column === 'created_at' ? '-created_at' : column) : direction === 'descending' ? column : `-${column}`);
-    return h('div', { ...props, 'aria-sort': direction },
-      h('button', { type: 'button', class: 'sort-button', 'aria-label': `Sort by ${labelOf(column)}`, on: { click: () => this.options.onSort(next) } },
-        labelOf(column), direction === 'none' ? null : icon(direction === 'ascending' ? 'up' : 'down')));
+    const next = /** @type {Sort} */ (
+      direction === 'none'
+        ? column === 'created_at'
+          ? '-created_at'
+          : column
+        : direction === 'descending'
+          ? column
+          : `-${column}`
+    );
+    return h(
+      'div',
+      { ...props, 'aria-sort': direction },
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'sort-button',
+          'aria-label': `Sort by ${labelOf(column)}`,
+          on: { click: () => this.options.onSort(next) },
+        },
+        labelOf(column),
+        direction === 'none' ? null : icon(direction === 'ascending' ? 'up' : 'down'),
+      ),
+    );
   }
 
   /** Where the rows begin, what of them the window shows, and how far the table itself is scrolled. */
   sight() {
     const box = this.element.getBoundingClientRect();
     return {
-      top: this.body.getBoundingClientRect().top, sightTop: Math.max(0, box.top), sightBottom: Math.min(innerHeight, box.bottom),
+      top: this.body.getBoundingClientRect().top,
+      sightTop: Math.max(0, box.top),
+      sightBottom: Math.min(innerHeight, box.bottom),
       scrollTop: this.element.scrollTop,
     };
   }
@@ -150,7 +189,8 @@ export class EventTable {
     const first = Math.max(0, Math.floor((sightTop - top) / this.rowHeight) - OVERSCAN);
     const end = Math.min(this.events.length, Math.ceil((sightBottom - top) / this.rowHeight) + OVERSCAN);
     for (const [index, row] of this.rows) {
-      if (index >= first && index < end) continue;
+      // The current row stays: the grid names it, also while it is out of sight.
+      if ((index >= first && index < end) || index === this.active) continue;
       row.remove();
       this.rows.delete(index);
     }
@@ -158,19 +198,42 @@ export class EventTable {
     for (let index = first; index < end; index += 1) {
       if (!this.rows.has(index)) fragment.append(this.makeRow(index));
     }
+    if (this.active >= 0 && this.active < this.events.length && !this.rows.has(this.active))
+      fragment.append(this.makeRow(this.active));
     if (fragment.firstChild) this.body.append(fragment);
   }
 
   /** @param {number} index */
   makeRow(index) {
     const event = /** @type {Event} */ (this.events[index]);
-    const row = h('div', {
-      class: 'table-row', role: 'row', id: `row-${index}`, 'aria-rowindex': this.offset + index + 2,
-      'aria-selected': String(index === this.active),
-      dataset: { index, severity: String(event.severity ?? ''), acknowledged: String(event.acknowledged === true), opened: String(String(event.sequence) === this.opened) },
-    }, this.columns.map((column, at) => h('div', {
-      class: ['table-cell', 'foreign', isWide(column) && 'table-cell-wide'], role: 'gridcell', 'aria-colindex': at + 1, dataset: { column },
-    }, cellContent(event, column))));
+    const row = h(
+      'div',
+      {
+        class: 'table-row',
+        role: 'row',
+        id: `row-${index}`,
+        'aria-rowindex': this.offset + index + 2,
+        'aria-selected': String(index === this.active),
+        dataset: {
+          index,
+          severity: String(event.severity ?? ''),
+          acknowledged: String(event.acknowledged === true),
+          opened: String(String(event.sequence) === this.opened),
+        },
+      },
+      this.columns.map((column, at) =>
+        h(
+          'div',
+          {
+            class: ['table-cell', 'foreign', isWide(column) && 'table-cell-wide'],
+            role: 'gridcell',
+            'aria-colindex': at + 1,
+            dataset: { column },
+          },
+          cellContent(event, column),
+        ),
+      ),
+    );
     row.style.transform = `translateY(${index * this.rowHeight}px)`;
     this.rows.set(index, row);
     return row;
@@ -202,6 +265,7 @@ export class EventTable {
   setActiveIndex(index) {
     this.rows.get(this.active)?.setAttribute('aria-selected', 'false');
     this.active = index;
+    if (index >= 0 && index < this.events.length && !this.rows.has(index)) this.body.append(this.makeRow(index));
     this.rows.get(index)?.setAttribute('aria-selected', 'true');
     if (index < 0) this.element.removeAttribute('aria-activedescendant');
     else this.element.setAttribute('aria-activedescendant', `row-${index}`);
@@ -253,6 +317,7 @@ export class EventTable {
 function scrollerOf(element) {
   /** @type {HTMLElement | null} */
   let at = element;
-  while (at && !(/(auto|scroll)/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight + 1)) at = at.parentElement;
+  while (at && !(/(auto|scroll)/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight + 1))
+    at = at.parentElement;
   return at ?? document.documentElement;
 }
