@@ -6,6 +6,7 @@ import { showFailure, noticeBars, clearFailure } from './core/notices.js';
 import { endSession, rememberedKey, startSession } from './core/session.js';
 import { startShell } from './core/shell.js';
 import { askWho } from './core/sign-in.js';
+import { toast } from './core/toast.js';
 
 const root = document.getElementById('app') ?? document.body.appendChild(h('div'));
 
@@ -26,6 +27,11 @@ async function start() {
     }
   }
   startShell(root);
+}
+
+// A mistake of this page is said and not swallowed; what it was is in the browser's console.
+for (const kind of ['error', 'unhandledrejection']) {
+  addEventListener(kind, () => toast('Something went wrong in this page. Reload it if it does not go on.', 'error'));
 }
 
 void start();

@@ -101,7 +101,9 @@ export async function call(method, path, options) {
  * @returns {Promise<string>}
  */
 export async function tokenFor(username, password) {
-  const answer = await call('POST', '../../v1/auth/token', { body: new URLSearchParams({ grant_type: 'password', username, password }) });
+  const answer = await call('POST', '../../v1/auth/token', {
+    body: new URLSearchParams({ grant_type: 'password', username, password }),
+  });
   return answer.access_token;
 }
 
@@ -130,7 +132,9 @@ async function parsed(response) {
   try {
     return text === '' ? null : JSON.parse(text);
   } catch {
-    throw new ApiError('failed', 'The answer is not what this page expects; is something between it and the server?', { status: response.status });
+    throw new ApiError('failed', 'The answer is not what this page expects; is something between it and the server?', {
+      status: response.status,
+    });
   }
 }
 
@@ -145,7 +149,19 @@ async function body(response) {
 }
 
 /** @type {Record<number, Kind>} */
-const KINDS = { 400: 'invalid', 401: 'unauthorized', 403: 'forbidden', 404: 'missing', 409: 'conflict', 413: 'invalid', 414: 'invalid', 429: 'limited', 502: 'lost', 503: 'unavailable', 504: 'lost' };
+const KINDS = {
+  400: 'invalid',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'missing',
+  409: 'conflict',
+  413: 'invalid',
+  414: 'invalid',
+  429: 'limited',
+  502: 'lost',
+  503: 'unavailable',
+  504: 'lost',
+};
 
 /** @param {Response} response */
 async function refusal(response) {
@@ -157,12 +173,16 @@ async function refusal(response) {
     // A proxy's page: the status says what there is to say.
   }
   const wait = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
-  return new ApiError(KINDS[response.status] ?? 'failed', sent.error?.message ?? `The server answered ${response.status}.`, {
-    status: response.status,
-    code: sent.error?.code,
-    requestId: sent.error?.request_id ?? response.headers.get('x-request-id') ?? '',
-    retryAfterS: Number.isFinite(wait) ? wait : undefined,
-  });
+  return new ApiError(
+    KINDS[response.status] ?? 'failed',
+    sent.error?.message ?? `The server answered ${response.status}.`,
+    {
+      status: response.status,
+      code: sent.error?.code,
+      requestId: sent.error?.request_id ?? response.headers.get('x-request-id') ?? '',
+      retryAfterS: Number.isFinite(wait) ? wait : undefined,
+    },
+  );
 }
 
 /**

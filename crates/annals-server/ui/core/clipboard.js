@@ -14,7 +14,18 @@ export async function copy(text, what) {
     toast(`${what} is in the clipboard.`);
   } catch {
     const area = h('textarea', { class: 'textarea mono', rows: 8, readonly: true, 'aria-label': what, value: text });
-    openDialog({ title: 'Copy this', wide: true, body: [h('p', { class: 'quiet' }, 'This browser gives the clipboard only to pages that come by HTTPS or from this machine.'), area] });
+    openDialog({
+      title: 'Copy this',
+      wide: true,
+      body: [
+        h(
+          'p',
+          { class: 'quiet' },
+          'This browser gives the clipboard only to pages that come by HTTPS or from this machine.',
+        ),
+        area,
+      ],
+    });
     area.select();
   }
 }

@@ -17,16 +17,26 @@ export function openDialog(options) {
   made += 1;
   const titleId = `dialog-title-${made}`;
   const body = h('div', { class: 'dialog-body' }, options.body);
-  const element = h('dialog', {
-    class: ['dialog', options.wide && 'dialog-wide'],
-    role: options.kind ?? 'dialog',
-    'aria-labelledby': titleId,
-  },
-    h('header', { class: 'dialog-head' },
+  const element = h(
+    'dialog',
+    {
+      class: ['dialog', options.wide && 'dialog-wide'],
+      role: options.kind ?? 'dialog',
+      'aria-labelledby': titleId,
+    },
+    h(
+      'header',
+      { class: 'dialog-head' },
       h('h2', { id: titleId }, options.title),
-      h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close', on: { click: () => element.close() } }, icon('close'))),
+      h(
+        'button',
+        { type: 'button', class: 'icon-button', 'aria-label': 'Close', on: { click: () => element.close() } },
+        icon('close'),
+      ),
+    ),
     body,
-    options.actions ? h('footer', { class: 'dialog-foot' }, options.actions) : null);
+    options.actions ? h('footer', { class: 'dialog-foot' }, options.actions) : null,
+  );
   element.addEventListener('close', () => {
     element.remove();
     options.onClose?.();
@@ -45,7 +55,9 @@ export function openDialog(options) {
 /** @param {HTMLElement} element @param {MouseEvent} event */
 function inside(element, event) {
   const box = element.getBoundingClientRect();
-  return event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+  return (
+    event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom
+  );
 }
 
 /**
@@ -56,14 +68,31 @@ function inside(element, event) {
 export function confirmDialog(options) {
   return new Promise((resolve) => {
     let answer = false;
-    const cancel = h('button', { type: 'button', class: 'button', on: { click: () => dialog.close() } }, options.cancel ?? 'Cancel');
-    const confirm = h('button', {
-      type: 'button',
-      class: ['button', options.danger ? 'button-danger' : 'button-primary'],
-      on: { click: () => { answer = true; dialog.close(); } },
-    }, options.confirm);
+    const cancel = h(
+      'button',
+      { type: 'button', class: 'button', on: { click: () => dialog.close() } },
+      options.cancel ?? 'Cancel',
+    );
+    const confirm = h(
+      'button',
+      {
+        type: 'button',
+        class: ['button', options.danger ? 'button-danger' : 'button-primary'],
+        on: {
+          click: () => {
+            answer = true;
+            dialog.close();
+          },
+        },
+      },
+      options.confirm,
+    );
     const dialog = openDialog({
-      title: options.title, body: options.body, kind: 'alertdialog', actions: [cancel, confirm], onClose: () => resolve(answer),
+      title: options.title,
+      body: options.body,
+      kind: 'alertdialog',
+      actions: [cancel, confirm],
+      onClose: () => resolve(answer),
     });
     cancel.focus();
   });

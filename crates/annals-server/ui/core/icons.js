@@ -48,5 +48,9 @@ const PATHS = {
 export function icon(name) {
   const path = PATHS[name];
   if (path === undefined) throw new Error(`no icon is called ${name}`);
-  return s('svg', { class: 'icon', viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true', focusable: 'false' }, s('path', { d: path }));
+  return s(
+    'svg',
+    { class: 'icon', viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true', focusable: 'false' },
+    s('path', { d: path }),
+  );
 }

@@ -31,7 +31,10 @@ export function noticeBars() {
 export function showFailure(error, retry, source = '') {
   clearInterval(timer);
   failed = source;
-  const passes = ['limited', 'unavailable', 'lost'].includes(error.kind) && error.code !== 'segment_damaged' && error.code !== 'query_too_expensive';
+  const passes =
+    ['limited', 'unavailable', 'lost'].includes(error.kind) &&
+    error.code !== 'segment_damaged' &&
+    error.code !== 'query_too_expensive';
   const again = () => {
     clearInterval(timer);
     wait.textContent = 'Trying again\u2026';
@@ -40,11 +43,17 @@ export function showFailure(error, retry, source = '') {
   };
   const wait = h('span', { class: 'notice-wait' });
   const button = h('button', { type: 'button', class: 'button button-small', on: { click: again } }, 'Try again');
-  fill(bar, h('div', { class: 'notice', dataset: { kind: error.kind } },
-    icon('alert'),
-    h('div', { class: 'notice-text' }, h('strong', null, headline(error)), ' ', detail(error)),
-    wait,
-    error.kind === 'forbidden' ? null : button));
+  fill(
+    bar,
+    h(
+      'div',
+      { class: 'notice', dataset: { kind: error.kind } },
+      icon('alert'),
+      h('div', { class: 'notice-text' }, h('strong', null, headline(error)), ' ', detail(error)),
+      wait,
+      error.kind === 'forbidden' ? null : button,
+    ),
+  );
   if (!passes) return;
   let left = error.retryAfterS ?? RETRY_S[Math.min(failures, RETRY_S.length - 1)] ?? 30;
   const tick = () => {
@@ -67,15 +76,24 @@ export function clearFailure(source) {
 /** @param {ApiError} error */
 export function headline(error) {
   switch (error.kind) {
-    case 'unauthorized': return 'The key is not valid.';
-    case 'forbidden': return 'The key may not do this.';
-    case 'limited': return 'Too many requests.';
-    case 'unavailable': return error.code === 'query_too_expensive' ? 'The query takes too long.' : 'The server cannot answer now.';
-    case 'lost': return 'Connection lost.';
-    case 'invalid': return 'The server does not accept this.';
-    case 'missing': return 'Not found.';
-    case 'conflict': return 'This is in conflict with what is there.';
-    default: return 'Something went wrong.';
+    case 'unauthorized':
+      return 'The key is not valid.';
+    case 'forbidden':
+      return 'The key may not do this.';
+    case 'limited':
+      return 'Too many requests.';
+    case 'unavailable':
+      return error.code === 'query_too_expensive' ? 'The query takes too long.' : 'The server cannot answer now.';
+    case 'lost':
+      return 'Connection lost.';
+    case 'invalid':
+      return 'The server does not accept this.';
+    case 'missing':
+      return 'Not found.';
+    case 'conflict':
+      return 'This is in conflict with what is there.';
+    default:
+      return 'Something went wrong.';
   }
 }
 
@@ -83,7 +101,10 @@ export function headline(error) {
 export function detail(error) {
   const message = error.message.charAt(0).toUpperCase() + error.message.slice(1);
   const end = /[.!?]$/.test(message) ? '' : '.';
-  const id = error.status >= 500 && error.requestId && error.code !== 'query_too_expensive' ? ` (request ${error.requestId})` : '';
+  const id =
+    error.status >= 500 && error.requestId && error.code !== 'query_too_expensive'
+      ? ` (request ${error.requestId})`
+      : '';
   return `${message}${end}${id}`;
 }
 
@@ -95,8 +116,19 @@ export function reportGap(ranges) {
   const text = ranges ?? '';
   if (text === shownGap) return;
   shownGap = text;
-  fill(gapBar, text && h('div', { class: 'notice', dataset: { kind: 'gap' } },
-    icon('alert'),
-    h('div', { class: 'notice-text' }, h('strong', null, 'The store is damaged.'),
-      ` Events may be missing here: those with the sequences ${text.replace(/-$/, ' and above')}.`)));
+  fill(
+    gapBar,
+    text &&
+      h(
+        'div',
+        { class: 'notice', dataset: { kind: 'gap' } },
+        icon('alert'),
+        h(
+          'div',
+          { class: 'notice-text' },
+          h('strong', null, 'The store is damaged.'),
+          ` Events may be missing here: those with the sequences ${text.replace(/-$/, ' and above')}.`,
+        ),
+      ),
+  );
 }

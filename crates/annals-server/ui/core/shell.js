@@ -32,7 +32,11 @@ const left = new Map();
 export function startShell(root) {
   registerKeys('Everywhere', [
     { key: '?', says: 'This help', run: () => openHelp() },
-    ...VIEWS.map((entry) => ({ key: `g ${entry.key}`, says: `Go to ${entry.title}`, run: () => (entry.shown() ? go(entry.name) : false) })),
+    ...VIEWS.map((entry) => ({
+      key: `g ${entry.key}`,
+      says: `Go to ${entry.title}`,
+      run: () => (entry.shown() ? go(entry.name) : false),
+    })),
   ]);
   const draw = (/** @type {string} */ reason) => {
     closeAll();
@@ -40,7 +44,9 @@ export function startShell(root) {
     else fill(root, signInView(reason), toastRegion());
   };
   onSession(draw);
-  onAddress(() => { if (me()) showAddress(); });
+  onAddress(() => {
+    if (me()) showAddress();
+  });
   draw('');
 }
 
@@ -59,13 +65,25 @@ function closeAll() {
 
 /** @param {HTMLElement} root */
 function openFrame(root) {
-  fill(root,
+  fill(
+    root,
     h('a', { class: 'skip-link', href: '#main', on: { click: skip } }, 'Skip to content'),
-    h('header', { class: 'header' },
-      h('a', { class: 'brand', href: hashOf(''), 'aria-label': 'Annals, start' }, brandMark(), h('span', null, 'Annals')),
+    h(
+      'header',
+      { class: 'header' },
+      h(
+        'a',
+        { class: 'brand', href: hashOf(''), 'aria-label': 'Annals, start' },
+        brandMark(),
+        h('span', null, 'Annals'),
+      ),
       nav,
-      h('div', { class: 'header-tools' }, bellSlot, zoneSwitch(), themeSwitch(), helpButton(), account())),
-    noticeBars(), main, toastRegion());
+      h('div', { class: 'header-tools' }, bellSlot, zoneSwitch(), themeSwitch(), helpButton(), account()),
+    ),
+    noticeBars(),
+    main,
+    toastRegion(),
+  );
   for (const part of HEADER_PARTS) if (part.shown()) void mountPart(part);
   showAddress();
 }
@@ -81,14 +99,37 @@ function brandMark() {
 }
 
 function helpButton() {
-  return h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Keyboard shortcuts', title: 'Keyboard shortcuts (?)', on: { click: () => openHelp() } }, icon('keyboard'));
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: 'icon-button',
+      'aria-label': 'Keyboard shortcuts',
+      title: 'Keyboard shortcuts (?)',
+      on: { click: () => openHelp() },
+    },
+    icon('keyboard'),
+  );
 }
 
 function account() {
   const name = line(me()?.name ?? '', 40);
-  return h('div', { class: 'account' },
+  return h(
+    'div',
+    { class: 'account' },
     h('span', { class: 'account-name', title: `Signed in as ${name}` }, h('bdi', null, name)),
-    h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Sign out', title: 'Sign out', on: { click: () => endSession('') } }, icon('exit')));
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': 'Sign out',
+        title: 'Sign out',
+        on: { click: () => endSession('') },
+      },
+      icon('exit'),
+    ),
+  );
 }
 
 /** @param {import('./views.js').HeaderPart} part */
@@ -99,7 +140,10 @@ async function mountPart(part) {
   const { mount } = await part.load();
   if (me() !== session) return;
   const take = mount(slot);
-  takeAway.push(() => { take(); slot.remove(); });
+  takeAway.push(() => {
+    take();
+    slot.remove();
+  });
 }
 
 /** Shows the view that the address names, or the first one. */
@@ -108,13 +152,35 @@ function showAddress() {
   const open = VIEWS.filter((entry) => entry.shown());
   const entry = open.find((candidate) => candidate.name === name) ?? open[0];
   if (entry) left.set(entry.name, params);
-  fill(nav, open.map((candidate) => h('a', {
-    class: 'nav-link', href: hashOf(candidate.name, candidate === entry ? undefined : left.get(candidate.name)), 'aria-current': candidate === entry ? 'page' : null,
-  }, candidate.title)));
+  fill(
+    nav,
+    open.map((candidate) =>
+      h(
+        'a',
+        {
+          class: 'nav-link',
+          href: hashOf(candidate.name, candidate === entry ? undefined : left.get(candidate.name)),
+          'aria-current': candidate === entry ? 'page' : null,
+        },
+        candidate.title,
+      ),
+    ),
+  );
   if (!entry) {
     document.title = 'Annals';
-    fill(main, h('div', { class: 'empty' }, h('h1', null, 'Nothing to see with this key'),
-      h('p', null, 'It has none of the scopes that this page shows: events:read for the search, admin for administration.')));
+    fill(
+      main,
+      h(
+        'div',
+        { class: 'empty' },
+        h('h1', null, 'Nothing to see with this key'),
+        h(
+          'p',
+          null,
+          'It has none of the scopes that this page shows: events:read for the search, admin for administration.',
+        ),
+      ),
+    );
     return;
   }
   document.title = `${entry.title} \u00b7 Annals`;

@@ -5,6 +5,9 @@ import { fill, h } from './h.js';
 import { detail, headline } from './notices.js';
 import { startSession } from './session.js';
 
+/** What a header can carry: anything else is no key, and the browser would refuse to send it. */
+const KEY = /^[\x20-\x7e]+$/;
+
 /**
  * @param {string} key
  * @returns {Promise<import('./session.js').Me>}
@@ -20,13 +23,29 @@ export function signInView(reason) {
   const user = field('User name', 'text', 'username');
   const password = field('Password', 'password', 'current-password');
   const remember = h('input', { type: 'checkbox', checked: true });
-  const message = h('p', { class: 'sign-in-message', role: 'alert' }, reason && `You were signed out: ${reason.replace(/[.]$/, '')}.`);
+  const message = h(
+    'p',
+    { class: 'sign-in-message', role: 'alert' },
+    reason && `You were signed out: ${reason.replace(/[.]$/, '')}.`,
+  );
   const button = h('button', { type: 'submit', class: 'button button-primary' }, 'Sign in');
   const inputs = h('div', { class: 'sign-in-fields' });
-  const other = h('button', { type: 'button', class: 'link-button', on: { click: () => { asUser = !asUser; draw(); } } });
+  const other = h('button', {
+    type: 'button',
+    class: 'link-button',
+    on: {
+      click: () => {
+        asUser = !asUser;
+        draw();
+      },
+    },
+  });
   const draw = () => {
     const shown = asUser ? [user, password] : [key];
-    fill(inputs, shown.map((each) => each.element));
+    fill(
+      inputs,
+      shown.map((each) => each.element),
+    );
     other.textContent = asUser ? 'Sign in with a key' : 'Sign in with user name and password';
     shown[0]?.input.focus();
   };
@@ -35,25 +54,50 @@ export function signInView(reason) {
     button.disabled = true;
     fill(message);
     try {
+      if (!asUser && !KEY.test(key.input.value.trim())) throw new ApiError('unauthorized', '');
       const used = asUser ? await tokenFor(user.input.value, password.input.value) : key.input.value.trim();
       startSession(used, await askWho(used), remember.checked);
     } catch (error) {
-      message.textContent = error instanceof ApiError ? sentence(error, asUser) : 'Something went wrong. Reload the page.';
+      message.textContent =
+        error instanceof ApiError ? sentence(error, asUser) : 'Something went wrong. Reload the page.';
       button.disabled = false;
       (asUser ? password : key).input.select();
     }
   };
   draw();
   queueMicrotask(draw);
-  return h('main', { class: 'sign-in-page' }, h('form', { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } },
-    h('div', { class: 'sign-in-brand' }, h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), h('h1', null, 'Annals')),
-    h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
-    inputs, h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed'), message, button, other));
+  return h(
+    'main',
+    { class: 'sign-in-page' },
+    h(
+      'form',
+      { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } },
+      h(
+        'div',
+        { class: 'sign-in-brand' },
+        h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')),
+        h('h1', null, 'Annals'),
+      ),
+      h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
+      inputs,
+      h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed'),
+      message,
+      button,
+      other,
+    ),
+  );
 }
 
 /** @param {string} label @param {string} type @param {string} autocomplete */
 function field(label, type, autocomplete) {
-  const input = h('input', { class: 'input', type, required: true, autocomplete, spellcheck: 'false', autocapitalize: 'off' });
+  const input = h('input', {
+    class: 'input',
+    type,
+    required: true,
+    autocomplete,
+    spellcheck: 'false',
+    autocapitalize: 'off',
+  });
   return { input, element: h('label', { class: 'field' }, h('span', { class: 'label' }, label), input) };
 }
 

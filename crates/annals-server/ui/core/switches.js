@@ -16,7 +16,16 @@ const THEMES = {
 
 /** One button that goes round: as the system, light, dark. */
 export function themeSwitch() {
-  const button = h('button', { type: 'button', class: 'icon-button', on: { click: () => { setTheme(THEMES[theme()].next); draw(); } } });
+  const button = h('button', {
+    type: 'button',
+    class: 'icon-button',
+    on: {
+      click: () => {
+        setTheme(THEMES[theme()].next);
+        draw();
+      },
+    },
+  });
   const draw = () => {
     const now = THEMES[theme()];
     button.setAttribute('aria-label', `Theme: ${now.says}`);
@@ -29,11 +38,22 @@ export function themeSwitch() {
 
 /** Local time or UTC. */
 export function zoneSwitch() {
-  const button = h('button', { type: 'button', class: 'text-button zone-switch', on: { click: () => { setZone(zone() === 'utc' ? 'local' : 'utc'); draw(); } } });
+  const button = h('button', {
+    type: 'button',
+    class: 'text-button zone-switch',
+    on: {
+      click: () => {
+        setZone(zone() === 'utc' ? 'local' : 'utc');
+        draw();
+      },
+    },
+  });
   const draw = () => {
     const utc = zone() === 'utc';
     button.setAttribute('aria-label', `Time zone: ${utc ? 'UTC' : `local, ${zoneLabel()}`}`);
-    button.title = utc ? 'Times are shown in UTC. Switch to local time' : `Times are shown in local time (${zoneLabel()}). Switch to UTC`;
+    button.title = utc
+      ? 'Times are shown in UTC. Switch to local time'
+      : `Times are shown in local time (${zoneLabel()}). Switch to UTC`;
     fill(button, icon('clock'), h('span', null, utc ? 'UTC' : 'Local'));
   };
   draw();

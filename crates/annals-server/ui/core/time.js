@@ -67,11 +67,23 @@ export function formatTime(time, precision = 'ms') {
  */
 export function partsOf(date) {
   if (inUse === 'utc') {
-    return [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate(),
-      date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+    return [
+      date.getUTCFullYear(),
+      date.getUTCMonth() + 1,
+      date.getUTCDate(),
+      date.getUTCHours(),
+      date.getUTCMinutes(),
+      date.getUTCSeconds(),
+    ];
   }
-  return [date.getFullYear(), date.getMonth() + 1, date.getDate(),
-    date.getHours(), date.getMinutes(), date.getSeconds()];
+  return [
+    date.getFullYear(),
+    date.getMonth() + 1,
+    date.getDate(),
+    date.getHours(),
+    date.getMinutes(),
+    date.getSeconds(),
+  ];
 }
 
 /** "UTC", or "UTC+02:00" for the local zone at that time. @param {Date} [at] */

@@ -20,7 +20,12 @@ export function toastRegion() {
  * @param {'done' | 'error' | 'info'} [kind]
  */
 export function toast(text, kind = 'done') {
-  const element = h('div', { class: `toast toast-${kind}` }, icon(kind === 'done' ? 'check' : kind === 'error' ? 'alert' : 'info'), h('span', null, text));
+  const element = h(
+    'div',
+    { class: `toast toast-${kind}` },
+    icon(kind === 'done' ? 'check' : kind === 'error' ? 'alert' : 'info'),
+    h('span', null, text),
+  );
   region.append(element);
   while (region.childElementCount > AT_ONCE_MAX) region.firstElementChild?.remove();
   setTimeout(() => element.remove(), SHOWN_MS);

@@ -21,7 +21,8 @@ export function cover(element) {
     const main = element.closest('main');
     if (!main) return;
     for (let at = element; at !== main && at.parentElement; at = at.parentElement) {
-      for (const beside of at.parentElement.children) if (beside !== at && beside instanceof HTMLElement) beside.inert = covered;
+      for (const beside of at.parentElement.children)
+        if (beside !== at && beside instanceof HTMLElement) beside.inert = covered;
     }
     element.style.top = covered ? `${main.getBoundingClientRect().top}px` : '';
   };

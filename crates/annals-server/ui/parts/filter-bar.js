@@ -38,23 +38,66 @@ class Bar {
     this.fresh = true;
     this.typedAt = 0;
     this.search = h('input', {
-      class: 'input', type: 'search', 'aria-label': 'Search text', placeholder: 'Search in message and content', autocomplete: 'off', spellcheck: 'false',
-      autocapitalize: 'off', 'aria-keyshortcuts': '/', maxlength: 1024,
-      on: { focus: () => { this.fresh = true; }, input: () => this.onType(), keydown: (/** @type {any} */ event) => this.onKey(event), change: () => this.commit() },
+      class: 'input',
+      type: 'search',
+      'aria-label': 'Search text',
+      placeholder: 'Search in message and content',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      autocapitalize: 'off',
+      'aria-keyshortcuts': '/',
+      maxlength: 1024,
+      on: {
+        focus: () => {
+          this.fresh = true;
+        },
+        input: () => this.onType(),
+        keydown: (/** @type {any} */ event) => this.onKey(event),
+        change: () => this.commit(),
+      },
     });
-    this.acknowledged = h('select', { class: 'select', 'aria-label': 'Acknowledged', on: { change: () => this.onAcknowledged() } },
-      h('option', { value: '' }, 'Acknowledged: any'), h('option', { value: 'true' }, 'Acknowledged: yes'), h('option', { value: 'false' }, 'Acknowledged: no'));
-    this.add = h('button', { type: 'button', class: 'button button-small chip-add', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => this.addFilter() } }, icon('plus'), 'Add filter');
-    this.clear = h('button', { type: 'button', class: 'text-button button-small', on: { click: () => this.clearAll() } }, 'Clear filters');
+    this.acknowledged = h(
+      'select',
+      { class: 'select', 'aria-label': 'Acknowledged', on: { change: () => this.onAcknowledged() } },
+      h('option', { value: '' }, 'Acknowledged: any'),
+      h('option', { value: 'true' }, 'Acknowledged: yes'),
+      h('option', { value: 'false' }, 'Acknowledged: no'),
+    );
+    this.add = h(
+      'button',
+      {
+        type: 'button',
+        class: 'button button-small chip-add',
+        'aria-haspopup': 'dialog',
+        'aria-expanded': 'false',
+        on: { click: () => this.addFilter() },
+      },
+      icon('plus'),
+      'Add filter',
+    );
+    this.clear = h(
+      'button',
+      { type: 'button', class: 'text-button button-small', on: { click: () => this.clearAll() } },
+      'Clear filters',
+    );
     this.chips = h('div', { class: 'chips', role: 'group', 'aria-label': 'Filters' });
   }
 
   /** @returns {FilterBar} */
   parts() {
     return {
-      element: h('div', { class: 'filter-bar', role: 'search', 'aria-label': 'Events' },
-        h('div', { class: 'filter-row' }, h('div', { class: 'search-box' }, icon('search'), this.search), this.acknowledged, this.options.extra),
-        this.chips),
+      element: h(
+        'div',
+        { class: 'filter-bar', role: 'search', 'aria-label': 'Events' },
+        h(
+          'div',
+          { class: 'filter-row' },
+          h('div', { class: 'search-box' }, icon('search'), this.search),
+          this.acknowledged,
+          this.options.extra,
+        ),
+        this.chips,
+      ),
       search: this.search,
       show: (selection) => this.show(selection),
       addFilter: (field) => this.addFilter(field),
@@ -63,38 +106,80 @@ class Bar {
 
   /** @param {Selection} selection */
   show(selection) {
-    const same = this.selection !== null && JSON.stringify(this.selection.filters) === JSON.stringify(selection.filters) && isNarrowed(this.selection) === isNarrowed(selection);
+    const same =
+      this.selection !== null &&
+      JSON.stringify(this.selection.filters) === JSON.stringify(selection.filters) &&
+      isNarrowed(this.selection) === isNarrowed(selection);
     this.selection = selection;
     // What is being typed is newer than the address.
     if (this.timer === undefined && this.search.value !== selection.q) this.search.value = selection.q;
     this.acknowledged.value = selection.acknowledged;
     if (same && this.chips.firstChild) return;
-    fill(this.chips, selection.filters.map((filter) => this.chip(filter)), this.add, isNarrowed(selection) ? this.clear : null);
+    fill(
+      this.chips,
+      selection.filters.map((filter) => this.chip(filter)),
+      this.add,
+      isNarrowed(selection) ? this.clear : null,
+    );
   }
 
   /** @param {Filter} filter */
   chip(filter) {
     const says = sentence(filter);
-    const edit = h('button', { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', title: says },
+    const edit = h(
+      'button',
+      { type: 'button', class: 'chip-edit', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', title: says },
       h('span', { class: 'visually-hidden' }, 'Change filter: '),
-      h('span', { class: 'chip-field' }, labelOf(filter.field)), ' ',
-      h('span', { class: 'chip-op' }, opOf(filter)), ' ',
-      h('bdi', { class: 'chip-value' }, valuesOf(filter)));
-    edit.addEventListener('click', () => openFilterEditor(edit, filter, { query: (without) => this.suggestQuery(without), onApply: (made) => this.replace(filter, made) }));
-    return h('span', { class: 'chip', dataset: { op: filter.op } }, edit,
-      h('button', { type: 'button', class: 'chip-remove', 'aria-label': `Remove filter: ${says}`, on: { click: () => this.replace(filter, null) } }, icon('close')));
+      h('span', { class: 'chip-field' }, labelOf(filter.field)),
+      ' ',
+      h('span', { class: 'chip-op' }, opOf(filter)),
+      ' ',
+      h('bdi', { class: 'chip-value' }, valuesOf(filter)),
+    );
+    edit.addEventListener('click', () =>
+      openFilterEditor(edit, filter, {
+        query: (field, op) => this.suggestQuery(filter, field, op),
+        onApply: (made) => this.replace(filter, made),
+      }),
+    );
+    return h(
+      'span',
+      { class: 'chip', dataset: { op: filter.op } },
+      edit,
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'chip-remove',
+          'aria-label': `Remove filter: ${says}`,
+          on: { click: () => this.replace(filter, null) },
+        },
+        icon('close'),
+      ),
+    );
   }
 
   /** @param {string} [field] */
   addFilter(field) {
-    openFilterEditor(this.add, null, { field, query: () => this.suggestQuery(null), onApply: (made) => this.replace(null, made) });
+    openFilterEditor(this.add, null, {
+      field,
+      query: (of, op) => this.suggestQuery(null, of, op),
+      onApply: (made) => this.replace(null, made),
+    });
   }
 
-  /** What values are counted under: everything but the filter that is being changed. @param {Filter | null} without */
-  suggestQuery(without) {
+  /**
+   * What values are counted under: everything but the filter that is being changed, and the one that takes the values in.
+   * @param {Filter | null} without
+   * @param {string} field
+   * @param {string} op
+   */
+  suggestQuery(without, field, op) {
     if (!this.selection) return [];
-    const selection = { ...this.selection, filters: this.selection.filters.filter((filter) => !without || !isTwin(filter, without)) };
-    return [...filterParams(selection), ...(this.options.bounds?.() ?? [])];
+    const filters = this.selection.filters.filter(
+      (filter) => !(without && isTwin(filter, without)) && !(filter.field === field && filter.op === op),
+    );
+    return [...filterParams({ ...this.selection, filters }), ...(this.options.bounds?.() ?? [])];
   }
 
   /** @param {Filter | null} old @param {Filter | null} made */
@@ -103,9 +188,16 @@ class Bar {
     const { filters: all } = this.selection;
     const rest = all.filter((filter) => !old || !isTwin(filter, old));
     const twin = made && rest.find((filter) => isTwin(filter, made));
-    const filters = made === null ? rest
-      : twin ? rest.map((filter) => (filter === twin ? { ...twin, values: [...new Set([...twin.values, ...made.values])] } : filter))
-        : old ? all.map((filter) => (isTwin(filter, old) ? made : filter)) : [...rest, made];
+    const filters =
+      made === null
+        ? rest
+        : twin
+          ? rest.map((filter) =>
+              filter === twin ? { ...twin, values: [...new Set([...twin.values, ...made.values])] } : filter,
+            )
+          : old
+            ? all.map((filter) => (isTwin(filter, old) ? made : filter))
+            : [...rest, made];
     this.change({ filters });
     this.add.focus();
   }
@@ -171,7 +263,10 @@ function opOf(filter) {
 
 /** @param {Filter} filter */
 function valuesOf(filter) {
-  const shown = filter.values.slice(0, VALUES_SHOWN).map((value) => line(value, 40)).join(', ');
+  const shown = filter.values
+    .slice(0, VALUES_SHOWN)
+    .map((value) => line(value, 40))
+    .join(', ');
   const besides = filter.values.length - VALUES_SHOWN;
   return besides > 0 ? `${shown} and ${besides} more` : shown;
 }

@@ -11,9 +11,27 @@
 /** The keyword fields as the API calls them, in groups, the common ones first. @type {{group: string, fields: string[]}[]} */
 export const FIELD_GROUPS = [
   { group: 'Event', fields: ['event_type', 'event_group', 'severity', 'status', 'source'] },
-  { group: 'Resource', fields: ['resource_type', 'resource_id', 'project_id', 'container_id', 'org_id', 'realm_id', 'vm_id', 'task_id'] },
-  { group: 'Who', fields: ['user_id', 'actor_type', 'actor_id', 'affected_user_uuid', 'auth_method', 'pat_uuid', 'session_id'] },
-  { group: 'Request', fields: ['request_id', 'correlation_id', 'http_method', 'path', 'http_status', 'ip_address', 'node_ip', 'worker_id'] },
+  {
+    group: 'Resource',
+    fields: ['resource_type', 'resource_id', 'project_id', 'container_id', 'org_id', 'realm_id', 'vm_id', 'task_id'],
+  },
+  {
+    group: 'Who',
+    fields: ['user_id', 'actor_type', 'actor_id', 'affected_user_uuid', 'auth_method', 'pat_uuid', 'session_id'],
+  },
+  {
+    group: 'Request',
+    fields: [
+      'request_id',
+      'correlation_id',
+      'http_method',
+      'path',
+      'http_status',
+      'ip_address',
+      'node_ip',
+      'worker_id',
+    ],
+  },
   { group: 'Notification', fields: ['notification', 'notification_type', 'is_public', 'is_global', 'target_user_ids'] },
 ];
 /** @type {string[]} */
@@ -23,7 +41,17 @@ const KNOWN = new Set(FIELDS);
 export const BOOLEAN_FIELDS = new Set(['notification', 'is_public', 'is_global']);
 
 /** @type {Record<string, string>} */
-const LABELS = { ip_address: 'IP address', node_ip: 'Node IP', vm_id: 'VM id', http_method: 'HTTP method', http_status: 'HTTP status', pat_uuid: 'PAT uuid', event_type: 'Type', created_at: 'Time', realm_ids: 'Realm id' };
+const LABELS = {
+  ip_address: 'IP address',
+  node_ip: 'Node IP',
+  vm_id: 'VM id',
+  http_method: 'HTTP method',
+  http_status: 'HTTP status',
+  pat_uuid: 'PAT uuid',
+  event_type: 'Type',
+  created_at: 'Time',
+  realm_ids: 'Realm id',
+};
 
 /** "Resource id" for `resource_id`. @param {string} field */
 export function labelOf(field) {
@@ -125,7 +153,10 @@ export function withValue(filters, field, op, value) {
  * @returns {Filter[]}
  */
 export function onlyValue(filters, field, value) {
-  return [...filters.filter((filter) => filter.field !== field || (filter.op === 'not' && !filter.values.includes(value))), { field, op: 'is', values: [value] }];
+  return [
+    ...filters.filter((filter) => filter.field !== field || (filter.op === 'not' && !filter.values.includes(value))),
+    { field, op: 'is', values: [value] },
+  ];
 }
 
 /** Whether anything narrows the selection down. @param {Selection} selection */

@@ -37,14 +37,40 @@ export class Histogram {
     this.downX = /** @type {number | null} */ (null);
     this.svg = s('svg', { class: 'histogram-svg', height: HEIGHT, 'aria-hidden': 'true', focusable: 'false' });
     this.tip = h('div', { class: 'histogram-tip', hidden: true, 'aria-hidden': 'true' });
-    this.plot = h('div', {
-      class: 'histogram-plot', role: 'slider', tabindex: 0, 'aria-label': 'Histogram', 'aria-describedby': 'histogram-hint', 'aria-orientation': 'horizontal',
-      'aria-valuemin': 0, 'aria-valuemax': 0, 'aria-valuenow': 0, 'aria-valuetext': 'No data yet',
-    }, this.svg, this.tip);
-    this.element = h('div', { class: 'histogram' }, this.plot,
-      h('p', { id: 'histogram-hint', class: 'visually-hidden' }, 'Arrow keys go from bucket to bucket, with Shift they choose a range, Enter makes it the time range.'));
+    this.plot = h(
+      'div',
+      {
+        class: 'histogram-plot',
+        role: 'slider',
+        tabindex: 0,
+        'aria-label': 'Histogram',
+        'aria-describedby': 'histogram-hint',
+        'aria-orientation': 'horizontal',
+        'aria-valuemin': 0,
+        'aria-valuemax': 0,
+        'aria-valuenow': 0,
+        'aria-valuetext': 'No data yet',
+      },
+      this.svg,
+      this.tip,
+    );
+    this.element = h(
+      'div',
+      { class: 'histogram' },
+      this.plot,
+      h(
+        'p',
+        { id: 'histogram-hint', class: 'visually-hidden' },
+        'Arrow keys go from bucket to bucket, with Shift they choose a range, Enter makes it the time range.',
+      ),
+    );
     this.listen();
-    this.sizes = new ResizeObserver(() => this.draw());
+    // Asking for the width would lay out the page each time.
+    this.plotWidth = 0;
+    this.sizes = new ResizeObserver((entries) => {
+      this.plotWidth = Math.round(entries[0]?.contentRect.width ?? 0);
+      this.draw();
+    });
     this.sizes.observe(this.plot);
   }
 
@@ -54,7 +80,7 @@ export class Histogram {
 
   /** How many buckets there is room for. */
   bucketsMax() {
-    return Math.max(24, Math.min(120, Math.floor(((this.plot.clientWidth || 960) - LEFT) / 9)));
+    return Math.max(24, Math.min(120, Math.floor(((this.plotWidth || this.plot.clientWidth || 960) - LEFT) / 9)));
   }
 
   /** @param {Series | null} series null empties it */
@@ -67,26 +93,32 @@ export class Histogram {
     this.plot.setAttribute('aria-valuemax', String(Math.max(0, this.bars.length - 1)));
     this.plot.setAttribute('aria-valuenow', '0');
     const total = this.bars.reduce((sum, bar) => sum + bar.count, 0);
-    this.plot.setAttribute('aria-valuetext', series ? `${countOf(total, 'event')} in ${countOf(this.bars.length, 'bucket')} of ${span(series.stepMs)}` : 'No data');
+    this.plot.setAttribute(
+      'aria-valuetext',
+      series
+        ? `${countOf(total, 'event')} in ${countOf(this.bars.length, 'bucket')} of ${span(series.stepMs)}`
+        : 'No data',
+    );
     this.draw(true);
   }
 
   /** @param {boolean} [anew] */
   draw(anew = false) {
-    const width = this.plot.clientWidth;
+    const width = this.plotWidth;
     if (width === 0 || (!anew && width === this.width)) return;
     this.width = width;
     this.svg.setAttribute('width', String(width));
     const max = Math.max(1, ...this.bars.map((bar) => bar.count));
     this.hover = s('rect', { class: 'histogram-hover', y: 0, height: HEIGHT - AXIS, visibility: 'hidden' });
     this.brush = s('rect', { class: 'histogram-brush', y: 0, height: HEIGHT - AXIS, visibility: 'hidden' });
-    fill(this.svg, this.grid(max), this.hover, this.bars.map((bar, index) => this.stack(bar, index, max)), this.brush, this.ticks());
+    fill(this.svg, this.grid(max), this.hover, this.stacks(max), this.brush, this.ticks());
   }
 
   /** @param {number} max */
   grid(max) {
     const bottom = HEIGHT - AXIS;
-    const label = (/** @type {number} */ y, /** @type {number} */ value) => s('text', { class: 'histogram-label', x: LEFT - 6, y, 'text-anchor': 'end' }, short(value));
+    const label = (/** @type {number} */ y, /** @type {number} */ value) =>
+      s('text', { class: 'histogram-label', x: LEFT - 6, y, 'text-anchor': 'end' }, short(value));
     return [
       s('line', { class: 'histogram-grid', x1: LEFT, x2: this.width, y1: 6.5, y2: 6.5 }),
       s('line', { class: 'histogram-base', x1: LEFT, x2: this.width, y1: bottom + 0.5, y2: bottom + 0.5 }),
@@ -100,22 +132,30 @@ export class Histogram {
     return { x: LEFT + index * each, each };
   }
 
-  /** @param {Bar} bar @param {number} index @param {number} max */
-  stack(bar, index, max) {
-    if (bar.count === 0) return null;
-    const { x, each } = this.place(index);
-    const gap = each > 5 ? 1.5 : each > 3 ? 0.6 : 0;
+  /** All bars: one shape for each severity, since hundreds of elements would take their time. @param {number} max */
+  stacks(max) {
+    const kinds = [...SEVERITIES, 'other'];
+    const paths = kinds.map(() => '');
     const room = HEIGHT - AXIS - 6;
-    const known = SEVERITIES.reduce((sum, severity) => sum + (bar.by[severity] ?? 0), 0);
-    const parts = /** @type {[string, number][]} */ ([...SEVERITIES.map((severity) => [severity, bar.by[severity] ?? 0]), ['other', bar.count - known]]);
-    // One event among thousands is still to be seen: whatever there is has a pixel.
-    const heights = parts.map(([, size]) => (size > 0 ? Math.max(1, (size / max) * room) : 0));
-    let y = HEIGHT - AXIS;
-    return parts.map(([severity, size], at) => {
-      if (size <= 0) return null;
-      y -= /** @type {number} */ (heights[at]);
-      return s('rect', { class: 'histogram-bar', 'data-severity': severity, x: x + gap / 2, y, width: Math.max(0.8, each - gap), height: heights[at] });
+    this.bars.forEach((bar, index) => {
+      if (bar.count === 0) return;
+      const { x, each } = this.place(index);
+      const gap = each > 5 ? 1.5 : each > 3 ? 0.6 : 0;
+      const width = Math.max(0.8, each - gap).toFixed(2);
+      const known = SEVERITIES.reduce((sum, severity) => sum + (bar.by[severity] ?? 0), 0);
+      let y = HEIGHT - AXIS;
+      kinds.forEach((kind, at) => {
+        const size = kind === 'other' ? bar.count - known : (bar.by[kind] ?? 0);
+        if (size <= 0) return;
+        // One event among thousands is still to be seen: whatever there is has a pixel.
+        const height = Math.max(1, (size / max) * room);
+        y -= height;
+        paths[at] += `M${(x + gap / 2).toFixed(2)} ${y.toFixed(2)}h${width}v${height.toFixed(2)}h-${width}z`;
+      });
     });
+    return kinds.map((kind, at) =>
+      paths[at] ? s('path', { class: 'histogram-bar', 'data-severity': kind, d: paths[at] }) : null,
+    );
   }
 
   /** Labels below the axis, at round times of the zone. */
@@ -123,15 +163,19 @@ export class Histogram {
     const series = this.series;
     if (!series || this.bars.length === 0) return null;
     const room = Math.max(2, (this.width - LEFT) / 84);
-    const tickMs = TICKS_MS.find((candidate) => candidate >= series.stepMs && (series.toMs - series.fromMs) / candidate <= room) ?? Number.MAX_SAFE_INTEGER;
+    const tickMs =
+      TICKS_MS.find((candidate) => candidate >= series.stepMs && (series.toMs - series.fromMs) / candidate <= room) ??
+      Number.MAX_SAFE_INTEGER;
     let last = '';
     return this.bars.map((bar, index) => {
       const label = tickLabel(bar, tickMs, last);
       const { x } = this.place(index);
       if (label === null || x + 40 > this.width) return null;
       last = formatTime(bar.fromMs, 'day');
-      return [s('line', { class: 'histogram-base', x1: x + 0.5, x2: x + 0.5, y1: HEIGHT - AXIS, y2: HEIGHT - AXIS + 4 }),
-        s('text', { class: 'histogram-label', x: x + 4, y: HEIGHT - 4 }, label)];
+      return [
+        s('line', { class: 'histogram-base', x1: x + 0.5, x2: x + 0.5, y1: HEIGHT - AXIS, y2: HEIGHT - AXIS + 4 }),
+        s('text', { class: 'histogram-label', x: x + 4, y: HEIGHT - 4 }, label),
+      ];
     });
   }
 
@@ -141,7 +185,9 @@ export class Histogram {
     plot.addEventListener('pointerdown', (event) => this.onDown(event));
     plot.addEventListener('pointerup', (event) => this.onUp(event));
     plot.addEventListener('pointercancel', () => this.reset());
-    plot.addEventListener('pointerleave', () => { if (this.downX === null) this.reset(); });
+    plot.addEventListener('pointerleave', () => {
+      if (this.downX === null) this.reset();
+    });
     plot.addEventListener('blur', () => this.reset());
     plot.addEventListener('keydown', (event) => this.onKey(event));
   }
@@ -195,7 +241,14 @@ export class Histogram {
     const size = this.bars.length;
     if (size === 0) return;
     /** @type {Record<string, number>} */
-    const to = { ArrowLeft: this.at - 1, ArrowRight: this.at + 1, Home: 0, End: size - 1, PageUp: this.at - 10, PageDown: this.at + 10 };
+    const to = {
+      ArrowLeft: this.at - 1,
+      ArrowRight: this.at + 1,
+      Home: 0,
+      End: size - 1,
+      PageUp: this.at - 10,
+      PageDown: this.at + 10,
+    };
     const next = to[event.key];
     if (next !== undefined) {
       if (event.shiftKey && this.anchor < 0) this.anchor = Math.max(0, this.at);
@@ -238,15 +291,34 @@ export class Histogram {
     shape?.setAttribute('width', String(each * (last - first + 1)));
     const sum = sumOf(this.bars.slice(first, last + 1));
     const when = `${formatTime(from.fromMs, 's')} \u2013 ${formatTime(to.toMs, 's')}`;
-    fill(this.tip, h('div', { class: 'histogram-when' }, when), h('div', { class: 'histogram-total' }, countOf(sum.count, 'event')),
-      SEVERITIES.map((severity) => (sum.by[severity] ? h('div', { class: 'histogram-line' }, h('span', { class: 'dot', dataset: { severity } }), severity, h('b', null, count(sum.by[severity] ?? 0))) : null)));
+    fill(
+      this.tip,
+      h('div', { class: 'histogram-when' }, when),
+      h('div', { class: 'histogram-total' }, countOf(sum.count, 'event')),
+      SEVERITIES.map((severity) =>
+        sum.by[severity]
+          ? h(
+              'div',
+              { class: 'histogram-line' },
+              h('span', { class: 'dot', dataset: { severity } }),
+              severity,
+              h('b', null, count(sum.by[severity] ?? 0)),
+            )
+          : null,
+      ),
+    );
     const middle = x + (each * (last - first + 1)) / 2;
     const half = this.tip.offsetWidth / 2;
     this.tip.style.left = `${Math.max(0, Math.min(this.width - 2 * half, middle - half))}px`;
     if (!byKey) return;
-    const each4 = SEVERITIES.filter((severity) => sum.by[severity]).map((severity) => `${count(sum.by[severity] ?? 0)} ${severity}`).join(', ');
+    const each4 = SEVERITIES.filter((severity) => sum.by[severity])
+      .map((severity) => `${count(sum.by[severity] ?? 0)} ${severity}`)
+      .join(', ');
     this.plot.setAttribute('aria-valuenow', String(this.at));
-    this.plot.setAttribute('aria-valuetext', `${formatTime(from.fromMs, 's')} to ${formatTime(to.toMs, 's')}: ${countOf(sum.count, 'event')}${each4 ? `, ${each4}` : ''}`);
+    this.plot.setAttribute(
+      'aria-valuetext',
+      `${formatTime(from.fromMs, 's')} to ${formatTime(to.toMs, 's')}: ${countOf(sum.count, 'event')}${each4 ? `, ${each4}` : ''}`,
+    );
   }
 }
 
@@ -264,7 +336,10 @@ function barsOf(series) {
   const start = Math.floor(fromMs / stepMs) * stepMs;
   const size = Math.min(BARS_MAX, Math.max(1, Math.ceil((toMs - start) / stepMs)));
   const bars = Array.from({ length: size }, (_, index) => ({
-    fromMs: Math.max(fromMs, start + index * stepMs), toMs: Math.min(toMs, start + (index + 1) * stepMs), count: 0, by: /** @type {Record<string, number>} */ ({}),
+    fromMs: Math.max(fromMs, start + index * stepMs),
+    toMs: Math.min(toMs, start + (index + 1) * stepMs),
+    count: 0,
+    by: /** @type {Record<string, number>} */ ({}),
   }));
   for (const bucket of series.buckets) {
     const bar = bars[Math.round((Date.parse(bucket.time) - start) / stepMs)];
@@ -277,13 +352,16 @@ function barsOf(series) {
 function short(value) {
   if (value < 10000) return count(value);
   const thousands = value / 1000;
-  return thousands < 1000 ? `${thousands < 100 ? thousands.toFixed(1) : Math.round(thousands)}k` : `${(thousands / 1000).toFixed(1)}M`;
+  return thousands < 1000
+    ? `${thousands < 100 ? thousands.toFixed(1) : Math.round(thousands)}k`
+    : `${(thousands / 1000).toFixed(1)}M`;
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const DAY_MS = 86400_000;
 /** Distances of labels that people read easily. */
-const TICKS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200].map((seconds) => seconds * 1000)
+const TICKS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200]
+  .map((seconds) => seconds * 1000)
   .concat([1, 2, 4, 7, 14, 28, 61, 122, 183, 366, 732, 1830, 3660].map((days) => days * DAY_MS));
 
 /**
@@ -302,12 +380,18 @@ function tickLabel(bar, tickMs, last) {
   const date = `${day} ${MONTHS[month - 1]}`;
   if (tickMs >= DAY_MS) return date;
   const time = formatTime(round, tickMs < 60_000 ? 's' : 'min').slice(11);
-  return last === formatTime(bar.fromMs, 'day') || last === '' && time !== '00:00' ? time : date;
+  return last === formatTime(bar.fromMs, 'day') || (last === '' && time !== '00:00') ? time : date;
 }
 
 /** The month that begins in a bar, if it is one of every so many. @param {Bar} bar @param {number} every */
 function monthLabel(bar, every) {
+  const startOf = (/** @type {number} */ months) =>
+    zone() === 'utc' ? Date.UTC(0, months) : new Date(0, months).getTime();
   const [year, month] = partsOf(new Date(bar.toMs - 1));
-  const start = zone() === 'utc' ? Date.UTC(year, month - 1) : new Date(year, month - 1).getTime();
-  return start < bar.fromMs || (year * 12 + month - 1) % every !== 0 ? null : `${MONTHS[month - 1]} ${year}`;
+  // Date counts years from 1900 where they have two digits: months are counted from there.
+  let months = (year - 1900) * 12 + month - 1;
+  for (; startOf(months) >= bar.fromMs; months -= 1) {
+    if (months % every === 0) return `${MONTHS[months % 12]} ${1900 + Math.floor(months / 12)}`;
+  }
+  return null;
 }

@@ -84,9 +84,17 @@ export function memberText(text, name) {
  */
 export function jsonView(text, label) {
   const code = h('code', { class: 'json-code' });
-  const element = h('div', { class: 'json' }, h('pre', { class: 'json-text', tabindex: 0, role: 'region', 'aria-label': label }, code));
+  const element = h(
+    'div',
+    { class: 'json' },
+    h('pre', { class: 'json-text', tabindex: 0, role: 'region', 'aria-label': label }, code),
+  );
   const lines = jsonLines(text);
-  const more = h('button', { type: 'button', class: 'button button-small', on: { click: () => portion() } }, 'Show more lines');
+  const more = h(
+    'button',
+    { type: 'button', class: 'button button-small', on: { click: () => portion() } },
+    'Show more lines',
+  );
   let next = lines.next();
   const portion = () => {
     const fragment = document.createDocumentFragment();
@@ -119,9 +127,19 @@ function token(kind, text) {
     return span;
   }
   span.textContent = visible(clip(text, STRING_MAX));
-  const all = h('button', {
-    type: 'button', class: 'link-button json-more', on: { click: () => { span.replaceChildren(...chunks(text)); } },
-  }, `Show all (${bytes(new Blob([text]).size)})`);
+  const all = h(
+    'button',
+    {
+      type: 'button',
+      class: 'link-button json-more',
+      on: {
+        click: () => {
+          span.replaceChildren(...chunks(text));
+        },
+      },
+    },
+    `Show all (${bytes(new Blob([text]).size)})`,
+  );
   span.append(' ', all);
   return span;
 }

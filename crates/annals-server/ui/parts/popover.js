@@ -17,7 +17,11 @@ let open = null;
  */
 export function openPopover(anchor, options) {
   open?.close();
-  const element = h('div', { class: ['popover', options.className], role: 'dialog', 'aria-label': options.label, tabindex: -1 }, options.body);
+  const element = h(
+    'div',
+    { class: ['popover', options.className], role: 'dialog', 'aria-label': options.label, tabindex: -1 },
+    options.body,
+  );
   const close = () => {
     if (open !== popover) return;
     open = null;
@@ -52,7 +56,9 @@ export function openPopover(anchor, options) {
   addEventListener('resize', place);
   document.addEventListener('pointerdown', outside, true);
   const first = /** @type {HTMLElement | null} */ (
-    element.querySelector('[data-focus]') ?? element.querySelector('[aria-pressed="true"]') ?? element.querySelector('input:enabled, select, button')
+    element.querySelector('[data-focus]') ??
+      element.querySelector('[aria-pressed="true"]') ??
+      element.querySelector('input:enabled, select, button')
   );
   (first ?? element).focus();
   return popover;
@@ -74,7 +80,10 @@ function placeBelow(anchor, element) {
   const box = element.getBoundingClientRect();
   const left = Math.max(MARGIN, Math.min(at.left, innerWidth - box.width - MARGIN));
   const below = at.bottom + 6;
-  const top = below + box.height > innerHeight - MARGIN ? Math.max(MARGIN, Math.min(below, innerHeight - MARGIN - box.height)) : below;
+  const top =
+    below + box.height > innerHeight - MARGIN
+      ? Math.max(MARGIN, Math.min(below, innerHeight - MARGIN - box.height))
+      : below;
   element.style.left = `${left}px`;
   element.style.top = `${top}px`;
 }

@@ -9,7 +9,16 @@ import { openPopover } from './popover.js';
 /** @typedef {{range: string, from: string, to: string}} Range */
 
 /** @type {[string, string][]} */
-const PRESETS = [['15m', 'Last 15 minutes'], ['1h', 'Last hour'], ['6h', 'Last 6 hours'], ['24h', 'Last 24 hours'], ['7d', 'Last 7 days'], ['30d', 'Last 30 days'], ['90d', 'Last 90 days'], ['', 'All time']];
+const PRESETS = [
+  ['15m', 'Last 15 minutes'],
+  ['1h', 'Last hour'],
+  ['6h', 'Last 6 hours'],
+  ['24h', 'Last 24 hours'],
+  ['7d', 'Last 7 days'],
+  ['30d', 'Last 30 days'],
+  ['90d', 'Last 90 days'],
+  ['', 'All time'],
+];
 
 /** @param {Range} range */
 export function rangeLabel(range) {
@@ -27,7 +36,19 @@ export function rangePicker(options) {
   /** @type {Range} */
   let now = { range: '', from: '', to: '' };
   const text = h('span', { class: 'range-text' });
-  const button = h('button', { type: 'button', class: 'button range-button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openRange(button, now, options.onChange) } }, icon('clock'), text, icon('down'));
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button range-button',
+      'aria-haspopup': 'dialog',
+      'aria-expanded': 'false',
+      on: { click: () => openRange(button, now, options.onChange) },
+    },
+    icon('clock'),
+    text,
+    icon('down'),
+  );
   return {
     element: button,
     open: () => openRange(button, now, options.onChange),
@@ -42,9 +63,19 @@ export function rangePicker(options) {
 
 /** @param {HTMLElement} anchor @param {Range} now @param {(range: Range) => void} onChange */
 function openRange(anchor, now, onChange) {
-  const choose = (/** @type {Range} */ range) => { popover.close(); onChange(range); };
+  const choose = (/** @type {Range} */ range) => {
+    popover.close();
+    onChange(range);
+  };
   const input = (/** @type {string} */ label, /** @type {string} */ value) => {
-    const element = h('input', { class: 'input', type: 'datetime-local', step: 1, min: '1970-01-01T00:00:00', max: '9999-12-31T23:59:59', value: value ? toInput(value) : '' });
+    const element = h('input', {
+      class: 'input',
+      type: 'datetime-local',
+      step: 1,
+      min: '1970-01-01T00:00:00',
+      max: '9999-12-31T23:59:59',
+      value: value ? toInput(value) : '',
+    });
     return { element, field: h('label', { class: 'field' }, h('span', { class: 'label' }, label), element) };
   };
   const from = input('From (inclusive)', now.from);
@@ -56,18 +87,43 @@ function openRange(anchor, now, onChange) {
     else if (range.from && range.to && range.from >= range.to) fill(message, 'The end has to be after the beginning.');
     else choose(range);
   };
-  const onEnter = (/** @type {any} */ event) => { if (event.key === 'Enter') { event.preventDefault(); apply(); } };
+  const onEnter = (/** @type {any} */ event) => {
+    if (event.key === 'Enter') {
+      event.preventDefault();
+      apply();
+    }
+  };
   for (const field of [from, to]) field.element.addEventListener('keydown', onEnter);
   const absolute = now.from !== '' || now.to !== '';
   const popover = openPopover(anchor, {
     label: 'Time range',
     className: 'range-popover',
     body: [
-      h('div', { class: 'range-presets', role: 'group', 'aria-label': 'Presets' }, PRESETS.map(([name, says]) => h('button', {
-        type: 'button', class: 'menu-item', 'aria-pressed': String(!absolute && name === now.range), on: { click: () => choose({ range: name, from: '', to: '' }) },
-      }, says))),
-      h('div', { class: 'range-custom' }, from.field, to.field, h('p', { class: 'quiet' }, `Times are ${zoneLabel() === 'UTC' ? 'UTC' : `local, ${zoneLabel()}`}.`), message,
-        h('button', { type: 'button', class: 'button button-primary', on: { click: apply } }, 'Apply range')),
+      h(
+        'div',
+        { class: 'range-presets', role: 'group', 'aria-label': 'Presets' },
+        PRESETS.map(([name, says]) =>
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'menu-item',
+              'aria-pressed': String(!absolute && name === now.range),
+              on: { click: () => choose({ range: name, from: '', to: '' }) },
+            },
+            says,
+          ),
+        ),
+      ),
+      h(
+        'div',
+        { class: 'range-custom' },
+        from.field,
+        to.field,
+        h('p', { class: 'quiet' }, `Times are ${zoneLabel() === 'UTC' ? 'UTC' : `local, ${zoneLabel()}`}.`),
+        message,
+        h('button', { type: 'button', class: 'button button-primary', on: { click: apply } }, 'Apply range'),
+      ),
     ],
   });
 }

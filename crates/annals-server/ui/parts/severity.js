@@ -8,5 +8,10 @@ export const SEVERITIES = /** @type {const} */ (['error', 'warn', 'info', 'succe
 /** @param {unknown} severity */
 export function severityBadge(severity) {
   const text = line(severity, 24);
-  return h('span', { class: 'badge foreign', dataset: { severity: text } }, h('span', { class: 'dot', dataset: { severity: text } }), text);
+  return h(
+    'span',
+    { class: 'badge foreign', dataset: { severity: text } },
+    h('span', { class: 'dot', dataset: { severity: text } }),
+    text,
+  );
 }

@@ -6,7 +6,7 @@ import { fill, h } from '../core/h.js';
 import { count, countOf, line } from '../core/text.js';
 import { icon } from '../core/icons.js';
 
-/** @typedef {{value: string, count: number}} Suggestion */
+/** `count` is null for what is typed and not among the values found. @typedef {{value: string, count: number | null}} Suggestion */
 /** @typedef {{field: string, label: string, chosen: string[], query: () => string[][], onChange: (values: string[]) => void, onEnter: () => void}} PickerOptions */
 
 const SHOWN_MAX = 20;
@@ -32,19 +32,38 @@ class Picker {
     /** @type {Suggestion[]} */
     this.shown = [];
     this.active = -1;
+    /** Where the arrow keys go on after a choice. */
+    this.last = -1;
     /** Whether what is typed has led to a choice: then it was a search and is no value itself. */
     this.used = false;
     this.requests = latest();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.tags = h('div', { class: 'picker-tags', role: 'list', 'aria-label': 'Chosen values' });
-    this.list = h('div', { class: 'picker-list', id: `${id}-list`, role: 'listbox', 'aria-label': 'Values', 'aria-multiselectable': 'true' });
+    this.list = h('div', {
+      class: 'picker-list',
+      id: `${id}-list`,
+      role: 'listbox',
+      'aria-label': 'Values',
+      'aria-multiselectable': 'true',
+    });
     this.state = h('p', { class: 'picker-state quiet', role: 'status' });
     this.input = h('input', {
-      class: 'input', type: 'text', role: 'combobox', id, 'aria-label': options.label, 'aria-autocomplete': 'list', 'aria-expanded': 'true',
-      'aria-controls': `${id}-list`, autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', placeholder: 'Type to find values', maxlength: 1024,
+      class: 'input',
+      type: 'text',
+      role: 'combobox',
+      id,
+      'aria-label': options.label,
+      'aria-autocomplete': 'list',
+      'aria-expanded': 'true',
+      'aria-controls': `${id}-list`,
+      autocomplete: 'off',
+      spellcheck: 'false',
+      autocapitalize: 'off',
+      placeholder: 'Type to find values',
+      maxlength: 1024,
       dataset: { focus: '' },
-      on: { input: () => { this.used = false; this.ask(DEBOUNCE_MS); }, keydown: (/** @type {any} */ event) => this.onKey(event) },
+      on: { input: () => this.onType(), keydown: (/** @type {any} */ event) => this.onKey(event) },
     });
     this.drawTags();
     this.ask(0);
@@ -55,7 +74,10 @@ class Picker {
       element: h('div', { class: 'picker' }, this.tags, this.input, this.state, this.list),
       input: this.input,
       values: () => this.withTyped(),
-      stop: () => { clearTimeout(this.timer); this.requests.stop(); },
+      stop: () => {
+        clearTimeout(this.timer);
+        this.requests.stop();
+      },
     };
   }
 
@@ -63,6 +85,13 @@ class Picker {
   withTyped() {
     const typed = this.input.value.trim();
     return typed === '' || this.used || this.chosen.includes(typed) ? this.chosen : [...this.chosen, typed];
+  }
+
+  onType() {
+    this.used = false;
+    this.active = -1;
+    this.last = -1;
+    this.ask(DEBOUNCE_MS);
   }
 
   /** @param {number} wait */
@@ -75,17 +104,29 @@ class Picker {
   /** @param {AbortSignal} signal */
   async load(signal) {
     const contains = this.input.value.trim();
-    const query = [['field', this.options.field], ['limit', String(SHOWN_MAX)], ...(contains ? [['contains', contains]] : []), ...this.options.query()];
+    const query = [
+      ['field', this.options.field],
+      ['limit', String(SHOWN_MAX)],
+      ...(contains ? [['contains', contains]] : []),
+      ...this.options.query(),
+    ];
     try {
       /** @type {{values: Suggestion[], more: boolean}} */
       const answer = await get('values', query, signal);
-      this.shown = answer.values;
-      this.active = -1;
+      const exact = contains === '' || answer.values.some((found) => found.value === contains);
+      this.shown = exact ? answer.values : [...answer.values, { value: contains, count: null }];
+      // What was typed found something: Enter takes the first.
+      this.active = contains === '' || this.used ? -1 : 0;
       this.drawList();
       const size = answer.values.length;
-      this.state.textContent = size === 0
-        ? (contains ? `No value contains this${this.options.query().length ? ' under the present filters' : ''}` : 'No event here has this field')
-        : answer.more ? `The ${size} most frequent values` : countOf(size, 'value');
+      this.state.textContent =
+        size === 0
+          ? contains
+            ? `No value contains this${this.options.query().length ? ' under the present filters' : ''}`
+            : 'No event here has this field'
+          : answer.more
+            ? `The ${size} most frequent values`
+            : countOf(size, 'value');
     } catch (error) {
       if (isAbort(error)) return;
       this.shown = [];
@@ -95,24 +136,57 @@ class Picker {
   }
 
   drawTags() {
-    fill(this.tags, this.chosen.map((value) => h('span', { class: 'picker-tag', role: 'listitem' },
-      h('bdi', null, line(value, 60)),
-      h('button', { type: 'button', 'aria-label': `Remove ${line(value, 60)}`, on: { click: () => this.toggle(value) } }, icon('close')))));
+    fill(
+      this.tags,
+      this.chosen.map((value) =>
+        h(
+          'span',
+          { class: 'picker-tag', role: 'listitem' },
+          h('bdi', null, line(value, 60)),
+          h(
+            'button',
+            { type: 'button', 'aria-label': `Remove ${line(value, 60)}`, on: { click: () => this.toggle(value) } },
+            icon('close'),
+          ),
+        ),
+      ),
+    );
     this.tags.hidden = this.chosen.length === 0;
   }
 
   drawList() {
-    fill(this.list, this.shown.map((suggestion, index) => h('div', {
-      class: 'picker-option', role: 'option', id: `${this.id}-${index}`, 'aria-selected': String(this.chosen.includes(suggestion.value)),
-      dataset: { active: String(index === this.active) },
-      on: {
-        mousedown: (/** @type {Event} */ event) => event.preventDefault(),
-        click: () => this.toggle(suggestion.value),
-      },
-    },
-      h('span', { class: 'picker-check', 'aria-hidden': 'true' }, this.chosen.includes(suggestion.value) ? icon('check') : null),
-      h('bdi', { class: 'picker-value' }, line(suggestion.value, 200)),
-      h('span', { class: 'picker-count' }, count(suggestion.count)))));
+    fill(
+      this.list,
+      this.shown.map((suggestion, index) =>
+        h(
+          'div',
+          {
+            class: 'picker-option',
+            role: 'option',
+            id: `${this.id}-${index}`,
+            'aria-selected': String(this.chosen.includes(suggestion.value)),
+            dataset: { active: String(index === this.active) },
+            on: {
+              mousedown: (/** @type {Event} */ event) => event.preventDefault(),
+              click: () => this.toggle(suggestion.value),
+            },
+          },
+          h(
+            'span',
+            { class: 'picker-check', 'aria-hidden': 'true' },
+            this.chosen.includes(suggestion.value) ? icon('check') : null,
+          ),
+          h(
+            'span',
+            { class: 'picker-value' },
+            suggestion.count === null ? 'Use \u201c' : null,
+            h('bdi', null, line(suggestion.value, 200)),
+            suggestion.count === null ? '\u201d' : null,
+          ),
+          suggestion.count === null ? null : h('span', { class: 'picker-count' }, count(suggestion.count)),
+        ),
+      ),
+    );
     const active = this.active >= 0 ? `${this.id}-${this.active}` : null;
     if (active) this.input.setAttribute('aria-activedescendant', active);
     else this.input.removeAttribute('aria-activedescendant');
@@ -122,7 +196,9 @@ class Picker {
   /** @param {string} value */
   toggle(value) {
     this.used = true;
-    this.chosen = this.chosen.includes(value) ? this.chosen.filter((chosen) => chosen !== value) : [...this.chosen, value];
+    this.chosen = this.chosen.includes(value)
+      ? this.chosen.filter((chosen) => chosen !== value)
+      : [...this.chosen, value];
     this.drawTags();
     this.drawList();
     this.options.onChange(this.chosen);
@@ -134,13 +210,18 @@ class Picker {
     if (step !== 0) {
       event.preventDefault();
       const size = this.shown.length;
-      if (size > 0) this.active = this.active < 0 ? (step > 0 ? 0 : size - 1) : (this.active + step + size) % size;
+      const from = this.active < 0 ? this.last : this.active;
+      if (size > 0) this.active = from < 0 ? (step > 0 ? 0 : size - 1) : (from + step + size) % size;
       this.drawList();
     } else if (event.key === 'Enter') {
       event.preventDefault();
       const suggestion = this.shown[this.active];
-      if (suggestion) this.toggle(suggestion.value);
-      else this.options.onEnter();
+      if (suggestion) {
+        // The next Enter applies.
+        this.last = this.active;
+        this.active = -1;
+        this.toggle(suggestion.value);
+      } else this.options.onEnter();
     } else if (event.key === 'Backspace' && this.input.value === '' && this.chosen.length > 0) {
       this.toggle(/** @type {string} */ (this.chosen.at(-1)));
     }

@@ -9,7 +9,7 @@ import { registerKeys } from '../core/keys.js';
 import { clearFailure, showFailure } from '../core/notices.js';
 import { setPref } from '../core/prefs.js';
 import { onZone } from '../core/time.js';
-import { boundsOf, emptySelection, isNarrowed, onlyValue, withValue } from '../parts/filter-model.js';
+import { boundsOf, emptySelection, onlyValue, withValue } from '../parts/filter-model.js';
 import { closePopover } from '../parts/popover.js';
 import { openColumns } from './search/columns.js';
 import { coversExtent, forgetExtent, loadOverview, loadPage, loadTop } from './search/data.js';
@@ -120,13 +120,25 @@ export class Search {
       const { events, cut } = await loadPage(state, this.bounds, signal);
       clearFailure('list');
       this.rowsAreOld = false;
-      this.table.show({ events, columns: state.columns, sort: state.sort, offset: (state.page - 1) * state.size, total: this.total, keepPlace });
+      this.table.show({
+        events,
+        columns: state.columns,
+        sort: state.sort,
+        offset: (state.page - 1) * state.size,
+        total: this.total,
+        keepPlace,
+      });
       this.table.setOpened(this.state?.event ?? '');
       this.places.note.hidden = !cut;
-      this.places.note.textContent = cut ? `These events are long: the page ends after ${events.length} rows. Choose fewer columns or rows to see all of it.` : '';
+      this.places.note.textContent = cut
+        ? `These events are long: the page ends after ${events.length} rows. Choose fewer columns or rows to see all of it.`
+        : '';
       this.showPager();
     } catch (error) {
-      if (this.shownPage === key) this.fail(error, 'list', () => { this.shownPage = ''; });
+      if (this.shownPage === key)
+        this.fail(error, 'list', () => {
+          this.shownPage = '';
+        });
     } finally {
       done();
     }
@@ -142,17 +154,25 @@ export class Search {
     this.shownSelection = key;
     this.totalIsOld = true;
     try {
-      const { stats, fromMs, toMs, stepMs } = await loadOverview(state, this.bounds, this.histogram.bucketsMax(), signal);
+      const { stats, fromMs, toMs, stepMs } = await loadOverview(
+        state,
+        this.bounds,
+        this.histogram.bucketsMax(),
+        signal,
+      );
       clearFailure('overview');
       this.total = stats.total;
       this.totalIsOld = false;
-      this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {}, narrowed: isNarrowed(state.selection) });
+      this.summary.show({ total: stats.total, ms: Math.round(performance.now() - asked), by: stats.by.severity ?? {} });
       this.drawn = { fromMs, toMs };
       this.histogram.show({ buckets: stats.histogram ?? [], fromMs, toMs, stepMs });
       this.table.setTotal(stats.total);
       this.showPager();
     } catch (error) {
-      if (this.shownSelection === key) this.fail(error, 'overview', () => { this.shownSelection = ''; });
+      if (this.shownSelection === key)
+        this.fail(error, 'overview', () => {
+          this.shownSelection = '';
+        });
     } finally {
       done();
     }
@@ -162,7 +182,13 @@ export class Search {
     const state = /** @type {State} */ (this.state);
     const done = this.working();
     try {
-      const stats = await loadTop(state, this.bounds, this.statistics.fields(), this.statistics.limit(), this.topRequests.start());
+      const stats = await loadTop(
+        state,
+        this.bounds,
+        this.statistics.fields(),
+        this.statistics.limit(),
+        this.topRequests.start(),
+      );
       clearFailure('top');
       this.statistics.show(stats);
     } catch (error) {
@@ -184,7 +210,9 @@ export class Search {
   /** Shows the progress line if it takes long; the answer ends that. */
   working() {
     this.busy += 1;
-    const timer = setTimeout(() => { this.places.progress.hidden = false; }, SLOW_MS);
+    const timer = setTimeout(() => {
+      this.places.progress.hidden = false;
+    }, SLOW_MS);
     return () => {
       clearTimeout(timer);
       this.busy -= 1;
@@ -204,11 +232,14 @@ export class Search {
     this.places.none.hidden = !none;
     this.table.element.hidden = none;
     if (none) {
-      fill(this.places.none, emptyState(state, total, {
-        onClear: () => this.select({ filters: [], q: '', acknowledged: '' }),
-        onAllTime: () => this.select({ range: '', from: '', to: '' }),
-        onFirstPage: () => this.change({ page: 1 }),
-      }));
+      fill(
+        this.places.none,
+        emptyState(state, total, {
+          onClear: () => this.select({ filters: [], q: '', acknowledged: '' }),
+          onAllTime: () => this.select({ range: '', from: '', to: '' }),
+          onFirstPage: () => this.change({ page: 1 }),
+        }),
+      );
     }
   }
 
@@ -260,7 +291,11 @@ export class Search {
     const { fromMs, toMs } = this.drawn;
     const half = (toMs - fromMs) / 2;
     const at = (/** @type {number} */ ms) => new Date(Math.max(0, ms)).toISOString();
-    this.select(coversExtent(fromMs - half, toMs + half) ? { range: '', from: '', to: '' } : { range: '', from: at(fromMs - half), to: at(toMs + half) });
+    this.select(
+      coversExtent(fromMs - half, toMs + half)
+        ? { range: '', from: '', to: '' }
+        : { range: '', from: at(fromMs - half), to: at(toMs + half) },
+    );
   }
 
   /** @param {number} index @param {boolean} replace while rows are walked through, the detail follows without steps for the back button */

@@ -14,7 +14,24 @@ import { COLUMNS_DEFAULT, memberOf, MORE_COLUMNS } from './state.js';
 /** Columns of free text share what is left of the width. */
 const WIDE = new Set(['message', 'content', 'error_message', 'user_agent', 'path']);
 /** Characters of the others, so that their usual values fit in any font. @type {Record<string, number>} */
-const WIDTHS = { created_at: 23, updated_at: 23, severity: 9, event_type: 25, status: 11, resource_type: 15, sequence: 11, id: 36, acknowledged: 13, http_method: 11, http_status: 11, latency_ms: 11, notification: 11, is_public: 9, is_global: 9, realm_ids: 26 };
+const WIDTHS = {
+  created_at: 23,
+  updated_at: 23,
+  severity: 9,
+  event_type: 25,
+  status: 11,
+  resource_type: 15,
+  sequence: 11,
+  id: 36,
+  acknowledged: 13,
+  http_method: 11,
+  http_status: 11,
+  latency_ms: 11,
+  notification: 11,
+  is_public: 9,
+  is_global: 9,
+  realm_ids: 26,
+};
 /** Of those without a width of their own: an id of 24 hex digits. */
 const ID_WIDTH = 24;
 /** Room of a cell beside its text, and the least of a wide one. */
@@ -33,7 +50,9 @@ function charactersOf(column) {
 
 /** The value of `grid-template-columns`. @param {string[]} columns */
 export function template(columns) {
-  const tracks = columns.map((column) => (isWide(column) ? `minmax(${WIDE_PX}px, 1fr)` : `calc(${charactersOf(column)}ch + ${CELL_PX}px)`));
+  const tracks = columns.map((column) =>
+    isWide(column) ? `minmax(${WIDE_PX}px, 1fr)` : `calc(${charactersOf(column)}ch + ${CELL_PX}px)`,
+  );
   return columns.some(isWide) ? tracks.join(' ') : `${tracks.join(' ')} 1fr`;
 }
 
@@ -55,7 +74,8 @@ export function cellContent(event, column) {
   if (column === 'created_at' || column === 'updated_at') return value ? formatTime(String(value)) : '';
   if (value === undefined || value === null) return '';
   if (column === 'severity') return severityBadge(value);
-  if (column === 'acknowledged') return value === true ? h('span', { class: 'acknowledged' }, icon('check'), 'yes') : 'no';
+  if (column === 'acknowledged')
+    return value === true ? h('span', { class: 'acknowledged' }, icon('check'), 'yes') : 'no';
   return line(value);
 }
 
@@ -82,13 +102,28 @@ export function openColumns(anchor, chosen, onChange) {
     for (const [column, box] of boxes) box.checked = now.includes(column);
     onChange(now);
   };
-  const groups = [{ group: 'Always', fields: ['created_at'] }, ...FIELD_GROUPS, { group: 'More', fields: MORE_COLUMNS }];
+  const groups = [
+    { group: 'Always', fields: ['created_at'] },
+    ...FIELD_GROUPS,
+    { group: 'More', fields: MORE_COLUMNS },
+  ];
   openPopover(anchor, {
     label: 'Columns',
     className: 'columns-chooser',
     body: [
-      groups.map(({ group, fields }) => h('fieldset', { class: 'columns-group' }, h('legend', { class: 'label' }, group), fields.map((field) => option(memberOf(field))))),
-      h('div', { class: 'editor-actions' }, h('button', { type: 'button', class: 'button', on: { click: reset } }, 'Reset columns')),
+      groups.map(({ group, fields }) =>
+        h(
+          'fieldset',
+          { class: 'columns-group' },
+          h('legend', { class: 'label' }, group),
+          fields.map((field) => option(memberOf(field))),
+        ),
+      ),
+      h(
+        'div',
+        { class: 'editor-actions' },
+        h('button', { type: 'button', class: 'button', on: { click: reset } }, 'Reset columns'),
+      ),
     ],
   });
 }

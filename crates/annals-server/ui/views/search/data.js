@@ -28,7 +28,12 @@ export function selectionParams(state, bounds) {
 
 /** @param {State} state @param {Bounds} bounds */
 export function listParams(state, bounds) {
-  return [...selectionParams(state, bounds), ['sort', state.sort], ['limit', String(state.size)], ['offset', String((state.page - 1) * state.size)]];
+  return [
+    ...selectionParams(state, bounds),
+    ['sort', state.sort],
+    ['limit', String(state.size)],
+    ['offset', String((state.page - 1) * state.size)],
+  ];
 }
 
 /**
@@ -47,7 +52,18 @@ export async function loadPage(state, bounds, signal) {
   let cursor = answer.next_cursor;
   for (let part = 1; cursor && events.length < state.size && part < PARTS_MAX; part += 1) {
     const left = String(state.size - events.length);
-    const next = await get('events', [...selectionParams(state, bounds), ['sort', state.sort], ['limit', left], ['cursor', cursor], ['total', 'none'], ['fields', fields]], signal);
+    const next = await get(
+      'events',
+      [
+        ...selectionParams(state, bounds),
+        ['sort', state.sort],
+        ['limit', left],
+        ['cursor', cursor],
+        ['total', 'none'],
+        ['fields', fields],
+      ],
+      signal,
+    );
     events.push(...next.events);
     cursor = next.next_cursor;
   }
@@ -77,7 +93,10 @@ export function coversExtent(fromMs, toMs) {
 }
 
 /** Seconds of a bucket, from fine to coarse. */
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 2592000, 7776000, 31536000];
+const STEPS_S = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800,
+  1209600, 2592000, 7776000, 31536000,
+];
 
 /**
  * The finest step with at most `max` buckets over the range.
@@ -114,7 +133,12 @@ export async function loadOverview(state, bounds, buckets, signal) {
   const newest = Date.parse(whole?.newest ?? '') || now;
   let toMs = Math.max(fromMs + 1000, bounds.to ? Date.parse(bounds.to) : relative ? Math.max(now, newest) : newest + 1);
   const step = stepFor(fromMs, toMs, buckets);
-  const query = [...selectionParams(state, bounds), ['by', 'severity'], ['interval', `${step}s`], ['split', 'severity']];
+  const query = [
+    ...selectionParams(state, bounds),
+    ['by', 'severity'],
+    ['interval', `${step}s`],
+    ['split', 'severity'],
+  ];
   /** @type {Stats} */
   const stats = await get('stats', query, signal);
   if (stats.newest && extent && stats.newest > extent.newest) extent.newest = stats.newest;
@@ -132,5 +156,9 @@ export async function loadOverview(state, bounds, buckets, signal) {
  * @returns {Promise<Stats>}
  */
 export function loadTop(state, bounds, fields, limit, signal) {
-  return get('stats', [...selectionParams(state, bounds), ...fields.map((field) => ['by', field]), ['limit', String(limit)]], signal);
+  return get(
+    'stats',
+    [...selectionParams(state, bounds), ...fields.map((field) => ['by', field]), ['limit', String(limit)]],
+    signal,
+  );
 }

@@ -14,28 +14,54 @@ export function pager(options) {
     if (bounded !== page) options.onPage(bounded);
     else input.value = String(page);
   };
-  const button = (/** @type {string} */ name, /** @type {string} */ image, /** @type {() => number} */ to) => h('button', {
-    type: 'button', class: 'icon-button', 'aria-label': name, title: name, on: { click: () => goTo(to()) },
-  }, icon(image));
+  const button = (/** @type {string} */ name, /** @type {string} */ image, /** @type {() => number} */ to) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': name,
+        title: name,
+        on: { click: () => goTo(to()) },
+      },
+      icon(image),
+    );
   const first = button('First page', 'first', () => 1);
   const previous = button('Previous page', 'left', () => page - 1);
   const next = button('Next page', 'right', () => page + 1);
   const last = button('Last page', 'last', () => pages);
-  const input = h('input', { class: 'input page-input', type: 'text', inputmode: 'numeric', 'aria-label': 'Page', autocomplete: 'off', on: {
-    change: () => goTo(Number.parseInt(input.value.replace(/\D/g, ''), 10) || page),
-    focus: () => input.select(),
-  } });
+  const input = h('input', {
+    class: 'input page-input',
+    type: 'text',
+    inputmode: 'numeric',
+    'aria-label': 'Page',
+    autocomplete: 'off',
+    on: {
+      change: () => goTo(Number.parseInt(input.value.replace(/\D/g, ''), 10) || page),
+      focus: () => input.select(),
+    },
+  });
   const of = h('span', { class: 'page-of' });
   const shown = h('span', { class: 'page-shown quiet' });
-  const size = h('select', { class: 'select', 'aria-label': 'Rows per page', on: { change: () => options.onSize(Number(size.value)) } },
-    SIZES.map((rows) => h('option', { value: rows }, `${count(rows)} rows`)));
-  const element = h('nav', { class: 'pager', 'aria-label': 'Pages' }, shown,
-    h('div', { class: 'pager-pages' }, first, previous, h('span', { class: 'quiet' }, 'Page'), input, of, next, last), size);
+  const size = h(
+    'select',
+    { class: 'select', 'aria-label': 'Rows per page', on: { change: () => options.onSize(Number(size.value)) } },
+    SIZES.map((rows) => h('option', { value: rows }, `${count(rows)} rows`)),
+  );
+  const element = h(
+    'nav',
+    { class: 'pager', 'aria-label': 'Pages' },
+    shown,
+    h('div', { class: 'pager-pages' }, first, previous, h('span', { class: 'quiet' }, 'Page'), input, of, next, last),
+    size,
+  );
   return {
     element,
     input,
     /** @param {number} by */
-    step(by) { goTo(page + by); },
+    step(by) {
+      goTo(page + by);
+    },
     /** @param {{page: number, size: number, total: number | null, rows: number}} now */
     show(now) {
       // A number that somebody is typing stays.

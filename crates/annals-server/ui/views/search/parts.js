@@ -19,16 +19,27 @@ export function makeParts(search) {
   const tools = toolbar(search);
   const bar = filterBar({
     onChange: (selection, how) => search.select(selection, how),
-    bounds: () => [['from', search.bounds.from], ['to', search.bounds.to]].filter(([, time]) => time !== ''),
+    bounds: () =>
+      [
+        ['from', search.bounds.from],
+        ['to', search.bounds.to],
+      ].filter(([, time]) => time !== ''),
     extra: [range.element, tools.zoomOut, tools.refresh],
   });
   const parts = {
-    range, tools, bar,
+    range,
+    tools,
+    bar,
     summary: summary({ onSeverity: (severity) => search.filterBy('severity', severity, 'is') }),
-    histogram: histogram({ onRange: (from, to) => search.select({ range: '', from: new Date(from).toISOString(), to: new Date(to).toISOString() }) }),
+    histogram: histogram({
+      onRange: (from, to) =>
+        search.select({ range: '', from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
+    }),
     table: new EventTable({
       onOpen: (index) => search.openRow(index, false),
-      onActive: (index) => { if (search.state?.event) search.openRow(index, true); },
+      onActive: (index) => {
+        if (search.state?.event) search.openRow(index, true);
+      },
       onSort: (sort) => search.change({ sort, page: 1 }),
     }),
     pager: pager({ onPage: (page) => search.change({ page }), onSize: (size) => search.resize(size) }),
@@ -65,10 +76,28 @@ function arrange(parts) {
   const progress = h('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Loading', hidden: true });
   const none = h('div', { class: 'none', hidden: true });
   const note = h('p', { class: 'note', role: 'status', hidden: true });
-  const events = h('section', { class: 'results', 'aria-label': 'Results' }, note, parts.table.element, none, parts.pager.element);
-  const overview = h('section', { class: 'overview', 'aria-label': 'Overview' }, parts.summary.element, parts.histogram.element);
+  const events = h(
+    'section',
+    { class: 'results', 'aria-label': 'Results' },
+    note,
+    parts.table.element,
+    none,
+    parts.pager.element,
+  );
+  const overview = h(
+    'section',
+    { class: 'overview', 'aria-label': 'Overview' },
+    parts.summary.element,
+    parts.histogram.element,
+  );
   const left = h('div', { class: 'search-left' }, parts.tools.element, events, parts.statistics.element);
-  const element = h('div', { class: 'search' }, h('h1', { class: 'visually-hidden' }, 'Search'), parts.bar.element, overview,
-    h('div', { class: 'search-lower' }, progress, left, parts.detail.element));
+  const element = h(
+    'div',
+    { class: 'search' },
+    h('h1', { class: 'visually-hidden' }, 'Search'),
+    parts.bar.element,
+    overview,
+    h('div', { class: 'search-lower' }, progress, left, parts.detail.element),
+  );
   return { places: { progress, none, note, events }, element };
 }

@@ -8,11 +8,26 @@ import { getPref } from '../../core/prefs.js';
 /** @typedef {{selection: Selection, sort: Sort, page: number, size: number, columns: string[], event: string, tab: 'events' | 'statistics'}} State */
 
 /** @type {[Sort, string][]} */
-export const SORTS = [['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['event_type', 'Type A to Z'], ['-event_type', 'Type Z to A']];
+export const SORTS = [
+  ['-created_at', 'Newest first'],
+  ['created_at', 'Oldest first'],
+  ['event_type', 'Type A to Z'],
+  ['-event_type', 'Type Z to A'],
+];
 export const SIZES = [25, 50, 100, 250, 500, 1000, 2500, 5000, 10000];
 export const SIZE_DEFAULT = 100;
 /** Columns that are no filter fields. */
-export const MORE_COLUMNS = ['message', 'content', 'error_message', 'user_agent', 'latency_ms', 'acknowledged', 'updated_at', 'id', 'sequence'];
+export const MORE_COLUMNS = [
+  'message',
+  'content',
+  'error_message',
+  'user_agent',
+  'latency_ms',
+  'acknowledged',
+  'updated_at',
+  'id',
+  'sequence',
+];
 const COLUMNS = new Set(['created_at', ...FIELDS.map(memberOf), ...MORE_COLUMNS]);
 export const COLUMNS_DEFAULT = ['created_at', 'severity', 'event_type', 'resource_type', 'resource_id', 'message'];
 

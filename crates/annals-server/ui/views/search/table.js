@@ -12,7 +12,7 @@ import { cellContent, isWide, minWidth, template } from './columns.js';
 /** @typedef {{onOpen(index: number): void, onActive(index: number): void, onSort(sort: Sort): void}} TableOptions */
 
 /** Rows drawn above and below what is in sight, so that a turn of the wheel shows no gap. */
-const OVERSCAN = 12;
+const OVERSCAN = 8;
 const NARROW = matchMedia('(max-width: 720px)');
 
 export class EventTable {
@@ -31,12 +31,25 @@ export class EventTable {
     this.rows = new Map();
     this.rowHeight = 30;
     this.drawing = 0;
+    /** What the head and the sizes were made for: they stay while that stays. */
+    this.headFor = '';
+    this.sizedFor = '';
     this.head = h('div', { class: 'table-head', role: 'rowgroup' });
     this.body = h('div', { class: 'table-body', role: 'rowgroup' });
-    this.element = h('div', { class: 'table', role: 'grid', tabindex: 0, 'aria-label': 'Events', 'aria-readonly': 'true' }, this.head, this.body);
+    this.element = h(
+      'div',
+      { class: 'table', role: 'grid', tabindex: 0, 'aria-label': 'Events', 'aria-readonly': 'true' },
+      this.head,
+      this.body,
+    );
     this.body.addEventListener('click', (event) => this.onClick(event));
     // Which element scrolls depends on the width; scroll events do not bubble, but they can be caught on their way down.
-    this.schedule = () => { this.drawing ||= requestAnimationFrame(() => { this.drawing = 0; this.draw(); }); };
+    this.schedule = () => {
+      this.drawing ||= requestAnimationFrame(() => {
+        this.drawing = 0;
+        this.draw();
+      });
+    };
     document.addEventListener('scroll', this.schedule, { capture: true, passive: true });
     this.sizes = new ResizeObserver(this.schedule);
     this.sizes.observe(this.element);
@@ -55,6 +68,8 @@ export class EventTable {
    * @param {{events: Event[], columns: string[], sort: Sort, offset: number, total: number | null, keepPlace: boolean}} page
    */
   show(page) {
+    // Read first and write then: what is read after a change makes the browser lay out the page at once.
+    const sight = this.sight();
     this.events = page.events;
     this.columns = page.columns;
     this.offset = page.offset;
@@ -62,9 +77,13 @@ export class EventTable {
     this.setTotal(page.total);
     if (!page.keepPlace) {
       this.setActiveIndex(-1);
-      this.element.scrollTop = 0;
+      if (sight.scrollTop > 0) this.element.scrollTop = 0;
+      sight.top += sight.scrollTop;
     } else if (this.active >= page.events.length) this.setActiveIndex(-1);
-    this.layout();
+    this.size();
+    this.rows.clear();
+    fill(this.body);
+    this.draw(sight);
   }
 
   /** @param {number | null} total */
@@ -74,19 +93,28 @@ export class EventTable {
     this.element.setAttribute('aria-colcount', String(this.columns.length));
   }
 
-  /** Sizes that the columns and the width decide, then all rows anew. */
+  /** Sizes and rows anew, as after a change of the width. */
   layout() {
-    const narrow = NARROW.matches;
-    const wide = this.columns.filter(isWide).length;
-    const lines = Math.ceil((this.columns.length - wide) / 2) + wide;
-    const single = Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--row')) || 30;
-    this.rowHeight = narrow ? 14 + lines * 21 : single;
-    this.element.dataset.narrow = String(narrow);
-    this.element.style.setProperty('--columns', narrow ? 'minmax(0, 1fr) minmax(0, 1fr)' : template(this.columns));
-    this.element.style.setProperty('--min-width', narrow ? '0px' : minWidth(this.columns));
-    this.element.style.setProperty('--row-height', `${this.rowHeight}px`);
-    this.body.style.height = `${this.events.length * this.rowHeight}px`;
+    this.size();
     this.redraw();
+  }
+
+  /** Sizes that the columns, the width and the number of rows decide. */
+  size() {
+    const narrow = NARROW.matches;
+    const sizedFor = `${narrow} ${this.columns.join()}`;
+    if (sizedFor !== this.sizedFor) {
+      this.sizedFor = sizedFor;
+      const wide = this.columns.filter(isWide).length;
+      const lines = Math.ceil((this.columns.length - wide) / 2) + wide;
+      const single = Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--row')) || 30;
+      this.rowHeight = narrow ? 14 + lines * 21 : single;
+      this.element.dataset.narrow = String(narrow);
+      this.element.style.setProperty('--columns', narrow ? 'minmax(0, 1fr) minmax(0, 1fr)' : template(this.columns));
+      this.element.style.setProperty('--min-width', narrow ? '0px' : minWidth(this.columns));
+      this.element.style.setProperty('--row-height', `${this.rowHeight}px`);
+    }
+    this.body.style.height = `${this.events.length * this.rowHeight}px`;
   }
 
   /** Draws all rows anew, as after a change of the zone. */
@@ -98,7 +126,17 @@ export class EventTable {
 
   /** @param {Sort} sort */
   drawHead(sort) {
-    fill(this.head, h('div', { class: 'table-row', role: 'row', 'aria-rowindex': 1 }, this.columns.map((column, index) => this.headCell(column, index, sort))));
+    const headFor = `${sort} ${this.columns.join()}`;
+    if (headFor === this.headFor) return;
+    this.headFor = headFor;
+    fill(
+      this.head,
+      h(
+        'div',
+        { class: 'table-row', role: 'row', 'aria-rowindex': 1 },
+        this.columns.map((column, index) => this.headCell(column, index, sort)),
+      ),
+    );
   }
 
   /** @param {string} column @param {number} index @param {Sort} sort */
@@ -107,23 +145,52 @@ export class EventTable {
     if (column !== 'created_at' && column !== 'event_type') return h('div', props, labelOf(column));
     const direction = sort === column ? 'ascending' : sort === `-${column}` ? 'descending' : 'none';
     // The first click sorts as people expect it: latest first, names from A.
-    const next = /** @type {Sort} */ (direction === 'none' ? (column === 'created_at' ? '-created_at' : column) : direction === 'descending' ? column : `-${column}`);
-    return h('div', { ...props, 'aria-sort': direction },
-      h('button', { type: 'button', class: 'sort-button', 'aria-label': `Sort by ${labelOf(column)}`, on: { click: () => this.options.onSort(next) } },
-        labelOf(column), direction === 'none' ? null : icon(direction === 'ascending' ? 'up' : 'down')));
+    const next = /** @type {Sort} */ (
+      direction === 'none'
+        ? column === 'created_at'
+          ? '-created_at'
+          : column
+        : direction === 'descending'
+          ? column
+          : `-${column}`
+    );
+    return h(
+      'div',
+      { ...props, 'aria-sort': direction },
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'sort-button',
+          'aria-label': `Sort by ${labelOf(column)}`,
+          on: { click: () => this.options.onSort(next) },
+        },
+        labelOf(column),
+        direction === 'none' ? null : icon(direction === 'ascending' ? 'up' : 'down'),
+      ),
+    );
   }
 
-  /** Brings the rows in sight into being and lets the others go. */
-  draw() {
-    if (!this.element.isConnected) return;
-    const top = this.body.getBoundingClientRect().top;
+  /** Where the rows begin, what of them the window shows, and how far the table itself is scrolled. */
+  sight() {
     const box = this.element.getBoundingClientRect();
-    const sightTop = Math.max(0, box.top);
-    const sightBottom = Math.min(innerHeight, box.bottom);
+    return {
+      top: this.body.getBoundingClientRect().top,
+      sightTop: Math.max(0, box.top),
+      sightBottom: Math.min(innerHeight, box.bottom),
+      scrollTop: this.element.scrollTop,
+    };
+  }
+
+  /** Brings the rows in sight into being and lets the others go. @param {ReturnType<EventTable['sight']>} [sight] */
+  draw(sight = this.sight()) {
+    if (!this.element.isConnected) return;
+    const { top, sightTop, sightBottom } = sight;
     const first = Math.max(0, Math.floor((sightTop - top) / this.rowHeight) - OVERSCAN);
     const end = Math.min(this.events.length, Math.ceil((sightBottom - top) / this.rowHeight) + OVERSCAN);
     for (const [index, row] of this.rows) {
-      if (index >= first && index < end) continue;
+      // The current row stays: the grid names it, also while it is out of sight.
+      if ((index >= first && index < end) || index === this.active) continue;
       row.remove();
       this.rows.delete(index);
     }
@@ -131,19 +198,42 @@ export class EventTable {
     for (let index = first; index < end; index += 1) {
       if (!this.rows.has(index)) fragment.append(this.makeRow(index));
     }
+    if (this.active >= 0 && this.active < this.events.length && !this.rows.has(this.active))
+      fragment.append(this.makeRow(this.active));
     if (fragment.firstChild) this.body.append(fragment);
   }
 
   /** @param {number} index */
   makeRow(index) {
     const event = /** @type {Event} */ (this.events[index]);
-    const row = h('div', {
-      class: 'table-row', role: 'row', id: `row-${index}`, 'aria-rowindex': this.offset + index + 2,
-      'aria-selected': String(index === this.active),
-      dataset: { index, severity: String(event.severity ?? ''), acknowledged: String(event.acknowledged === true), opened: String(String(event.sequence) === this.opened) },
-    }, this.columns.map((column, at) => h('div', {
-      class: ['table-cell', 'foreign', isWide(column) && 'table-cell-wide'], role: 'gridcell', 'aria-colindex': at + 1, dataset: { column },
-    }, cellContent(event, column))));
+    const row = h(
+      'div',
+      {
+        class: 'table-row',
+        role: 'row',
+        id: `row-${index}`,
+        'aria-rowindex': this.offset + index + 2,
+        'aria-selected': String(index === this.active),
+        dataset: {
+          index,
+          severity: String(event.severity ?? ''),
+          acknowledged: String(event.acknowledged === true),
+          opened: String(String(event.sequence) === this.opened),
+        },
+      },
+      this.columns.map((column, at) =>
+        h(
+          'div',
+          {
+            class: ['table-cell', 'foreign', isWide(column) && 'table-cell-wide'],
+            role: 'gridcell',
+            'aria-colindex': at + 1,
+            dataset: { column },
+          },
+          cellContent(event, column),
+        ),
+      ),
+    );
     row.style.transform = `translateY(${index * this.rowHeight}px)`;
     this.rows.set(index, row);
     return row;
@@ -175,6 +265,7 @@ export class EventTable {
   setActiveIndex(index) {
     this.rows.get(this.active)?.setAttribute('aria-selected', 'false');
     this.active = index;
+    if (index >= 0 && index < this.events.length && !this.rows.has(index)) this.body.append(this.makeRow(index));
     this.rows.get(index)?.setAttribute('aria-selected', 'true');
     if (index < 0) this.element.removeAttribute('aria-activedescendant');
     else this.element.setAttribute('aria-activedescendant', `row-${index}`);
@@ -226,6 +317,7 @@ export class EventTable {
 function scrollerOf(element) {
   /** @type {HTMLElement | null} */
   let at = element;
-  while (at && !(/(auto|scroll)/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight + 1)) at = at.parentElement;
+  while (at && !(/(auto|scroll)/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight + 1))
+    at = at.parentElement;
   return at ?? document.documentElement;
 }

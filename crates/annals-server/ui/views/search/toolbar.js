@@ -18,24 +18,101 @@ import { SORTS } from './state.js';
 
 /** @param {Search} search */
 export function toolbar(search) {
-  const tab = (/** @type {State['tab']} */ name, /** @type {string} */ title, /** @type {string} */ image) => h('button', {
-    type: 'button', class: 'segment', 'aria-pressed': 'false', on: { click: () => search.change({ tab: name }) },
-  }, icon(image), title);
+  const tab = (/** @type {State['tab']} */ name, /** @type {string} */ title, /** @type {string} */ image) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'segment',
+        'aria-pressed': 'false',
+        on: { click: () => search.change({ tab: name }) },
+      },
+      icon(image),
+      title,
+    );
   const events = tab('events', 'Events', 'list');
   const statistics = tab('statistics', 'Statistics', 'bars');
-  const sort = h('select', { class: 'select', 'aria-label': 'Sort', on: { change: () => search.change({ sort: /** @type {Sort} */ (sort.value), page: 1 }) } },
-    SORTS.map(([value, says]) => h('option', { value }, says)));
-  const columns = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => search.chooseColumns(columns) } }, icon('columns'), h('span', { class: 'button-text' }, 'Columns'));
-  const share = h('button', { type: 'button', class: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => openShare(share, search) } }, icon('copy'), h('span', { class: 'button-text' }, 'Copy'));
-  const live = h('button', { type: 'button', class: 'button', title: 'Follow what comes in with these filters', hidden: !VIEWS.some((view) => view.name === 'live' && view.shown()), on: { click: () => followLive(search) } }, icon('play'), 'Follow live');
-  const refresh = h('button', { type: 'button', class: 'button', 'aria-label': 'Refresh', title: 'Refresh (r)', on: { click: () => search.refresh() } }, icon('refresh'));
-  const zoomOut = h('button', { type: 'button', class: 'button', 'aria-label': 'Zoom out', title: 'Zoom out (z): twice the time', on: { click: () => search.zoomOut() } }, icon('zoom-out'));
+  const sort = h(
+    'select',
+    {
+      class: 'select',
+      'aria-label': 'Sort',
+      on: { change: () => search.change({ sort: /** @type {Sort} */ (sort.value), page: 1 }) },
+    },
+    SORTS.map(([value, says]) => h('option', { value }, says)),
+  );
+  const columns = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'aria-haspopup': 'dialog',
+      'aria-expanded': 'false',
+      on: { click: () => search.chooseColumns(columns) },
+    },
+    icon('columns'),
+    h('span', { class: 'button-text' }, 'Columns'),
+  );
+  const share = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'aria-haspopup': 'dialog',
+      'aria-expanded': 'false',
+      on: { click: () => openShare(share, search) },
+    },
+    icon('copy'),
+    h('span', { class: 'button-text' }, 'Copy'),
+  );
+  const live = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      title: 'Follow what comes in with these filters',
+      hidden: !VIEWS.some((view) => view.name === 'live' && view.shown()),
+      on: { click: () => followLive(search) },
+    },
+    icon('play'),
+    'Follow live',
+  );
+  const refresh = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'aria-label': 'Refresh',
+      title: 'Refresh (r)',
+      on: { click: () => search.refresh() },
+    },
+    icon('refresh'),
+  );
+  const zoomOut = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'aria-label': 'Zoom out',
+      title: 'Zoom out (z): twice the time',
+      on: { click: () => search.zoomOut() },
+    },
+    icon('zoom-out'),
+  );
   const listOnly = h('div', { class: 'toolbar-list' }, sort, columns);
   return {
     refresh,
     zoomOut,
     columns,
-    element: h('div', { class: 'toolbar' }, h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics), h('span', { class: 'toolbar-gap' }), live, listOnly, share),
+    element: h(
+      'div',
+      { class: 'toolbar' },
+      h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics),
+      h('span', { class: 'toolbar-gap' }),
+      live,
+      listOnly,
+      share,
+    ),
     /** @param {State} state */
     show(state) {
       events.setAttribute('aria-pressed', String(state.tab === 'events'));
@@ -50,14 +127,32 @@ export function toolbar(search) {
 
 /** The live tail with the same filters; it has no range. @param {Search} search */
 function followLive(search) {
-  go('live', new URLSearchParams(addressParams({ ...emptySelection(), ...search.state?.selection, range: '', from: '', to: '' })));
+  go(
+    'live',
+    new URLSearchParams(
+      addressParams({ ...emptySelection(), ...search.state?.selection, range: '', from: '', to: '' }),
+    ),
+  );
 }
 
 /** @param {HTMLElement} anchor @param {Search} search */
 function openShare(anchor, search) {
-  const item = (/** @type {string} */ name, /** @type {string} */ image, /** @type {() => unknown} */ run) => h('button', {
-    type: 'button', class: 'menu-item', on: { click: () => { popover.close(); void run(); } },
-  }, icon(image), name);
+  const item = (/** @type {string} */ name, /** @type {string} */ image, /** @type {() => unknown} */ run) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'menu-item',
+        on: {
+          click: () => {
+            popover.close();
+            void run();
+          },
+        },
+      },
+      icon(image),
+      name,
+    );
   const query = () => listParams(/** @type {State} */ (search.state), search.bounds);
   const popover = openPopover(anchor, {
     label: 'Copy',
