@@ -1,6 +1,6 @@
 // @ts-check
 // The views. A view is one module with `mount()`, loaded when somebody first goes there; to add one, add it here.
-import { can } from './session.js';
+import { can, unlimited } from './session.js';
 
 /**
  * A view on the screen. `show` comes after mount and after each change of the address, `leave` before it goes; `element`
@@ -9,9 +9,16 @@ import { can } from './session.js';
  * @typedef {{name: string, title: string, key: string, shown(): boolean, load(): Promise<{mount(): View}>}} ViewEntry
  */
 
+/** Whether there is anything to administer with this key: one of the sections of the view. */
+function mayAdminister() {
+  return can('events:delete') || (unlimited() && (can('events:retention') || can('audit:read')));
+}
+
 /** In the order of the navigation; the first that the key may see is the start. `key` goes there after `g`. @type {ViewEntry[]} */
 export const VIEWS = [
   { name: 'search', title: 'Search', key: 's', shown: () => can('events:read'), load: () => import('../views/search.js') },
+  { name: 'live', title: 'Live', key: 'l', shown: () => can('events:read'), load: () => import('../views/live.js') },
+  { name: 'admin', title: 'Administration', key: 'a', shown: mayAdminister, load: () => import('../views/admin.js') },
 ];
 
 /**
@@ -21,4 +28,6 @@ export const VIEWS = [
  */
 
 /** @type {HeaderPart[]} */
-export const HEADER_PARTS = [];
+export const HEADER_PARTS = [
+  { shown: () => can('notifications:read'), load: () => import('../views/bell.js') },
+];
