@@ -145,5 +145,5 @@ class Bell {
 function tell(fresh) {
   const [first] = fresh;
   if (!first) return;
-  toast(fresh.length === 1 ? `Notification: ${line(titleOf(first), 120)}` : `${count(fresh.length)} new notifications.`, first.severity === 'error' ? 'error' : 'info');
+  toast(fresh.length === 1 ? `Notification: ${line(titleOf(first), 80)}` : `${count(fresh.length)} new notifications.`, first.severity === 'error' ? 'error' : 'info');
 }

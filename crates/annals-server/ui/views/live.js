@@ -201,9 +201,11 @@ export class Live {
 
   /** @param {number} sequence */
   deleted(sequence) {
-    if (this.held.remove(sequence)) this.table.without(this.held.rows, sequence);
+    const event = this.held.remove(sequence);
+    // A row under the pointer is struck out, and goes when the list may move.
+    if (event) this.table.update(event);
     if (String(sequence) === this.state?.event) void this.detail.show(this.state.event, { anew: true });
-    this.drawWaiting();
+    this.schedule();
   }
 
   /** After a time without the tail: what was acknowledged or deleted in between. */
@@ -217,7 +219,8 @@ export class Live {
         if (mark) event.acknowledged = mark.acknowledged;
         else if (sequence <= position && event.created_at > since) this.held.remove(sequence);
       }
-      this.drawAll();
+      this.table.redraw();
+      this.schedule();
     } catch (error) {
       this.fail(error, () => void this.loadMarks());
     }
@@ -243,8 +246,17 @@ export class Live {
     this.shownAt = performance.now();
     const reason = this.holdReason();
     this.status.showHold(this.paused, reason);
-    if (reason === '' && this.held.waitingCount() > 0) this.release();
+    if (reason === '') this.move();
     this.drawWaiting();
+  }
+
+  /** What moves rows: what is gone goes, what waits comes. */
+  move() {
+    if (this.held.purge()) {
+      this.table.replaceAll(this.held.rows);
+      this.showNone();
+    }
+    if (this.held.waitingCount() > 0) this.release();
   }
 
   release() {
@@ -255,14 +267,17 @@ export class Live {
     }
     this.table.prepend(this.held.rows, added);
     this.table.setOpened(this.state?.event ?? '');
-    this.controls.none.hidden = this.held.rows.length > 0;
-    this.table.element.hidden = this.held.rows.length === 0;
+    this.showNone();
   }
 
-  drawAll() {
+  showNone() {
     const none = this.held.rows.length === 0;
     this.controls.none.hidden = !none;
     this.table.element.hidden = none;
+  }
+
+  drawAll() {
+    this.showNone();
     this.table.showAll(this.held.rows, this.state?.columns ?? []);
     this.table.setOpened(this.state?.event ?? '');
     this.drawWaiting();
@@ -290,7 +305,7 @@ export class Live {
   catchUp() {
     if (this.paused) this.setPaused(false);
     this.table.setActiveIndex(-1);
-    if (this.held.waitingCount() > 0) this.release();
+    this.move();
     this.table.toTop();
     this.flush();
     this.table.element.focus({ preventScroll: true });

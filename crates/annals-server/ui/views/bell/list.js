@@ -36,7 +36,8 @@ export function itemView(item, options) {
   }, says);
   return h('li', { class: 'bell-item', dataset: { severity: line(item.severity, 24), read: String(item.read), sequence: String(item.sequence) } },
     h('div', { class: 'bell-line' },
-      h('a', { class: 'bell-title foreign', href: addressOf(item), dataset: { action: 'open' }, on: { click: () => options.onOpen(item) } }, line(titleOf(item), TITLE_MAX)),
+      can('events:read') ? h('a', { class: 'bell-title foreign', href: addressOf(item), dataset: { action: 'open' }, on: { click: () => options.onOpen(item) } }, line(titleOf(item), TITLE_MAX))
+        : h('span', { class: 'bell-title foreign' }, line(titleOf(item), TITLE_MAX)),
       item.read ? null : h('span', { class: 'bell-unread' }, h('span', { class: 'visually-hidden' }, 'unread'))),
     item.content ? h('p', { class: 'bell-text foreign' }, visibleLines(clip(String(item.content), TEXT_MAX))) : null,
     h('div', { class: 'bell-line bell-foot' },

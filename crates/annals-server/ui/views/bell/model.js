@@ -13,6 +13,8 @@ const PAGE = 30;
 const GATHER_MS = 150;
 /** What no tail tells: that some have expired, and that they were read elsewhere. */
 const EVERY_MS = 60_000;
+/** Without the right to follow events nothing tells anything. */
+const EVERY_UNTOLD_MS = 15_000;
 /** In the background nobody looks at the bell. */
 const AWAY_AFTER_MS = 10_000;
 
@@ -33,7 +35,7 @@ export class BellModel {
     this.requests = latest();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.every = setInterval(() => { if (!document.hidden) this.soon(); }, EVERY_MS);
+    this.every = setInterval(() => { if (!document.hidden) this.soon(); }, can('events:read') ? EVERY_MS : EVERY_UNTOLD_MS);
     /** @type {Tail | null} */
     this.tail = can('events:read') ? this.makeTail() : null;
     this.tail?.start();

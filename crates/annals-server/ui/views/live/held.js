@@ -2,7 +2,7 @@
 // What the live view holds: the rows of the list, and what waits to become rows. Both are bounded: a page that is left open
 // for a week must not grow for a week.
 
-/** @typedef {Record<string, any> & {id: string, sequence: number, created_at: string}} Event */
+/** `gone`: it is deleted by now. @typedef {Record<string, any> & {id: string, sequence: number, created_at: string, gone?: boolean}} Event */
 
 /** Rows kept; older ones are found by the search. */
 export const ROWS_MAX = 5000;
@@ -17,6 +17,7 @@ export class Held {
     this.passed = 0;
     /** Sequences of both. @type {Map<number, Event>} */
     this.bySequence = new Map();
+    this.anyGone = false;
   }
 
   clear() {
@@ -76,13 +77,22 @@ export class Held {
     return event ? Object.assign(event, change) : null;
   }
 
-  /** @param {number} sequence @returns {boolean} whether the list has a row less */
+  /** An event that is deleted. A row of it stays until `purge`. @param {number} sequence @returns {Event | null} */
   remove(sequence) {
-    if (!this.bySequence.delete(sequence)) return false;
-    const before = this.rows.length;
-    const others = (/** @type {Event} */ event) => event.sequence !== sequence;
-    this.rows = this.rows.filter(others);
-    this.waiting = this.waiting.filter(others);
-    return this.rows.length < before;
+    const event = this.bySequence.get(sequence);
+    if (!event) return null;
+    event.gone = true;
+    this.anyGone = true;
+    return event;
+  }
+
+  /** Lets go of what is deleted. @returns {boolean} whether there was any */
+  purge() {
+    if (!this.anyGone) return false;
+    this.anyGone = false;
+    for (const [sequence, event] of this.bySequence) if (event.gone) this.bySequence.delete(sequence);
+    this.rows = this.rows.filter((event) => !event.gone);
+    this.waiting = this.waiting.filter((event) => !event.gone);
+    return true;
   }
 }

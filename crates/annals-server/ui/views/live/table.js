@@ -51,15 +51,35 @@ export class LiveTable extends EventTable {
     row.style.transform = `translateY(${index * this.rowHeight}px)`;
   }
 
-  /** The rows without one that is gone. @param {Event[]} events @param {number} sequence */
-  without(events, sequence) {
-    const at = this.events.findIndex((event) => event.sequence === sequence);
-    const active = at >= 0 && at < this.active ? this.active - 1 : this.active;
+  /** Rows of which some are gone. @param {Event[]} events */
+  replaceAll(events) {
+    const active = this.activeEvent()?.sequence;
     this.events = events;
     this.setTotal(events.length);
-    this.setActiveIndex(Math.min(active, events.length - 1));
+    this.setActiveIndex(active === undefined ? -1 : events.findIndex((event) => event.sequence === active));
     this.body.style.height = `${events.length * this.rowHeight}px`;
     this.redraw();
+  }
+
+  /**
+   * Draws one row anew. The event is the one of the list, which has changed: no copy, or the two would part.
+   * @override
+   * @param {import('../search/data.js').Event} event
+   */
+  update(event) {
+    const index = this.events.findIndex((shown) => shown.sequence === event.sequence);
+    const old = this.rows.get(index);
+    if (old) old.replaceWith(this.makeRow(index));
+  }
+
+  /** @override @param {number} index */
+  makeRow(index) {
+    const row = super.makeRow(index);
+    if (this.events[index]?.gone) {
+      row.dataset.gone = 'true';
+      row.append(h('span', { class: 'visually-hidden' }, 'deleted'));
+    }
+    return row;
   }
 
   /** Whether the first row is out of sight. */
