@@ -38,7 +38,7 @@ fn queries(criterion: &mut Criterion) {
                 bencher.iter(|| black_box(execute(&engine.snapshot(), query, &|| false).expect("the store is whole")));
             });
         }
-        let request = StatsRequest { by: vec![Field::EventType, Field::ResourceType], top: None, interval_us: None };
+        let request = StatsRequest { by: vec![Field::EventType, Field::ResourceType], ..StatsRequest::default() };
         group.bench_function("statistics of all", |bencher| {
             bencher.iter(|| {
                 black_box(stats(&engine.snapshot(), &all(), &request, &|| false).expect("the store is whole"))

@@ -98,7 +98,7 @@ fn queries(engine: &Engine, events: &Prepared) -> Outcome<()> {
         })?;
         say(&format!("    {found}"))?;
     }
-    let request = StatsRequest { by: vec![Field::EventType, Field::ResourceType], top: None, interval_us: None };
+    let request = StatsRequest { by: vec![Field::EventType, Field::ResourceType], ..StatsRequest::default() };
     let realm_week = Query::new(&TenantScope::Unlimited).filter(realm().and(week));
     for (name, query) in [("statistics of all", all()), ("statistics of one realm, one week", realm_week)] {
         time(name, || Ok(_ = stats(&engine.snapshot(), &query, &request, &|| false)?))?;

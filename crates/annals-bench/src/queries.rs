@@ -138,7 +138,7 @@ impl Asked {
             }
             Asked::Stats(query) => {
                 let by = vec![Field::EventType, Field::ResourceType];
-                let request = StatsRequest { by, top: None, interval_us: None };
+                let request = StatsRequest { by, ..StatsRequest::default() };
                 let found: Stats = stats(&engine.snapshot(), query, &request, &never)?;
                 let groups = found.by.iter().map(|(_, values)| values.len()).sum::<usize>();
                 let sum_us = found.oldest_us.unwrap_or(0).wrapping_add(found.newest_us.unwrap_or(0));

@@ -63,6 +63,7 @@ pub mod repair;
 mod replacing;
 mod replay;
 mod requests;
+mod roster;
 mod rows;
 mod scanned;
 mod scrub;
@@ -113,6 +114,7 @@ pub use requests::{
     Amendment, AppendOptions, Delete, DurabilityTicket, EngineStats, Gap, Idempotency, Mark, READER_SIZE_MAX, ReadMark,
     ReadReceipt, Receipt, Repeats, ScrubStats, VerifyReport,
 };
+pub use roster::SegmentFigures;
 pub use rows::{RowIter, RowSet};
 pub use scanned::scanned_rows;
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

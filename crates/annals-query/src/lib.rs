@@ -33,7 +33,7 @@
 //! let page = execute(&engine.snapshot(), &logins.clone().after(position), &never)?;
 //! assert_eq!((page.events[0].sequence, page.next), (1, None));
 //!
-//! let by_user = StatsRequest { by: vec![Field::UserId], top: Some(1), interval_us: None };
+//! let by_user = StatsRequest { by: vec![Field::UserId], top: Some(1), ..StatsRequest::default() };
 //! let stats = stats(&engine.snapshot(), &logins, &by_user, &never)?;
 //! assert_eq!(stats.by, [(Field::UserId, vec![("ada".to_owned(), 2)])]);
 //! # engine.close()?;
@@ -56,8 +56,10 @@ mod plan;
 mod query;
 mod run;
 mod sort;
+mod split;
 mod stats;
 mod tail;
+mod values;
 mod whole;
 
 pub use cursor::{CursorKey, CursorPosition};
@@ -76,8 +78,10 @@ pub use notifications::{
 pub use page::Page;
 pub use plan::{Expired, View};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX, Order, Query, Total};
+pub use split::{SPLIT_VALUES_MAX, Split};
 pub use stats::{BUCKETS_MAX, DISTINCT_MAX, Stats, StatsRequest, count_in_buckets, stats};
 pub use tail::{Tail, append_order};
+pub use values::{Values, values};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Expired, View, check_allowed, select_all};
 use crate::query::Query;
 use crate::run::{contradiction, start_of};
+use crate::split::{self, Split};
 use crate::whole;
 
 /// The most buckets of a histogram, inclusive: more than any chart can show, less than a megabyte of JSON.
@@ -26,6 +27,8 @@ pub struct StatsRequest {
     pub top: Option<usize>,
     /// The width of a histogram's buckets, in microseconds; buckets start at multiples of it since 1970.
     pub interval_us: Option<i64>,
+    /// The field by whose values each bucket of the histogram is split.
+    pub split: Option<Field>,
 }
 
 /// Statistics of the events that match.
@@ -43,12 +46,14 @@ pub struct Stats {
     /// Start of the bucket in UTC microseconds, and events in it: every bucket from the oldest event's to
     /// the newest's, empty ones included. Empty if it was not asked for or nothing matches.
     pub histogram: Vec<(i64, u64)>,
+    /// The histogram once more, bucket by bucket, split by a field. Empty if it was not asked for or nothing matches.
+    pub split: Split,
 }
 
 /// Counts what matches the query; its order, page and cursor play no part.
 ///
 /// Costs O(parts + values) where whole parts match, O(matches) for `by` elsewhere; the histogram costs
-/// O(parts + buckets) look-ups.
+/// O(parts + buckets) look-ups, split O(matches) besides.
 ///
 /// # Errors
 /// `InvalidInput` if the interval is not positive or gives more than [`BUCKETS_MAX`] buckets, or the
@@ -76,6 +81,9 @@ pub fn stats(view: &impl View, query: &Query, request: &StatsRequest, expired: E
         (request.interval_us, stats.oldest_us, stats.newest_us)
     {
         stats.histogram = histogram(&selected, interval_us, oldest_us, newest_us, expired)?;
+        if let Some(field) = request.split {
+            stats.split = split::split(&selected, field, &stats.histogram, interval_us, expired)?;
+        }
     }
     Ok(stats)
 }
@@ -109,7 +117,7 @@ fn of_everything(
             for (value, count) in kept {
                 counts.add(value, *count);
             }
-            count_parts(&others, *field, &mut counts, expired)?;
+            count_parts(&others, *field, &mut counts, &mut |_| true, expired)?;
             counts.finish()
         };
         stats.by.push((*field, most_frequent(counts, request.top)));
@@ -117,7 +125,7 @@ fn of_everything(
     Ok(Some(stats))
 }
 
-type Selected<'v> = [(&'v dyn Part, RowSet)];
+pub(crate) type Selected<'v> = [(&'v dyn Part, RowSet)];
 
 fn key_at(part: &dyn Part, rows: &RowSet, rank: u32) -> Result<OrderKey> {
     let row = rows.nth(rank).ok_or_else(|| contradiction(rank))?;
@@ -147,26 +155,32 @@ pub(crate) fn newest_us(selected: &Selected<'_>) -> Result<Option<i64>> {
     Ok(newest)
 }
 
-fn count_field(
+pub(crate) fn count_field(
     selected: &Selected<'_>,
     field: Field,
     top: Option<usize>,
     expired: Expired<'_>,
 ) -> Result<Vec<(String, u64)>> {
     let mut counts = SortedCounts::default();
-    count_parts(selected, field, &mut counts, expired)?;
+    count_parts(selected, field, &mut counts, &mut |_| true, expired)?;
     Ok(most_frequent(counts.finish(), top))
 }
 
-/// Adds the counts of some parts.
-fn count_parts(selected: &Selected<'_>, field: Field, counts: &mut SortedCounts, expired: Expired<'_>) -> Result<()> {
+/// Adds the counts of the values that `counts_too` in some parts.
+pub(crate) fn count_parts(
+    selected: &Selected<'_>,
+    field: Field,
+    counts: &mut SortedCounts,
+    counts_too: &mut dyn FnMut(&str) -> bool,
+    expired: Expired<'_>,
+) -> Result<()> {
     let mut overflow = false;
     for (part, rows) in selected {
         check_allowed(expired)?;
         counts.begin();
         part.count_by(field, rows, &mut |value, count| {
             overflow |= counts.len() > DISTINCT_MAX;
-            if !overflow {
+            if !overflow && counts_too(value) {
                 counts.add(value, u64::from(count));
             }
         })?;
@@ -178,7 +192,7 @@ fn count_parts(selected: &Selected<'_>, field: Field, counts: &mut SortedCounts,
 }
 
 /// The values that the most events hold, those first; all if `top` does not say how many.
-fn most_frequent(mut counts: Vec<(String, u64)>, top: Option<usize>) -> Vec<(String, u64)> {
+pub(crate) fn most_frequent(mut counts: Vec<(String, u64)>, top: Option<usize>) -> Vec<(String, u64)> {
     let most_first = |a: &(String, u64), b: &(String, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
     if let Some(top) = top.filter(|top| *top < counts.len()) {
         // The few asked for need not wait for the sorting of a million others.
@@ -210,17 +224,22 @@ fn histogram(
     let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket.saturating_mul(interval_us), 0)).collect();
     for (part, rows) in selected {
         check_allowed(expired)?;
-        let bucket_of = |created_at_us: i64| {
-            let bucket = created_at_us.div_euclid(interval_us);
-            let start_us = bucket.saturating_mul(interval_us);
-            start_us..start_us.saturating_add(interval_us)
-        };
-        count_buckets(*part, rows, &bucket_of, &mut |start_us, count| {
-            *counts.entry(start_us).or_default() += count;
+        each_bucket(*part, rows, &|at_us| bucket_of(interval_us, at_us), &mut |start_us, ranks| {
+            *counts.entry(start_us).or_default() += rows_in(&ranks);
             Ok(())
         })?;
     }
     Ok(counts.into_iter().collect())
+}
+
+/// The bucket in which a time lies.
+pub(crate) fn bucket_of(interval_us: i64, created_at_us: i64) -> Range<i64> {
+    let start_us = created_at_us.div_euclid(interval_us).saturating_mul(interval_us);
+    start_us..start_us.saturating_add(interval_us)
+}
+
+fn rows_in(ranks: &Range<u32>) -> u64 {
+    u64::from(ranks.end.saturating_sub(ranks.start))
 }
 
 /// Counts what matches the query in buckets of any width, calendar months for example: `bucket_of` says in
@@ -241,8 +260,8 @@ pub fn count_in_buckets(
     let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     for (part, rows) in &selected {
         check_allowed(expired)?;
-        count_buckets(*part, rows, bucket_of, &mut |start_us, count| {
-            *counts.entry(start_us).or_default() += count;
+        each_bucket(*part, rows, bucket_of, &mut |start_us, ranks| {
+            *counts.entry(start_us).or_default() += rows_in(&ranks);
             if u64::try_from(counts.len()).is_ok_and(|buckets| buckets > BUCKETS_MAX) {
                 return Err(Error::invalid_input(format!("more than {BUCKETS_MAX} buckets hold events")));
             }
@@ -252,12 +271,13 @@ pub fn count_in_buckets(
     Ok(counts.into_iter().collect())
 }
 
-/// Leaps from bucket to bucket, so that the cost is the smaller of rows and buckets, times a look-up.
-fn count_buckets(
+/// Leaps from bucket to bucket, so that the cost is the smaller of rows and buckets, times a look-up. Tells where each
+/// one that is not empty begins and how many of the rows lie below its first and below its end.
+pub(crate) fn each_bucket(
     part: &dyn Part,
     rows: &RowSet,
     bucket_of: &dyn Fn(i64) -> Range<i64>,
-    count: &mut dyn FnMut(i64, u64) -> Result<()>,
+    visit: &mut dyn FnMut(i64, Range<u32>) -> Result<()>,
 ) -> Result<()> {
     let mut rank = 0;
     while rank < rows.len() {
@@ -270,7 +290,7 @@ fn count_buckets(
         if end <= rank {
             return Err(contradiction(rank));
         }
-        count(bucket.start, u64::from(end - rank))?;
+        visit(bucket.start, rank..end)?;
         rank = end;
     }
     Ok(())

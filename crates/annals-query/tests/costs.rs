@@ -111,7 +111,7 @@ fn statistics_of_whole_parts_read_no_row_but_the_ends() {
     let parts = 8;
     let view = dealt(10_000, parts, |index| i64::try_from(index).unwrap(), &calls);
     calls.take();
-    let by = StatsRequest { by: vec![Field::EventType], top: None, interval_us: None };
+    let by = StatsRequest { by: vec![Field::EventType], ..StatsRequest::default() };
     let found = stats(&view, &Query::new(&TenantScope::Unlimited), &by, &never).unwrap();
     assert_eq!(found.by[0].1, [("a".to_owned(), 9_000), ("a.b".to_owned(), 1_000)]);
     let [key, lower_bound, select, count_by, event] = calls.take();

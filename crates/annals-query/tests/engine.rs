@@ -147,7 +147,11 @@ fn compare(engine: &Engine, store: &Store, scope: &TenantScope, filter: &Filter,
 
 fn compare_statistics(engine: &Engine, store: &Store, scope: &TenantScope, filter: &Filter) {
     let expected = store.matching(scope, filter);
-    let request = StatsRequest { by: vec![Field::EventType, Field::RealmIds], top: None, interval_us: Some(DAY_US) };
+    let request = StatsRequest {
+        by: vec![Field::EventType, Field::RealmIds],
+        interval_us: Some(DAY_US),
+        ..StatsRequest::default()
+    };
     let found =
         stats(&engine.snapshot(), &Query::new(scope).filter(filter.clone()), &request, &never).expect("figures");
     assert_eq!(found.total, expected.len() as u64);

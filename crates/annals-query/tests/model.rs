@@ -181,6 +181,7 @@ impl World {
             ],
             top: None,
             interval_us: Some(3_600_000_000),
+            split: Some(Field::RealmIds),
         };
         let found = stats(&self.engine.snapshot(), &query, &request, &|| false).unwrap();
         let expected = self.naive.select(&check.filter, Order::CreatedAtAsc);
@@ -194,6 +195,14 @@ impl World {
         }
         let buckets: Vec<(i64, u64)> = found.histogram.iter().copied().filter(|(_, count)| *count > 0).collect();
         assert_eq!(buckets, naive::histogram(&expected, 3_600_000_000));
+        let realms = naive::count_by(&expected, Field::RealmIds);
+        for (at, value) in found.split.values.iter().enumerate() {
+            let split: u64 = found.split.buckets.iter().map(|(counts, _)| counts[at]).sum();
+            assert!(realms.contains(&(value.clone(), split)), "{value} {split}");
+        }
+        let others: u64 = found.split.buckets.iter().map(|(_, other)| other).sum();
+        let known: u64 = found.split.buckets.iter().flat_map(|(counts, _)| counts).sum();
+        assert_eq!(known + others, realms.iter().map(|(_, count)| count).sum::<u64>());
     }
 
     fn check_lookups(&self) {

@@ -148,7 +148,7 @@ fn without_a_list(snapshot: &Snapshot) {
         for (by, top, interval_us) in
             [(few.clone(), None, None), (many, Some(7), None), (few, Some(3), Some(DAY_US / 4))]
         {
-            let request = StatsRequest { by, top, interval_us };
+            let request = StatsRequest { by, top, interval_us, split: None };
             let (with, without) = (stats(snapshot, &query, &request, &never), stats(&parts, &query, &request, &never));
             assert_eq!(with.unwrap(), without.unwrap(), "{filter:?} {request:?}");
         }

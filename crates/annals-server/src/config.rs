@@ -211,6 +211,8 @@ section! {
 pub struct FaceSettings {
     /// Names of the faces that are switched off; their paths are unknown.
     pub off: Vec<String>,
+    /// Whether the page at `/ui/` is switched off.
+    pub without_page: bool,
     /// How far back deltafi's lists reach without `start` and `end`; `None` is everything.
     pub deltafi_default_window: Option<Duration>,
     /// Peers whose `X-User-Name` and `X-User-Permissions` deltafi believes; none by default.

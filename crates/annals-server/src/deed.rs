@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::auth;
 use crate::error::{Answer, Failure};
 use crate::request::Request;
 use crate::state::AppState;
@@ -102,14 +103,7 @@ impl Deed {
     }
 
     fn actor_type(&self) -> &'static str {
-        let Author { user_id, key_id, .. } = &self.author;
-        match key_id.split_once(':') {
-            _ if user_id.is_empty() => "system",
-            Some(("user", _)) => "user",
-            Some(("proxy", _)) => "proxy",
-            _ if key_id.is_empty() => "administrator",
-            _ => "key",
-        }
+        auth::kind_of(&self.author.user_id, &self.author.key_id)
     }
 
     /// The event as a line of JSON; its time is when it is stored.

@@ -30,6 +30,7 @@ mod params;
 mod patience;
 mod pieces;
 mod rates;
+mod readings;
 mod reload;
 mod request;
 mod retention;
@@ -40,6 +41,7 @@ pub mod settings;
 mod state;
 mod tls;
 mod trace;
+mod ui;
 mod unread;
 
 pub use config::{

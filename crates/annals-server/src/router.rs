@@ -24,6 +24,7 @@ use crate::request::{self, Request};
 use crate::routes::{Route, face_of, table};
 use crate::state::AppState;
 use crate::trace::Trace;
+use crate::ui;
 use crate::unread::{self, Reading};
 
 /// The server's answers as a service, usable without a socket.
@@ -99,6 +100,11 @@ async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Re
 
 async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, trace: &mut Trace) -> Answer {
     request::within_limits(state, &parts)?;
+    if found.is_empty() && ui::owns(parts.uri.path()) && ui::is_on(state) {
+        (trace.class, trace.route) = (Class::Open, ui::ROOT.to_owned());
+        let _place = state.request_place()?;
+        return ui::answer(&parts);
+    }
     if found.is_empty() {
         return Err(Failure::not_found("there is no such path"));
     }
@@ -194,7 +200,8 @@ fn finish(
         headers.insert(gap::HEADER, gap);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Only files of the page say something else.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-request-id", id);
     }

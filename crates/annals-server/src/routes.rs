@@ -10,7 +10,7 @@ use axum::http::Method;
 
 use crate::api;
 use crate::auth::Access;
-use crate::auth::Access::{Needs, NeedsWholeStore, Open};
+use crate::auth::Access::{AnyKey, Needs, NeedsWholeStore, Open};
 use crate::config::FaceSettings;
 use crate::error::Answer;
 use crate::face::Face;
@@ -81,7 +81,9 @@ pub struct RouteInfo {
     pub method: &'static str,
     /// The path, open parts in braces.
     pub path: String,
-    /// The scope a key needs; `None` for an open route.
+    /// Whether it answers without a key.
+    pub open: bool,
+    /// The scope a key needs; `None` for an open route and for one that any key may call.
     pub scope: Option<&'static str>,
     /// Whether a key limited to realms or organisations is refused.
     pub whole_store: bool,
@@ -93,8 +95,9 @@ pub fn routes() -> Vec<RouteInfo> {
         face: face.name,
         method: route.method.as_str(),
         path,
+        open: route.access == Open,
         scope: match route.access {
-            Open => None,
+            Open | AnyKey => None,
             Needs(scope) | NeedsWholeStore(scope) => Some(scope.name()),
         },
         whole_store: matches!(route.access, NeedsWholeStore(_)),

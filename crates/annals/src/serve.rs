@@ -56,6 +56,9 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
     let reread = move || Ok(sources.load()?.config);
     annals_server::run(&config, reread, |address, new_key| {
         say(format_args!("annals listens on {scheme}://{address}, the events are in {}", config.directory.display()));
+        if !config.faces.without_page {
+            say(format_args!("the page is at {scheme}://{address}/ui/"));
+        }
         if let Some(metrics) = config.metrics_listen {
             say(format_args!("metrics are at {scheme}://{metrics}/metrics"));
         }

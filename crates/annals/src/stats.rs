@@ -74,7 +74,7 @@ pub(crate) fn run(command: &StatsCommand) -> Result<ExitCode> {
 fn local(command: &StatsCommand, directory: &Path) -> Result<Value> {
     let by = command.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let interval_us = command.interval.as_deref().map(parse_interval).transpose()?;
-    let request = StatsRequest { by, top: Some(command.limit), interval_us };
+    let request = StatsRequest { by, top: Some(command.limit), interval_us, split: None };
     let query = Query::new(&TenantScope::Unlimited).filter(command.filters.to_filter()?);
     let engine = open_existing(directory)?;
     let found = stats(&engine.snapshot(), &query, &request, &|| false)?;
@@ -215,6 +215,7 @@ mod tests {
             newest_us: None,
             by: vec![(annals_engine::Field::RealmIds, vec![("b".to_owned(), 1000), ("a".to_owned(), 5)])],
             histogram: vec![(0, 3), (3_600_000_000, 0)],
+            split: annals_query::Split::default(),
         };
         let mut out = Vec::new();
         write_table(&mut out, &to_json(&found), usize::MAX).unwrap();

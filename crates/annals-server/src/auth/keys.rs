@@ -127,6 +127,11 @@ impl Keys {
         list
     }
 
+    /// The record of the key `id`.
+    pub(crate) fn record(&self, id: &str) -> Option<KeyRecord> {
+        self.held.read().get(id).map(|held| held.record.clone())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.held.read().len()
     }

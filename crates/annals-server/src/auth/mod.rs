@@ -55,6 +55,11 @@ impl Principal {
         }
     }
 
+    /// What kind of caller it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        kind_of(&self.user_id, &self.key_id)
+    }
+
     /// The caller of an open route: may do nothing and sees nothing.
     pub(crate) fn nobody() -> Self {
         Self {
@@ -64,6 +69,17 @@ impl Principal {
             tenant: TenantScope::Limited { realms: Vec::new(), orgs: Vec::new() },
             rates: OwnRates::default(),
         }
+    }
+}
+
+/// What kind of caller has this user and key: `system` is nobody.
+pub(crate) fn kind_of(user_id: &str, key_id: &str) -> &'static str {
+    match key_id.split_once(':') {
+        _ if user_id.is_empty() => "system",
+        Some(("user", _)) => "user",
+        Some(("proxy", _)) => "proxy",
+        _ if key_id.is_empty() => "administrator",
+        _ => "key",
     }
 }
 
@@ -83,6 +99,8 @@ pub(crate) fn tenant_of(realms: Option<&[String]>, orgs: Option<&[String]>) -> T
 pub(crate) enum Access {
     /// Nothing.
     Open,
+    /// A key or a token that is good, whatever it may do.
+    AnyKey,
     /// A key with this scope, or with `admin`.
     Needs(Scope),
     /// A key with this scope that sees the whole store. A limited one could otherwise make itself an
@@ -101,13 +119,11 @@ pub(crate) fn authorise(
 ) -> Answer<Principal> {
     let (scope, whole_store) = match access {
         Access::Open => return Ok(Principal::nobody()),
+        Access::AnyKey => return identify(state, face, headers, peer),
         Access::Needs(scope) => (scope, false),
         Access::NeedsWholeStore(scope) => (scope, true),
     };
-    let principal = match face.caller.and_then(|caller| caller(state, headers, peer)) {
-        Some(told) => told?,
-        None => by_key(state, face, headers, peer)?,
-    };
+    let principal = identify(state, face, headers, peer)?;
     if !principal.scopes.allow(scope) {
         return Err(Failure::lacks(scope));
     }
@@ -115,6 +131,20 @@ pub(crate) fn authorise(
         return Err(Failure::forbidden("this needs a key that is not limited to realms or organisations"));
     }
     Ok(principal)
+}
+
+/// The caller as the face or the key tells it.
+fn identify(state: &AppState, face: &Face, headers: &HeaderMap, peer: Option<IpAddr>) -> Answer<Principal> {
+    match face.caller.and_then(|caller| caller(state, headers, peer)) {
+        Some(told) => told,
+        None => by_key(state, face, headers, peer),
+    }
+}
+
+/// Until when the token that the headers carry is good; `None` if they carry none.
+pub(crate) fn token_until_us(state: &AppState, headers: &HeaderMap) -> Option<i64> {
+    let credential = credential::from_headers(headers)?;
+    state.identities().tokens.read_until(&credential, state.clock().now_us()).map(|(_, until_us)| until_us)
 }
 
 /// The caller whose key the headers carry.

@@ -67,6 +67,11 @@ impl Tokens {
 
     /// What a token says, if it is one of this store and has not expired.
     pub(crate) fn read(&self, token: &str, now_us: i64) -> Option<Claim> {
+        self.read_until(token, now_us).map(|(claim, _)| claim)
+    }
+
+    /// The same, with when it expires: UTC microseconds, exclusive.
+    pub(crate) fn read_until(&self, token: &str, now_us: i64) -> Option<(Claim, i64)> {
         let text = token.strip_prefix(PREFIX).filter(|text| text.len() <= 2 * TOKEN_LEN)?;
         let bytes: [u8; TOKEN_LEN] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (body, tag) = bytes.split_at_checked(TAG_OFFSET)?;
@@ -76,7 +81,7 @@ impl Tokens {
         let user = body.get(USER_OFFSET..SCOPES_OFFSET)?.try_into().ok()?;
         let scopes = u16::from_le_bytes(body.get(SCOPES_OFFSET..EXPIRY_OFFSET)?.try_into().ok()?);
         let until_us = i64::from_le_bytes(body.get(EXPIRY_OFFSET..)?.try_into().ok()?);
-        (now_us < until_us).then(|| Claim { user, scopes: Scopes::from_bits(scopes) })
+        (now_us < until_us).then(|| (Claim { user, scopes: Scopes::from_bits(scopes) }, until_us))
     }
 
     fn tag(&self, body: &[u8]) -> [u8; TAG_LEN] {
@@ -103,6 +108,7 @@ mod tests {
         let (token, seconds) = tokens.issue(&claim(), None, 5);
         assert_eq!((seconds, token.len()), (3600, PREFIX.len() + 68));
         assert_eq!(tokens.read(&token, 5 + hour_us - 1), Some(claim()));
+        assert_eq!(tokens.read_until(&token, 6), Some((claim(), 5 + hour_us)));
         assert_eq!(tokens.read(&token, 5 + hour_us), None);
         let (token, seconds) = tokens.issue(&claim(), Some(10 * US_PER_S), 5 * US_PER_S);
         assert_eq!(seconds, 5);

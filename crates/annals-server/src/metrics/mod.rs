@@ -51,6 +51,7 @@ impl Class {
     pub(crate) fn of(access: Access, method: &Method) -> Self {
         let scope = match access {
             Access::Open => return Self::Open,
+            Access::AnyKey => return Self::Query,
             Access::Needs(scope) | Access::NeedsWholeStore(scope) => scope,
         };
         match scope {

@@ -65,6 +65,7 @@ fn shown(face: &Face, route: &Route, operation: &Operation, path: &str) -> Value
     put("tags", json!([face.name]));
     let scope = match route.access {
         Access::Open => "Open to everybody.".to_owned(),
+        Access::AnyKey => "Needs a key, with any scope.".to_owned(),
         Access::Needs(scope) => format!("Needs the scope `{scope}`."),
         Access::NeedsWholeStore(scope) => {
             format!("Needs the scope `{scope}` and a key that is not limited to realms or organisations.")

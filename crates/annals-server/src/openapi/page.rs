@@ -76,6 +76,7 @@ fn operation(body: &mut String, route: &Route, operation: &Operation) {
     }
     let _ = match route.access {
         Access::Open => write!(body, "<p>Open to everybody.</p>"),
+        Access::AnyKey => write!(body, "<p>Any key</p>"),
         Access::Needs(scope) => write!(body, "<p>Scope: <code>{scope}</code></p>"),
         Access::NeedsWholeStore(scope) => {
             write!(body, "<p>Scope: <code>{scope}</code>, with a key that is not limited</p>")

@@ -47,7 +47,7 @@ pub(super) enum Outcome {
 /// 503 once `expired` says so; a segment is damaged.
 pub(crate) fn outlook(engine: &Engine, policies: &Policies, now_us: i64, expired: Expired<'_>) -> Answer<Outlook> {
     let snapshot = &engine.snapshot();
-    let nothing = StatsRequest { by: Vec::new(), top: None, interval_us: None };
+    let nothing = StatsRequest::default();
     let found = stats(snapshot, &Query::new(&TenantScope::Unlimited), &nothing, expired)?;
     // A clock that ran ahead by years gets no further than the events themselves do.
     let now_us = found.newest_us.map(|newest_us| now_us.min(newest_us.saturating_add(DAY_US)));

@@ -107,6 +107,14 @@ const GENERAL: &[Setting] = &[
         deltafi."
     ),
     setting!(
+        "without_page",
+        Kind::Flag,
+        RELOADED.flag(""),
+        faces.without_page,
+        "Do not show the page at /ui/. It holds no \
+        data and asks the native API with the key of whoever signs in; without that API there is none either."
+    ),
+    setting!(
         "scrub.period",
         Kind::SpanOrNever(SCRUB_PERIOD_MIN, SCRUB_PERIOD_MAX),
         RESTART.flag("SPAN"),

@@ -2,6 +2,7 @@
 //! events they are.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
+mod bell;
 mod lists;
 mod publishing;
 mod reading;

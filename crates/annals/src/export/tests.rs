@@ -70,7 +70,8 @@ fn lines(file: &str) -> Vec<String> {
 fn statistics(directory: &str) -> annals_query::Stats {
     let engine = open_existing(Path::new(directory)).unwrap();
     let by = annals_engine::Field::ALL.to_vec();
-    let request = annals_query::StatsRequest { by, top: None, interval_us: Some(86_400_000_000) };
+    let request =
+        annals_query::StatsRequest { by, interval_us: Some(86_400_000_000), ..annals_query::StatsRequest::default() };
     let query = annals_query::Query::new(&annals_engine::TenantScope::Unlimited);
     let stats = annals_query::stats(&engine.snapshot(), &query, &request, &|| false).unwrap();
     engine.close().unwrap();

@@ -1,7 +1,7 @@
 //! hoody's notifications: the caller's, with what it has read, and the public ones.
 
-use annals_engine::{Snapshot, StoredEvent};
-use annals_query::{CursorPosition, Expired, Query, Total};
+use annals_engine::StoredEvent;
+use annals_query::Query;
 use axum::http::StatusCode;
 
 use super::{notifications_of_host, shape};
@@ -9,6 +9,7 @@ use crate::error::Answer;
 use crate::face;
 use crate::pages;
 use crate::pieces::{self, Pieces};
+use crate::readings::Walk;
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -17,9 +18,6 @@ mod read;
 
 use notice::Reading;
 pub(crate) use read::{mark_all_read, mark_read};
-
-/// Notifications looked at in one step: expired ones are skipped, and there may be many in a row.
-const STEP: u32 = 1000;
 
 /// `GET /api/v1/notifications`
 pub(crate) async fn list(request: Request) -> Answer {
@@ -40,48 +38,6 @@ async fn answer(request: Request, query: Query, reader: Option<String>, message:
     Ok(face::json(StatusCode::OK, pieces::body(&state, list).await?))
 }
 
-/// The notifications that a list shows, newest first, some at a time.
-struct Walk {
-    snapshot: Snapshot,
-    query: Query,
-    now_us: i64,
-    /// How many may still be shown.
-    left: usize,
-    after: Option<CursorPosition>,
-}
-
-impl Walk {
-    fn new(state: &AppState, query: Query) -> Self {
-        let size_max = u64::try_from(pages::piece_size_max(state)).unwrap_or(u64::MAX);
-        Self {
-            snapshot: state.engine().snapshot(),
-            query: query.total(Total::None).limit(STEP).size_max_bytes(size_max),
-            now_us: state.clock().now_us(),
-            left: state.limits().notifications_max,
-            after: None,
-        }
-    }
-
-    /// The next ones that have not expired, maybe none of them; `left` says whether there can be more.
-    /// `timeout` is that of the whole call, however many steps it takes.
-    fn next(&mut self, timeout: Expired<'_>) -> Answer<Vec<StoredEvent>> {
-        let query = match self.after.take() {
-            None => self.query.clone(),
-            Some(after) => self.query.clone().after(after),
-        };
-        let page = annals_query::execute(&self.snapshot, &query, timeout)?;
-        let mut events = page.events;
-        events.retain(|event| !annals_query::is_expired(event, self.now_us));
-        events.truncate(self.left);
-        self.left -= events.len();
-        match page.next {
-            Some(next) => self.after = Some(next),
-            None => self.left = 0,
-        }
-        Ok(events)
-    }
-}
-
 /// A list as it is written.
 struct List {
     walk: Walk,
@@ -95,7 +51,7 @@ struct List {
 impl List {
     fn reading(&self, event: &StoredEvent) -> Answer<Option<Reading>> {
         let Some(reader) = &self.reader else { return Ok(None) };
-        let receipt = annals_query::read_receipt(&self.walk.snapshot, event, reader)?;
+        let receipt = self.walk.receipt(event, reader)?;
         Ok(Some(receipt.map_or(Reading::Unread, |receipt| Reading::Read(receipt.read_at_us))))
     }
 }
@@ -107,7 +63,7 @@ impl Pieces for List {
             out.push(b'[');
         }
         let timeout = state.expiry();
-        while self.walk.left > 0 {
+        while self.walk.has_more() {
             for event in self.walk.next(&*timeout)? {
                 if !std::mem::take(&mut self.is_first) {
                     out.push(b',');
@@ -118,7 +74,7 @@ impl Pieces for List {
                 break;
             }
         }
-        let more = self.walk.left > 0;
+        let more = self.walk.has_more();
         if !more {
             out.extend_from_slice(b"]}");
         }

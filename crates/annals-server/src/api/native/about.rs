@@ -3,6 +3,7 @@
 pub(super) mod admin;
 pub(super) mod follow;
 pub(super) mod holds;
+pub(super) mod look;
 pub(super) mod notifications;
 pub(super) mod retention;
 
@@ -144,7 +145,8 @@ pub(super) fn unacknowledge() -> Operation {
 }
 
 pub(super) fn stats() -> Operation {
-    let bucket = object(&[("time", time()), ("count", count())]);
+    let bucket = [("time", time()), ("count", count()), ("by", counts()), ("other", count())];
+    let bucket = object_with(&bucket, &["time", "count"]);
     let members = [
         ("total", count()),
         ("oldest", nullable_time()),
@@ -161,6 +163,7 @@ pub(super) fn stats() -> Operation {
             json!({"type": "string", "pattern": "^[0-9]+[smhd]$"}),
             "Width of the histogram's buckets, such as 1h",
         )
+        .query("split", text(), "A field by whose ten most frequent values each bucket is split; needs an interval")
         .answers("The counts", object_with(&members, &["total", "oldest", "newest", "by"]))
         .refuses(&[400])
 }
@@ -190,9 +193,9 @@ fn page(summary: &'static str) -> Operation {
 }
 
 pub(super) fn start() -> Operation {
-    let location = ("Location", "The documentation", text());
+    let location = ("Location", "The page if HTML is asked for, else the documentation", text());
     let reply = Reply { status: 307, about: "It is elsewhere", content: None, headers: vec![location] };
-    Operation::new("Leads to the documentation").answers_with(reply)
+    Operation::new("Leads to the page or the documentation").answers_with(reply)
 }
 
 pub(super) fn docs() -> Operation {

@@ -8,6 +8,7 @@ use crate::face::{Face, json};
 use crate::openapi;
 use crate::request::Request;
 use crate::routes::FACES;
+use crate::ui;
 
 /// Nothing but the page itself and its own style.
 const PAGE_POLICY: &str =
@@ -30,12 +31,12 @@ pub(crate) async fn openapi(request: Request) -> Answer {
     Ok(json(StatusCode::OK, openapi::document(face).to_string()))
 }
 
-/// `GET /`: leads people to what they can read.
+/// `GET /`: leads people with a browser to the page and others to what they can read.
 #[expect(clippy::unused_async, reason = "handlers are async")]
-pub(crate) async fn start(_request: Request) -> Answer {
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs"));
+pub(crate) async fn start(request: Request) -> Answer {
+    let to_page = ui::is_on(&request.state) && ui::is_browser(&request.headers);
+    let mut response = ui::redirect(if to_page { ui::ROOT } else { "/docs" });
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 

@@ -3,6 +3,7 @@
 mod about;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod bell;
 pub(crate) mod compact;
 mod document;
 pub(crate) mod health;
@@ -11,19 +12,22 @@ pub(crate) mod ingest;
 pub(crate) mod item;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod me;
 pub(crate) mod notifications;
 mod query;
 pub(crate) mod retention;
+pub(crate) mod segments;
 pub(crate) mod stats;
 pub(crate) mod store;
 pub(crate) mod tail;
 pub(crate) mod users;
+pub(crate) mod values;
 pub(crate) mod verify;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::auth::Access::{Needs, NeedsWholeStore, Open};
+use crate::auth::Access::{AnyKey, Needs, NeedsWholeStore, Open};
 use crate::auth::Scope;
 use crate::error::Failure;
 use crate::face::{Face, Refused, Slash};
@@ -52,6 +56,8 @@ static ROUTES: &[Route] = route_table! {
     POST   "/annals/v1/events/{id}/acknowledge"   Needs(Scope::EventsUpdate)    => item::acknowledge, about::acknowledge;
     POST   "/annals/v1/events/{id}/unacknowledge" Needs(Scope::EventsUpdate)    => item::unacknowledge, about::unacknowledge;
     GET    "/annals/v1/stats"                     Needs(Scope::EventsRead)      => stats::stats, about::stats;
+    GET    "/annals/v1/values"                    Needs(Scope::EventsRead)      => values::values, about::look::values;
+    GET    "/annals/v1/me"                        AnyKey                        => me::me, about::look::me;
     GET    "/annals/v1/tail"                      Needs(Scope::EventsRead)      => tail::tail, about::follow::tail;
     GET    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::get, about::retention::get;
     PUT    "/annals/v1/retention"                 NeedsWholeStore(Scope::EventsRetention) => retention::put, about::retention::put;
@@ -59,6 +65,9 @@ static ROUTES: &[Route] = route_table! {
     GET    "/annals/v1/holds"                     NeedsWholeStore(Scope::EventsRetention) => holds::list, about::holds::list;
     PUT    "/annals/v1/holds/{name}"              NeedsWholeStore(Scope::EventsRetention) => holds::place, about::holds::place;
     DELETE "/annals/v1/holds/{name}"              NeedsWholeStore(Scope::EventsRetention) => holds::release, about::holds::release;
+    GET    "/annals/v1/notifications"             Needs(Scope::NotificationsRead) => bell::list, about::notifications::list;
+    POST   "/annals/v1/notifications/read-all"    Needs(Scope::NotificationsRead) => bell::mark_all_read, about::notifications::mark_all_read;
+    POST   "/annals/v1/notifications/{id}/read"   Needs(Scope::NotificationsRead) => bell::mark_read, about::notifications::mark_read;
     POST   "/annals/v1/notifications"             Needs(Scope::NotificationsWrite) => notifications::publish, about::notifications::publish;
     PATCH  "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::change, about::notifications::change;
     DELETE "/annals/v1/notifications/{id}"        Needs(Scope::NotificationsWrite) => notifications::withdraw, about::notifications::withdraw;
@@ -70,6 +79,7 @@ static ROUTES: &[Route] = route_table! {
     DELETE "/annals/v1/users/{username}"          NeedsWholeStore(Scope::Admin) => users::delete, about::admin::delete_user;
     GET    "/annals/v1/audit"                     NeedsWholeStore(Scope::AuditRead) => audit::list, about::audit;
     GET    "/annals/v1/store"                     NeedsWholeStore(Scope::Admin) => store::store, about::admin::store;
+    GET    "/annals/v1/segments"                  NeedsWholeStore(Scope::Admin) => segments::segments, about::look::segments;
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
     POST   "/annals/v1/admin/backup"              NeedsWholeStore(Scope::Admin) => backup::create, about::admin::backup;
     POST   "/annals/v1/admin/compact"             NeedsWholeStore(Scope::Admin) => compact::compact, about::admin::compact;

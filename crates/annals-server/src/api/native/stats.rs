@@ -13,7 +13,7 @@ use crate::gap;
 use crate::params::Params;
 use crate::request::Request;
 
-const OWN: &[&str] = &["by", "limit", "interval"];
+const OWN: &[&str] = &["by", "limit", "interval", "split"];
 const TOP_DEFAULT: u64 = 100;
 const TOP_MAX: u64 = 10_000;
 /// As many fields as filters.
@@ -26,7 +26,11 @@ pub(crate) async fn stats(request: Request) -> Answer {
     let (by, names): (Vec<Field>, Vec<String>) = by(params)?.into_iter().unzip();
     let top = number(params, "limit", TOP_DEFAULT, 1, TOP_MAX)?;
     let interval_us = params.last("interval").map(interval_us).transpose()?;
-    let asked = StatsRequest { by, top: usize::try_from(top).ok(), interval_us };
+    let split = params.last("split").map(|name| field("split", name)).transpose()?;
+    if split.is_some() && interval_us.is_none() {
+        return Err(Failure::invalid("split", "needs an interval: it is the histogram that is split"));
+    }
+    let asked = StatsRequest { by, top: usize::try_from(top).ok(), interval_us, split };
     let query = Query::new(&request.caller.tenant).filter(filter);
     let body = request
         .state
@@ -35,7 +39,7 @@ pub(crate) async fn stats(request: Request) -> Answer {
             let found = annals_query::stats(&snapshot, &query, &asked, &*state.expiry())
                 .map_err(|error| refusal(error, interval_us.is_some()))?;
             // Here and not in the handler: a large answer takes its time.
-            let mut body = shown(&found, &names, interval_us.is_some());
+            let mut body = shown(&found, &names, (interval_us.is_some(), split.is_some()));
             if let (Value::Object(body), false) = (&mut body, snapshot.gaps().is_empty()) {
                 body.insert("gap".to_owned(), gap::shown(snapshot.gaps()));
             }
@@ -59,12 +63,7 @@ fn refusal(error: annals_query::Error, with_histogram: bool) -> Failure {
 fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
     let mut fields: Vec<(Field, String)> = Vec::new();
     for name in params.all("by") {
-        if name == ACKNOWLEDGED {
-            let message = "cannot be acknowledged, which is no field: ask for total with acknowledged=true and =false";
-            return Err(Failure::invalid("by", message));
-        }
-        let field =
-            field_of(name).ok_or_else(|| Failure::invalid("by", format!("must be a field, {name:?} is none")))?;
+        let field = field("by", name)?;
         if !fields.iter().any(|(held, _)| *held == field) {
             fields.push((field, name.to_owned()));
         }
@@ -73,6 +72,15 @@ fn by(params: &Params) -> Answer<Vec<(Field, String)>> {
         return Err(Failure::invalid("by", format!("must be given at most {BY_MAX} times")));
     }
     Ok(fields)
+}
+
+/// The field that a parameter names.
+pub(super) fn field(parameter: &str, name: &str) -> Answer<Field> {
+    if name == ACKNOWLEDGED {
+        let message = "cannot be acknowledged, which is no field: ask for total with acknowledged=true and =false";
+        return Err(Failure::invalid(parameter, message));
+    }
+    field_of(name).ok_or_else(|| Failure::invalid(parameter, format!("must be a field, {name:?} is none")))
 }
 
 /// `90s`, `15m`, `1h`, `7d`, `1w`.
@@ -92,7 +100,7 @@ fn interval_us(text: &str) -> Answer<i64> {
     count.checked_mul(unit * US_PER_SECOND).filter(|us| *us > 0).ok_or_else(wrong)
 }
 
-fn shown(stats: &Stats, names: &[String], with_histogram: bool) -> Value {
+fn shown(stats: &Stats, names: &[String], (with_histogram, is_split): (bool, bool)) -> Value {
     let mut by = Map::new();
     for ((_, values), name) in stats.by.iter().zip(names) {
         let counts = values.iter().map(|(value, count)| (value.clone(), json!(count))).collect();
@@ -104,7 +112,17 @@ fn shown(stats: &Stats, names: &[String], with_histogram: bool) -> Value {
     body.insert("newest".to_owned(), json!(stats.newest_us.map(shown_time)));
     body.insert("by".to_owned(), Value::Object(by));
     if with_histogram {
-        let buckets = stats.histogram.iter().map(|(at_us, count)| json!({"time": shown_time(*at_us), "count": count}));
+        let mut split = stats.split.buckets.iter();
+        let buckets = stats.histogram.iter().map(|(at_us, count)| {
+            let mut bucket = json!({"time": shown_time(*at_us), "count": count});
+            if let (true, Some((counts, other)), Value::Object(bucket)) = (is_split, split.next(), &mut bucket) {
+                let held = stats.split.values.iter().zip(counts).filter(|(_, count)| **count > 0);
+                let by = held.map(|(value, count)| (value.clone(), json!(count))).collect();
+                bucket.insert("by".to_owned(), Value::Object(by));
+                bucket.insert("other".to_owned(), json!(other));
+            }
+            bucket
+        });
         body.insert("histogram".to_owned(), buckets.collect());
     }
     Value::Object(body)

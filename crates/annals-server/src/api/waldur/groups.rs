@@ -110,7 +110,7 @@ fn values(
     top: Option<usize>,
     expired: &dyn Fn() -> bool,
 ) -> Answer<Vec<String>> {
-    let asked = StatsRequest { by: vec![field], top, interval_us: None };
+    let asked = StatsRequest { by: vec![field], top, ..StatsRequest::default() };
     let found = annals_query::stats(snapshot, &Query::new(tenant).filter(filter), &asked, expired)?;
     Ok(found.by.into_iter().flat_map(|(_, values)| values).map(|(value, _)| value).collect())
 }

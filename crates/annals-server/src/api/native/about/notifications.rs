@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::super::notifications::TYPES;
 use super::one;
 use crate::openapi::Operation;
-use crate::openapi::schema::{boolean, count, named, object, object_with, one_of};
+use crate::openapi::schema::{
+    boolean, bounded, count, list as list_of, named, object, object_with, offset, one_of, text, time,
+};
 
 /// The member, or null for none.
 fn nullable(schema: &Value) -> Value {
@@ -36,6 +38,45 @@ fn given() -> impl Iterator<Item = (&'static str, Value)> {
         "target_user_ids" | "expires_at" => (name, schema),
         _ => (name, nullable(&schema)),
     })
+}
+
+pub(in super::super) fn list() -> Operation {
+    let read = json!({"type": "object", "required": ["read", "read_at"], "properties": {
+        "read": boolean(), "read_at": {"type": ["string", "null"], "format": "date-time"},
+    }});
+    // An event and two members more: its own schema allows no others.
+    let notification = json!({"allOf": [{"type": "object", "required": ["id", "sequence"]}, read]});
+    let members = [
+        ("notifications", list_of(notification)),
+        ("total", count()),
+        ("unread", count()),
+        ("limit", count()),
+        ("offset", count()),
+    ];
+    Operation::new("The caller's notifications, newest first, and which of them it has read")
+        .about("What is for everybody and what is for the caller, unless it has expired; the newest 1,000.")
+        .query(
+            "limit",
+            bounded(0, 1000, 50),
+            "The most notifications of the page, which also ends at 16 MiB; 0 only counts",
+        )
+        .query("offset", offset(), "Notifications to leave out first")
+        .answers("A page", object(&members))
+        .refuses(&[400])
+}
+
+pub(in super::super) fn mark_read() -> Operation {
+    let receipt =
+        [("id", text()), ("sequence", count()), ("receipt_id", text()), ("read", boolean()), ("read_at", time())];
+    one("Marks a notification as read by the caller; the first reading stands")
+        .answers("The receipt", object(&receipt))
+        .refuses(&[400, 404, 507])
+}
+
+pub(in super::super) fn mark_all_read() -> Operation {
+    Operation::new("Marks all of the caller's notifications as read")
+        .answers("How many had not been", object(&[("count", count())]))
+        .refuses(&[400, 507])
 }
 
 pub(in super::super) fn publish() -> Operation {

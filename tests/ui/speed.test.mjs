@@ -1,0 +1,103 @@
+// How fast it is, measured in the browser: from a key press to the painted result of a filtered search over all events, and
+// from the acknowledgement of an event to its row in the live tail.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { closeBrowser, open, until } from './support/browser.mjs';
+import { shared } from './support/server.mjs';
+
+const server = shared();
+const SEARCH_MS_MAX = 150;
+const TAIL_MS_MAX = 300;
+/** Of so many tries the middle one counts: another program's turn is not the page's fault. */
+const TRIES = 11;
+/** @type {string} */
+let key;
+before(async () => { key = (await server.key(['events:read'])).key; });
+after(closeBrowser);
+
+const sorted = (/** @type {number[]} */ numbers) => numbers.toSorted((a, b) => a - b);
+const median = (/** @type {number[]} */ numbers) => sorted(numbers)[Math.floor(numbers.length / 2)];
+
+/** Says how long it takes from the next key press until the page shows a total that satisfies, and is painted. */
+const MEASURE = (/** @type {{total: string, first: string}} */ wanted) => new Promise((resolve) => {
+  const begin = (event) => {
+    const pressed = event.timeStamp;
+    const look = () => {
+      const total = document.querySelector('.summary-total')?.textContent;
+      const first = document.querySelector('[role=gridcell][data-column=message]')?.textContent;
+      if (total !== wanted.total || first !== wanted.first) return requestAnimationFrame(look);
+      // The frame that has it is painted when the next task begins.
+      return requestAnimationFrame(() => { const channel = new MessageChannel(); channel.port1.onmessage = () => resolve(performance.now() - pressed); channel.port2.postMessage(0); });
+    };
+    requestAnimationFrame(look);
+  };
+  addEventListener('keydown', begin, { capture: true, once: true });
+});
+
+test('a key press is a painted result within 150 ms', async (t) => {
+  const page = await open(server, { key, at: '#/search?severity=error&severity=warn' });
+  t.after(() => page.done());
+  await page.getByRole('grid', { name: 'Events' }).waitFor();
+  const box = page.getByRole('searchbox', { name: 'Search text' });
+  const wanted = async (q) => {
+    const query = `severity=error&severity=warn${q && `&q=${q}`}`;
+    const { total, events } = await server.get(`events?limit=1&${query}`);
+    return { total: `${total.toLocaleString('en-GB')} event${total === 1 ? '' : 's'}`, first: events[0].message };
+  };
+  /** @type {number[]} */
+  const took = [];
+  for (const word of ['lease', 'ruby', 'topic', 'probe', 'alpha', 'claim', 'encode', 'profit', 'tablet', 'siren', 'pearl'].slice(0, TRIES)) {
+    await box.fill(word.slice(0, -1));
+    await until(async () => page.locator('.summary-total').textContent(), (text) => text !== null, 'there is a total');
+    await page.waitForTimeout(400);
+    const measured = page.evaluate(MEASURE, await wanted(word));
+    await box.press(word.at(-1));
+    took.push(await measured);
+  }
+  t.diagnostic(`text within filters: median ${median(took).toFixed(0)} ms, all ${sorted(took).map((ms) => ms.toFixed(0)).join(' ')}`);
+  assert.ok(median(took) < SEARCH_MS_MAX, `the median is ${median(took)} ms: ${took}`);
+});
+
+test('a click on a value is a painted result within 150 ms', async (t) => {
+  const page = await open(server, { key, at: '#/search' });
+  t.after(() => page.done());
+  await page.getByRole('grid', { name: 'Events' }).waitFor();
+  const legend = page.getByRole('group', { name: 'By severity' });
+  /** @type {number[]} */
+  const took = [];
+  for (let round = 0; round < TRIES; round += 1) {
+    const severity = ['error', 'warn', 'success'][round % 3];
+    await page.goto(`${server.url}/ui/#/search`);
+    await page.waitForTimeout(300);
+    const { total, events } = await server.get(`events?limit=1&severity=${severity}`);
+    const measured = page.evaluate(MEASURE, { total: `${total.toLocaleString('en-GB')} events`, first: events[0].message });
+    await legend.getByRole('button', { name: new RegExp(`\\b${severity}\\b`) }).focus();
+    await page.keyboard.press('Enter');
+    took.push(await measured);
+  }
+  t.diagnostic(`one filter: median ${median(took).toFixed(0)} ms, all ${sorted(took).map((ms) => ms.toFixed(0)).join(' ')}`);
+  assert.ok(median(took) < SEARCH_MS_MAX, `the median is ${median(took)} ms: ${took}`);
+});
+
+test('the tail shows an event within 300 ms of its acknowledgement', async (t) => {
+  const page = await open(server, { key, at: '#/live?event_type=tests.speed' });
+  t.after(() => page.done());
+  await page.getByRole('status', { name: 'Connection' }).getByText('Live', { exact: true }).waitFor();
+  await page.mouse.move(2, 2);
+  /** @type {number[]} */
+  const took = [];
+  for (let round = 0; round < TRIES; round += 1) {
+    const message = `speed ${round} ${Date.now()}`;
+    const shown = page.evaluate((text) => new Promise((resolve) => {
+      const look = () => (document.querySelector('[role=gridcell][data-column=message]')?.textContent === text
+        ? requestAnimationFrame(() => resolve(performance.timeOrigin + performance.now())) : requestAnimationFrame(look));
+      look();
+    }), message);
+    await server.store([{ event_type: 'tests.speed', message }]);
+    const acknowledged = performance.timeOrigin + performance.now();
+    took.push(Math.max(0, (await shown) - acknowledged));
+    await page.waitForTimeout(150);
+  }
+  t.diagnostic(`tail: median ${median(took).toFixed(0)} ms, all ${sorted(took).map((ms) => ms.toFixed(0)).join(' ')}`);
+  assert.ok(median(took) < TAIL_MS_MAX, `the median is ${median(took)} ms: ${took}`);
+});
