@@ -63,7 +63,7 @@ export class Live {
       onOpen: (resumed) => {
         if (!resumed) void this.loadRecent();
       },
-      onState: (state) => this.status.showState(state),
+      onState: (state) => this.onState(state),
     });
     this.lag = watchLag({
       state: () => (this.tail.state.name === 'live' ? this.state : null),
@@ -108,9 +108,9 @@ export class Live {
 
   /** Begins anew: other filters, or other members of the events. */
   restart() {
+    this.controls.progress.hidden = false;
     this.list.clear();
     this.status.restart();
-    this.controls.progress.hidden = false;
     this.tail.start();
   }
 
@@ -125,6 +125,7 @@ export class Live {
       this.fail(error, () => void this.loadRecent());
     } finally {
       this.controls.progress.hidden = true;
+      this.list.showNone();
     }
   }
 
@@ -138,6 +139,12 @@ export class Live {
   /** @param {Event} event */
   take(event) {
     if (this.list.take(event)) this.status.received();
+  }
+
+  /** @param {import('./live/tail.js').TailState} state */
+  onState(state) {
+    this.status.showState(state);
+    if (state.error) this.controls.progress.hidden = true;
   }
 
   /** @param {string} name @param {any} data */

@@ -50,12 +50,15 @@ export class DeletePreview {
     this.asked = asked;
     const signal = this.requests.start();
     if (!asked) {
+      this.element.removeAttribute('aria-busy');
       fill(this.element, h('p', { class: 'quiet' }, this.options.nothing));
       return;
     }
     if (!this.element.querySelector('.preview-number'))
       fill(this.element, h('p', { class: 'quiet' }, 'Counting\u2026'));
     this.element.setAttribute('aria-busy', 'true');
+    // What is asked now is not what the number on the screen is about.
+    for (const stale of this.element.querySelectorAll('.button-danger')) stale.setAttribute('disabled', '');
     void loading(
       async () => {
         const [number, stats] = await Promise.all([

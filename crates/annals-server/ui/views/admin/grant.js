@@ -26,7 +26,7 @@ export function grantColumns() {
         ),
       narrow: 'wide',
     },
-    { title: 'Sees', cell: (row) => sees(row), narrow: 'wide' },
+    { title: 'Sees', cell: (row) => sees(row) },
     { title: 'Made', cell: (row) => when(row.created_at) },
     {
       title: 'Last used',

@@ -142,7 +142,8 @@ export class LiveList {
 
   showNone() {
     const none = this.held.rows.length === 0;
-    this.options.controls.none.hidden = !none;
+    // Not before it is known that there is nothing.
+    this.options.controls.none.hidden = !none || !this.options.controls.progress.hidden;
     this.table.element.hidden = none;
   }
 
