@@ -48,6 +48,9 @@ function onKey(event) {
   first = '';
   if (shortcut) {
     if (shortcut.run(event) !== false) event.preventDefault();
+  } else if (typing && event.key === 'Escape') {
+    // Out of the field: letters are commands again.
+    /** @type {HTMLElement} */ (event.target).blur();
   } else if (!typing && event.key.length === 1) {
     first = event.key;
     firstAt = event.timeStamp;

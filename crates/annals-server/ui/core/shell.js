@@ -32,6 +32,7 @@ const left = new Map();
 export function startShell(root) {
   registerKeys('Everywhere', [
     { key: '?', says: 'This help', run: () => openHelp() },
+    { key: 'Escape', says: 'Leave a field, close what is open', run: () => false },
     ...VIEWS.map((entry) => ({
       key: `g ${entry.key}`,
       says: `Go to ${entry.title}`,

@@ -66,26 +66,18 @@ export function signInView(reason) {
   };
   draw();
   queueMicrotask(draw);
-  return h(
-    'main',
-    { class: 'sign-in-page' },
-    h(
-      'form',
-      { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } },
-      h(
-        'div',
-        { class: 'sign-in-brand' },
-        h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i')),
-        h('h1', null, 'Annals'),
-      ),
-      h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
-      inputs,
-      h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed'),
-      message,
-      button,
-      other,
-    ),
-  );
+  const kept = h('label', { class: 'check' }, remember, 'Stay signed in until this tab is closed');
+  const form = h('form', { class: 'sign-in', 'aria-label': 'Sign in', on: { submit } }, brand(), inputs, kept);
+  form.append(message, button, other);
+  return h('main', { class: 'sign-in-page' }, form);
+}
+
+function brand() {
+  const mark = h('span', { class: 'brand-mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'));
+  return [
+    h('div', { class: 'sign-in-brand' }, mark, h('h1', null, 'Annals')),
+    h('p', { class: 'quiet' }, 'What you enter stays in this tab and is sent to this server only.'),
+  ];
 }
 
 /** @param {string} label @param {string} type @param {string} autocomplete */

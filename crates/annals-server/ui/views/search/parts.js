@@ -5,7 +5,7 @@ import { EventDetail } from '../../parts/event-detail.js';
 import { filterBar } from '../../parts/filter-bar.js';
 import { histogram } from '../../parts/histogram.js';
 import { rangePicker } from '../../parts/range-picker.js';
-import { pager } from './pager.js';
+import { Pager } from './pager.js';
 import { Statistics } from './statistics.js';
 import { summary } from './summary.js';
 import { EventTable } from './table.js';
@@ -42,7 +42,7 @@ export function makeParts(search) {
       },
       onSort: (sort) => search.change({ sort, page: 1 }),
     }),
-    pager: pager({ onPage: (page) => search.change({ page }), onSize: (size) => search.resize(size) }),
+    pager: new Pager({ onPage: (page) => search.change({ page }), onSize: (size) => search.resize(size) }),
     detail: makeDetail(search),
     statistics: new Statistics({
       onFilter: (field, value, op) => search.filterBy(field, value, op),

@@ -16,103 +16,33 @@ import { SORTS } from './state.js';
 /** @typedef {import('./state.js').State} State */
 /** @typedef {import('./state.js').Sort} Sort */
 
+const POPS_UP = { 'aria-haspopup': 'dialog', 'aria-expanded': 'false' };
+
 /** @param {Search} search */
 export function toolbar(search) {
-  const tab = (/** @type {State['tab']} */ name, /** @type {string} */ title, /** @type {string} */ image) =>
-    h(
-      'button',
-      {
-        type: 'button',
-        class: 'segment',
-        'aria-pressed': 'false',
-        on: { click: () => search.change({ tab: name }) },
-      },
-      icon(image),
-      title,
-    );
-  const events = tab('events', 'Events', 'list');
-  const statistics = tab('statistics', 'Statistics', 'bars');
-  const sort = h(
-    'select',
-    {
-      class: 'select',
-      'aria-label': 'Sort',
-      on: { change: () => search.change({ sort: /** @type {Sort} */ (sort.value), page: 1 }) },
-    },
-    SORTS.map(([value, says]) => h('option', { value }, says)),
-  );
-  const columns = h(
-    'button',
-    {
-      type: 'button',
-      class: 'button',
-      'aria-haspopup': 'dialog',
-      'aria-expanded': 'false',
-      on: { click: () => search.chooseColumns(columns) },
-    },
-    icon('columns'),
-    h('span', { class: 'button-text' }, 'Columns'),
-  );
-  const share = h(
-    'button',
-    {
-      type: 'button',
-      class: 'button',
-      'aria-haspopup': 'dialog',
-      'aria-expanded': 'false',
-      on: { click: () => openShare(share, search) },
-    },
-    icon('copy'),
-    h('span', { class: 'button-text' }, 'Copy'),
-  );
-  const live = h(
-    'button',
-    {
-      type: 'button',
-      class: 'button',
-      title: 'Follow what comes in with these filters',
-      hidden: !VIEWS.some((view) => view.name === 'live' && view.shown()),
-      on: { click: () => followLive(search) },
-    },
-    icon('play'),
+  const events = tab(search, 'events', 'Events', 'list');
+  const statistics = tab(search, 'statistics', 'Statistics', 'bars');
+  const sort = sortSelect(search);
+  const columns = button(POPS_UP, () => search.chooseColumns(columns), 'columns', shrinking('Columns'));
+  const share = button(POPS_UP, () => openShare(share, search), 'copy', shrinking('Copy'));
+  const hasLive = VIEWS.some((view) => view.name === 'live' && view.shown());
+  const live = button(
+    { title: 'Follow what comes in with these filters' },
+    () => followLive(search),
+    'play',
     'Follow live',
   );
-  const refresh = h(
-    'button',
-    {
-      type: 'button',
-      class: 'button',
-      'aria-label': 'Refresh',
-      title: 'Refresh (r)',
-      on: { click: () => search.refresh() },
-    },
-    icon('refresh'),
-  );
-  const zoomOut = h(
-    'button',
-    {
-      type: 'button',
-      class: 'button',
-      'aria-label': 'Zoom out',
-      title: 'Zoom out (z): twice the time',
-      on: { click: () => search.zoomOut() },
-    },
-    icon('zoom-out'),
-  );
+  live.hidden = !hasLive;
+  const refresh = button({ 'aria-label': 'Refresh', title: 'Refresh (r)' }, () => search.refresh(), 'refresh');
+  const zoomTitle = 'Zoom out (z): twice the time';
+  const zoomOut = button({ 'aria-label': 'Zoom out', title: zoomTitle }, () => search.zoomOut(), 'zoom-out');
   const listOnly = h('div', { class: 'toolbar-list' }, sort, columns);
+  const tabs = h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics);
   return {
     refresh,
     zoomOut,
     columns,
-    element: h(
-      'div',
-      { class: 'toolbar' },
-      h('div', { class: 'segments', role: 'group', 'aria-label': 'Show' }, events, statistics),
-      h('span', { class: 'toolbar-gap' }),
-      live,
-      listOnly,
-      share,
-    ),
+    element: h('div', { class: 'toolbar' }, tabs, h('span', { class: 'toolbar-gap' }), live, listOnly, share),
     /** @param {State} state */
     show(state) {
       events.setAttribute('aria-pressed', String(state.tab === 'events'));
@@ -123,6 +53,35 @@ export function toolbar(search) {
       zoomOut.disabled = range === '' && from === '' && to === '';
     },
   };
+}
+
+/**
+ * @param {Record<string, unknown>} props
+ * @param {() => void} run
+ * @param {string} image
+ * @param {import('../../core/h.js').Children} [text]
+ */
+function button(props, run, image, text) {
+  return h('button', { type: 'button', class: 'button', ...props, on: { click: run } }, icon(image), text);
+}
+
+/** Text that only screen readers have where there is little room. @param {string} text */
+function shrinking(text) {
+  return h('span', { class: 'button-text' }, text);
+}
+
+/** @param {Search} search @param {State['tab']} name @param {string} title @param {string} image */
+function tab(search, name, title, image) {
+  const props = { type: 'button', class: 'segment', 'aria-pressed': 'false' };
+  return h('button', { ...props, on: { click: () => search.change({ tab: name }) } }, icon(image), title);
+}
+
+/** @param {Search} search */
+function sortSelect(search) {
+  const change = () => search.change({ sort: /** @type {Sort} */ (select.value), page: 1 });
+  const options = SORTS.map(([value, says]) => h('option', { value }, says));
+  const select = h('select', { class: 'select', 'aria-label': 'Sort', on: { change } }, options);
+  return select;
 }
 
 /** The live tail with the same filters; it has no range. @param {Search} search */
