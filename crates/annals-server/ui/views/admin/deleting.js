@@ -57,6 +57,7 @@ export class DeletePreview {
     if (!this.element.querySelector('.preview-number'))
       fill(this.element, h('p', { class: 'quiet' }, 'Counting\u2026'));
     this.element.setAttribute('aria-busy', 'true');
+    if (this.element.contains(document.activeElement)) this.element.focus({ preventScroll: true });
     // What is asked now is not what the number on the screen is about.
     for (const stale of this.element.querySelectorAll('.button-danger')) stale.setAttribute('disabled', '');
     void loading(
