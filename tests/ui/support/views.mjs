@@ -93,7 +93,7 @@ export const VIEWS = [
   admin('holds', 'Hold'),
   admin('keys', 'Create key'),
   admin('users', 'user'),
-  admin('audit', 'server.started'),
+  { ...admin('audit', 'Audit trail'), reach: (page) => page.getByRole('table').getByText('server.started').first().waitFor() },
   {
     name: 'admin-new-key',
     at: '#/admin?section=keys',

@@ -126,7 +126,8 @@ class Bell {
   draw() {
     const { unread, total, items, failure, loaded } = this.model;
     this.badge.hidden = unread === 0;
-    this.badge.textContent = unread > BADGE_MAX ? `${BADGE_MAX}+` : String(unread);
+    // Drawn by the style: a text within the button would have to be part of its name, which does not change.
+    this.badge.dataset.count = unread > BADGE_MAX ? `${BADGE_MAX}+` : String(unread);
     this.says.textContent = loaded ? `${count(unread)} unread` : '';
     if (!this.popover) return;
     const state = failure
