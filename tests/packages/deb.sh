@@ -16,55 +16,25 @@
 # DEBIAN_SUITE    bookworm, or that of this machine if it is a Debian
 # DEBIAN_MIRROR   where debootstrap gets packages (http://deb.debian.org/debian)
 
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../faults/lib.sh"
+# shellcheck source=tests/packages/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 begin "$@"
 
-readonly PACKAGES="$PWD/target/packages"
 readonly EVENTS=2000
 # The default of the settings, in a network of its own.
 readonly URL=http://127.0.0.1:8080
-suite="${DEBIAN_SUITE:-$(. /etc/os-release 2>/dev/null; [[ "${ID:-}" == debian ]] && echo "${VERSION_CODENAME:-bookworm}" || echo bookworm)}"
 
 needs_root
 needs debootstrap curl ip unshare nsenter chroot python3
 unshare --mount --net true 2>/dev/null || skip "namespaces are not allowed"
-
-part() {
-    echo "--- $* (${SECONDS} s)"
-}
-
-# The clean Debian, made once.
-base="$PACKAGES/debian-$suite"
-if [[ ! -d "$base" ]]; then
-    part "debootstrap $suite"
-    mkdir -p "$PACKAGES"
-    rm -rf --one-file-system "$base.part"
-    debootstrap --variant=minbase "$suite" "$base.part" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
-        >"$PACKAGES/debootstrap.log" 2>&1 || skip "debootstrap failed: $(tail -1 "$PACKAGES/debootstrap.log")"
-    mv "$base.part" "$base"
-fi
-
-package="${arguments[0]:-}"
-if [[ -z "$package" ]]; then
-    needs dpkg-shlibdeps
-    part "packaging/deb.sh"
-    package="$PACKAGES/annals.deb"
-    bash packaging/deb.sh "$package" >"$PACKAGES/deb.log" 2>&1 || fail "packaging/deb.sh: $(tail -3 "$PACKAGES/deb.log")"
-fi
-
-work="$(mktemp -d "$PACKAGES/test.XXXXXX")"
-root="$work/root"
-cp -a --reflink=auto "$base" "$root"
-echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/test"
+clean_debian
+the_package
+copy_of "$base"
 cp "$package" "$root/annals.deb"
-export DEBIAN_FRONTEND=noninteractive
 
-# inside COMMAND...: as root in the clean Debian, with nothing of this machine's environment. What it says goes to
-# inside.log and to standard output.
+# inside COMMAND...: what it says goes to inside.log and to standard output.
 inside() {
-    chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive "$@" 2>&1 | tee -a "$work/inside.log"
+    in_root "$@" 2>&1 | tee -a "$work/inside.log"
 }
 
 # Everything on the disk, but for what apt and dpkg keep for themselves.
@@ -81,15 +51,6 @@ install() {
 # owner_of PATH: its mode, user and group, as they are named inside.
 owner_of() {
     inside stat --format '%a %U:%G' "$1"
-}
-
-# has PATTERN: whether it is in what comes in, all of which is read: who writes it must not fail.
-has() {
-    grep "$@" >/dev/null
-}
-
-must_be() {
-    [[ "$2" == "$3" ]] || fail "$1 is '$2', not '$3'"
 }
 
 list >"$work/before"
@@ -251,8 +212,7 @@ annals backup --url "$URL" "$(date +%F)" --verify
 must_be "the backup's owner" "$(owner_of "/var/backups/annals/$(date +%F)" | cut -d' ' -f2)" annals:annals
 
 part "reload, stop, start again"
-reload="$(setting ExecReload)"
-MAINPID="$main_pid" bash -c "${reload/#\/bin\/kill/kill}"
+MAINPID="$main_pid" bash -c "$(setting ExecReload)"
 for ((tries = 0; tries < 100; tries++)); do
     call '/annals/v1/audit?limit=10' | has '"config.reloaded"' && break
     sleep 0.1

@@ -9,11 +9,10 @@
 #
 # Needs root and the Debian packages binutils, curl, iproute2, util-linux.
 
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../faults/lib.sh"
+# shellcheck source=tests/packages/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 begin "$@"
 
-readonly PACKAGES="$PWD/target/packages"
 readonly CONTAINERFILE="$PWD/packaging/Containerfile"
 readonly EVENTS=2000
 readonly URL=http://127.0.0.1:8080

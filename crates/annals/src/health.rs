@@ -31,8 +31,8 @@ pub(crate) struct Health {
     #[arg(long, value_name = "URL", default_value = SERVER_DEFAULT)]
     url: String,
     /// Ask again for so long, such as 30s, until it is ready
-    #[arg(long, value_name = "TIME", value_parser = parse_span, default_value = "0s")]
-    wait: Duration,
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    wait: Option<Duration>,
     /// Be content with a server that answers
     #[arg(long)]
     alive: bool,
@@ -41,6 +41,7 @@ pub(crate) struct Health {
 pub(crate) fn run(command: &Health) -> Result<ExitCode> {
     let client = Client::new(&command.url, None)?;
     let path = if command.alive { "/healthz" } else { "/readyz" };
+    let patience = command.wait.unwrap_or_default();
     let clock = OsClock::new();
     let began = clock.monotonic();
     loop {
@@ -49,9 +50,35 @@ pub(crate) fn run(command: &Health) -> Result<ExitCode> {
                 say(if command.alive { "alive" } else { "ready" });
                 return Ok(ExitCode::SUCCESS);
             }
-            _ if clock.monotonic().saturating_sub(began) < command.wait => std::thread::sleep(PAUSE),
+            _ if clock.monotonic().saturating_sub(began) < patience => std::thread::sleep(PAUSE),
             Ok(answer) => return Err(client.refused(&answer)),
             Err(unreachable) => return Err(unreachable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn asked(arguments: &[&str]) -> Result<ExitCode> {
+        let cli = Cli::try_parse_from([&["annals", "health"], arguments].concat()).unwrap();
+        let Command::Health(command) = cli.command else { unreachable!() };
+        run(&command)
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_not_healthy_and_not_waited_for() {
+        // Nobody listens at the port of a listener that is gone.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("http://{address}");
+        for more in [&["--alive"][..], &[], &["--wait", "100ms"]] {
+            let began = OsClock::new().monotonic();
+            assert!(asked(&[&["--url", url.as_str()], more].concat()).is_err());
+            assert!(OsClock::new().monotonic().saturating_sub(began) < Duration::from_secs(30));
         }
     }
 }
