@@ -225,7 +225,9 @@ mod tests {
             .collect();
         assert!(order.lock().is_empty(), "there is room for the small one, which is not first");
         backlog.release(60);
-        waiting.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in waiting {
+            thread.join().unwrap();
+        }
         assert_eq!(backlog.figures().0, 100);
         assert_eq!(order.lock().len(), 2);
     }

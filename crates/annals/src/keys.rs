@@ -225,7 +225,9 @@ fn line(key: &Value) -> String {
     }
     for (name, shown) in [("requests_per_second", "requests"), ("events_per_second", "events")] {
         if let Some(rate) = key.get(name).and_then(Value::as_u64) {
-            line.push_str(&format!("  {shown}={rate}/s"));
+            for part in ["  ", shown, "=", &rate.to_string(), "/s"] {
+                line.push_str(part);
+            }
         }
     }
     for (name, shown) in

@@ -22,9 +22,9 @@ async fn the_documents_name_every_route_and_no_other() {
         }
     }
     // A HEAD is answered wherever a GET is.
-    let served: BTreeSet<String> =
+    let routed: BTreeSet<String> =
         routes().into_iter().map(|route| format!("{} {} {}", route.face, route.method, route.path)).collect();
-    assert_eq!(documented, served);
+    assert_eq!(documented, routed);
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn an_api_that_is_switched_off_answers_nowhere() {
         ..FaceSettings::default()
     });
     for route in routes().into_iter().filter(|route| ["deltafi", "orgs"].contains(&route.face)) {
-        let path = route.path.replace('{', "").replace('}', "");
+        let path = route.path.replace(['{', '}'], "");
         server.call(crate::support::ADMIN, route.method, &path, None).await.expect(404);
     }
     for face in ["deltafi", "orgs"] {

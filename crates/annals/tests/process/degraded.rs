@@ -21,7 +21,8 @@ fn damage(directory: &Path) {
         let mut lines = String::new();
         for _ in 0..EVENTS {
             let message: String = (0..30).map(|_| word()).collect();
-            lines += &format!("{{\"event_type\":\"{name}\",\"created_at\":\"{day}\",\"message\":\"{message}\"}}\n");
+            let event = format!("{{\"event_type\":\"{name}\",\"created_at\":\"{day}\",\"message\":\"{message}\"}}\n");
+            lines.push_str(&event);
         }
         engine.append(annals_json::parse_ndjson(lines.as_bytes(), 1).batch, &AppendOptions::default()).unwrap();
         engine.seal_now().unwrap();

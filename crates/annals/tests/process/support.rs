@@ -42,7 +42,7 @@ impl Server {
         let mut server = Self { child, url: String::new(), lines };
         let said = server.line_with("annals listens on ");
         let (_, behind) = said.split_once("annals listens on ").unwrap();
-        server.url = behind.split(',').next().unwrap().to_owned();
+        behind.split(',').next().unwrap().clone_into(&mut server.url);
         server
     }
 

@@ -50,8 +50,8 @@ fn act(state: &AppState) -> Answer<Done> {
     let engine = state.engine();
     let started = state.clock().monotonic();
     let extent = || {
-        let stats = engine.stats();
-        Extent { segments: stats.sealed_segments, bytes: stats.sealed_bytes }
+        let figures = engine.stats();
+        Extent { segments: figures.sealed_segments, bytes: figures.sealed_bytes }
     };
     if let Some(refusal) = engine.write_refusal() {
         return Err(Failure::from(&refusal));
