@@ -3,8 +3,10 @@
 //! What differs from a reader's session: `annals` is the binary that cargo built for this test and not an installed
 //! one (`cargo install --path crates/annals` would build it once more), and its server listens on a free port, since
 //! somebody else may have 8080.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -54,7 +56,7 @@ fn line_matches(expected: &str, line: &str) -> bool {
     let Some(last) = pieces.pop() else { return rest.is_empty() };
     for piece in pieces {
         let Some(at) = rest.find(piece) else { return false };
-        rest = &rest[at + piece.len()..];
+        rest = rest.split_at(at + piece.len()).1;
     }
     rest.ends_with(last)
 }
@@ -63,7 +65,9 @@ fn line_matches(expected: &str, line: &str) -> bool {
 fn matches(expected: &[String], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
-        Some((first, rest)) if first == ANYTHING => (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..])),
+        Some((first, rest)) if first == ANYTHING => {
+            (0..=lines.len()).any(|skipped| lines.get(skipped..).is_some_and(|lines| matches(rest, lines)))
+        }
         Some((first, rest)) => {
             lines.split_first().is_some_and(|(line, more)| line_matches(first, line) && matches(rest, more))
         }
@@ -76,7 +80,7 @@ fn script(commands: &[Typed], address: &str) -> String {
     let mut script = "exec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n".to_owned();
     for typed in commands {
         let command = typed.command.replace(ADDRESS, address);
-        script.push_str(&format!("echo '{MARK}begin'\n{command}\necho \"{MARK}end $?\"\n"));
+        write!(script, "echo '{MARK}begin'\n{command}\necho \"{MARK}end $?\"\n").unwrap();
     }
     script
 }
