@@ -66,6 +66,7 @@ test('? lists the keys, and each view is reached by g', async (t) => {
   await page.keyboard.press('g');
   await page.keyboard.press('s');
   await until(async () => new URL(page.url()).hash, (hash) => hash.startsWith('#/search'), 'the search');
+  await page.getByRole('slider', { name: 'Histogram' }).waitFor();
   await page.keyboard.press('b');
   await page.getByRole('dialog', { name: 'Notifications' }).waitFor();
   await page.keyboard.press('Escape');
@@ -100,7 +101,8 @@ test('everything that has the focus shows it, and the tab key goes through all o
       const at = /** @type {HTMLElement} */ (document.activeElement);
       const style = getComputedStyle(at);
       const around = at.parentElement ? getComputedStyle(at.parentElement) : style;
-      const ring = [style, around].some((each) => (each.outlineStyle !== 'none' && each.outlineWidth !== '0px') || each.boxShadow !== 'none');
+      const within = [...at.children].map((child) => getComputedStyle(child));
+      const ring = [style, around, ...within].some((each) => (each.outlineStyle !== 'none' && each.outlineWidth !== '0px') || each.boxShadow !== 'none');
       return { name: at.getAttribute('aria-label') ?? at.textContent?.trim() ?? at.tagName, visible: ring || at.tagName === 'BODY' };
     });
     assert.ok(visible, `the focus on "${name}" is to be seen`);

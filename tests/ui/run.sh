@@ -56,4 +56,4 @@ echo "--- $UI_EVENTS events at $UI_URL/ui/"
 
 if (($# > 0)); then files=("$@"); else files=(*.test.mjs); fi
 # One after the other: they share a server, and what is measured must not be disturbed.
-node --test --test-concurrency=1 --test-reporter=spec --test-timeout=300000 "${files[@]}"
+node --test --test-concurrency=1 --test-reporter=spec --test-timeout=1800000 "${files[@]}"

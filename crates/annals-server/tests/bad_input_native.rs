@@ -13,6 +13,7 @@ use support::table::{Case, REQUEST_ID, case, check, escaped, filled, sending, se
 
 const EVENTS: &str = "/annals/v1/events";
 const STATS: &str = "/annals/v1/stats";
+const VALUES: &str = "/annals/v1/values";
 const KEYS: &str = "/annals/v1/keys";
 const FOREIGN: &str = "cursor does not belong to this query: start from the first page";
 const NO_TIME: &str = "must be an RFC 3339 time or a number of epoch milliseconds";
@@ -90,7 +91,8 @@ async fn filters_wherever_they_are_read() {
     let mut cases = Vec::new();
     for (method, path, own) in [
         ("GET", EVENTS, "sort, limit, offset, cursor, total, fields, "),
-        ("GET", STATS, "by, limit, interval, "),
+        ("GET", STATS, "by, limit, interval, split, "),
+        ("GET", VALUES, "field, contains, limit, "),
         ("DELETE", EVENTS, "dry_run, "),
     ] {
         let mut add = |query: &str, message: &str| {
