@@ -209,8 +209,13 @@ impl Machine {
                     self.shielded = Shielded { upto: self.shielded.upto.max(safe_before), is_last_frame_open: false };
                 }
             }
-            Action::Wait | Action::Ask | Action::Flush | Action::RepeatKey | Action::PutBlob => {}
-            Action::PlaceHold | Action::ReleaseHold => {}
+            Action::Wait
+            | Action::Ask
+            | Action::Flush
+            | Action::RepeatKey
+            | Action::PutBlob
+            | Action::PlaceHold
+            | Action::ReleaseHold => {}
             _ => self.shielded.is_last_frame_open = true,
         }
     }

@@ -155,8 +155,8 @@ fn check(machine: &Machine, expected: &[u64], lost: &[Range<u64>], context: &str
         assert!(is_named || found.contains(sequence), "{context}: sequence {sequence} is gone and was not named");
     }
     append(&engine, 1);
-    let (last, _) = everything(&engine).pop().unwrap();
-    assert!(expected.iter().all(|sequence| *sequence < last), "{context}: {last} was given before");
+    let (newest, _) = everything(&engine).pop().unwrap();
+    assert!(expected.iter().all(|sequence| *sequence < newest), "{context}: {newest} was given before");
     engine.close().unwrap();
     drop(engine);
     let report = machine.plan();
