@@ -7,6 +7,7 @@
 # ANNALS_BIN   the binary to test (built as release if it is not set)
 # UI_EVENTS    events in the store (1000000)
 # UI_FILES     a folder to take the page's files from instead of the binary's, for whoever works on them
+# UI_JUDGE     1: what speed.test.mjs measures is held against its bars, which are for a machine that does nothing else
 # CHROMIUM     the browser (/usr/bin/chromium)
 
 set -euo pipefail

@@ -171,7 +171,7 @@ impl Engine {
         }
         let _running = RunningKey::begin(shared, how.idempotency)?;
         let size_bytes = batch.size_bytes();
-        shared.backlog.admit(size_bytes)?;
+        shared.backlog.admit(size_bytes, || shared.options.clock.monotonic())?;
         // Behind the queue's bound: sealing makes room there, and takes this lock.
         let mut control = (replaces || !batch.acknowledged.is_empty()).then(|| shared.control.lock());
         let sealed = if replaces { self.find_sealed(&batch, &how) } else { Ok(None) };

@@ -162,6 +162,13 @@ impl<'a> Event<'a> {
             _ => Texts::default(),
         }
     }
+
+    /// Bytes of all its texts together: what [`EVENT_SIZE_MAX`](crate::EVENT_SIZE_MAX) bounds. O(fields + values).
+    pub fn size_bytes(&self) -> usize {
+        let lists = Field::MULTIPLE.iter().flat_map(|field| self.values(*field).iter());
+        let texts = [self.message, self.content, self.payload, self.error_message, self.user_agent];
+        self.singles().map(|(_, value)| value).chain(lists).chain(texts.into_iter().flatten()).map(str::len).sum()
+    }
 }
 
 impl Default for Event<'_> {

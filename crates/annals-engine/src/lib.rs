@@ -65,6 +65,7 @@ mod replay;
 mod requests;
 mod roster;
 mod rows;
+mod scanned;
 mod scrub;
 mod seal;
 mod seal_fields;
@@ -115,4 +116,5 @@ pub use requests::{
 };
 pub use roster::SegmentFigures;
 pub use rows::{RowIter, RowSet};
+pub use scanned::scanned_rows;
 pub use storage::{DirEntry, GrowingMap, LockMode, OsStorage, SealedMap, Storage, StorageFile};

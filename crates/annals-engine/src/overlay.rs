@@ -115,11 +115,27 @@ mod tests {
     }
 
     #[test]
+    fn amendments_and_receipts_move_with_their_rows() {
+        let mut from = Overlay::default();
+        let amendment = Amendment { severity: Some("warn".to_owned()), updated_at_us: 3, ..Amendment::default() };
+        from.amendments.amend(1, &Amended::new(&amendment).unwrap());
+        let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
+        from.receipts.insert([2, 3].map(|row| ReadEntry { row, user_id: "ada".into(), receipt }));
+        let mut to = Overlay::default();
+        to.take_notices(&from, |row| (row != 3).then_some(row + 10));
+        assert_eq!(to.noticed(), [11, 12].into_iter().collect());
+    }
+
+    #[test]
     fn amendments_and_receipts_have_a_limit_together() {
         let mut overlay = Overlay::default();
         let receipt = ReadReceipt { receipt: EventId::from_u128(1), read_at_us: 2 };
         overlay.receipts.insert([ReadEntry { row: 7, user_id: "ada".into(), receipt }]);
-        let room = NOTICES_SIZE_MAX - overlay.notices_size();
+        let amendment = Amendment { severity: Some("warn".to_owned()), updated_at_us: 3, ..Amendment::default() };
+        overlay.amendments.amend(7, &Amended::new(&amendment).unwrap());
+        let (amendments, receipts) = (overlay.amendments.size_bytes(), overlay.receipts.size_bytes());
+        assert!(amendments > 2 && receipts > 2);
+        let room = NOTICES_SIZE_MAX - amendments - receipts;
         assert!(overlay.check_room(room).is_ok());
         let error = overlay.check_room(room + 1).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);

@@ -14,7 +14,7 @@ pub enum ErrorKind {
     InvalidInput,
     /// The cursor is not one of this store for this caller, filter and order: start from the first page.
     InvalidCursor,
-    /// The time allowed ran out, or the answer would be too large: ask for less.
+    /// What is allowed of time or of rows gone through is used up, or the answer would be too large: ask for less.
     TooExpensive,
     /// The engine failed; see [`Error::engine`].
     Engine,

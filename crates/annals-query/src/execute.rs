@@ -8,7 +8,7 @@ use crate::counts::SortedCounts;
 use crate::cursor::CursorPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::{Page, PageBuilder};
-use crate::plan::{Expired, View, check_time, count_all, first_runs, resume, select_all, select_first};
+use crate::plan::{Expired, View, check_allowed, count_all, first_runs, resume, select_all, select_first};
 use crate::query::{Order, Query, Total};
 use crate::run::Run;
 use crate::sort::{Direction, merge, skip};
@@ -121,10 +121,11 @@ fn count_types(
         types.add(event_type, *count);
     }
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         types.begin();
         part.count_by(Field::EventType, rows, &mut |event_type, count| types.add(event_type, u64::from(count)))?;
     }
+    check_allowed(expired)?;
     Ok(types.finish())
 }
 
@@ -208,7 +209,7 @@ fn type_runs<'s>(
 ) -> Result<Vec<Run<'s>>> {
     let mut runs = Vec::new();
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         if part.count(&Filter::All)?.is_some_and(|counted| counted.rows == rows.len()) {
             // Everything is selected: the type alone decides, and its rows may never be looked at.
             runs.extend(Run::matching(*part, of_type)?);

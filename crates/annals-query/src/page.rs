@@ -4,7 +4,7 @@ use annals_engine::StoredEvent;
 
 use crate::cursor::CursorPosition;
 use crate::error::Result;
-use crate::plan::{Expired, check_time};
+use crate::plan::{Expired, check_allowed};
 use crate::run::Run;
 use crate::sort::Place;
 
@@ -68,7 +68,7 @@ impl<'a> PageBuilder<'a> {
     pub(crate) fn fill(&mut self, runs: &[Run<'_>], places: &[Place]) -> Result<()> {
         let mut places = places.get(..self.room().min(places.len())).unwrap_or_default();
         while !places.is_empty() {
-            check_time(self.expired)?;
+            check_allowed(self.expired)?;
             let (these, behind) = places.split_at(self.at_once().min(places.len()));
             let more = match read(runs, these) {
                 Ok(events) => events.into_iter().all(|event| self.push(event)),
@@ -87,7 +87,7 @@ impl<'a> PageBuilder<'a> {
     /// Reads one event after the other; says whether the page took them all.
     fn fill_singly(&mut self, runs: &[Run<'_>], places: &[Place]) -> Result<bool> {
         for place in places {
-            check_time(self.expired)?;
+            check_allowed(self.expired)?;
             for event in read(runs, std::slice::from_ref(place))? {
                 if !self.push(event) {
                     return Ok(false);

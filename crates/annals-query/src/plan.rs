@@ -29,12 +29,13 @@ impl View for Vec<Arc<dyn Part>> {
 /// So many parts are asked one by one before it is looked how many rows are certain.
 const COUNTED_EACH: usize = 4;
 
-/// Says whether the time allowed for a query is over. Asked once per part and now and then in between.
+/// Says whether what is allowed for a query is used up: its time, or the rows that it may go through
+/// ([`annals_engine::scanned_rows`]). Asked before and behind each part and now and then in between.
 pub type Expired<'a> = &'a dyn Fn() -> bool;
 
-/// `TooExpensive` if the time is over.
-pub(crate) fn check_time(expired: Expired<'_>) -> Result<()> {
-    if expired() { Err(Error::too_expensive("the query ran out of the time allowed")) } else { Ok(()) }
+/// `TooExpensive` if the query has had what it is allowed.
+pub(crate) fn check_allowed(expired: Expired<'_>) -> Result<()> {
+    if expired() { Err(Error::too_expensive("the query used up what it is allowed")) } else { Ok(()) }
 }
 
 /// The parts whose time range meets the filter's.
@@ -51,12 +52,13 @@ pub(crate) fn select_all<'v>(
 ) -> Result<Vec<(&'v dyn Part, annals_engine::RowSet)>> {
     let mut selected = Vec::new();
     for part in candidates(parts, filter) {
-        check_time(expired)?;
+        check_allowed(expired)?;
         let rows = part.select(filter)?;
         if !rows.is_empty() {
             selected.push((part, rows));
         }
     }
+    check_allowed(expired)?;
     Ok(selected)
 }
 
@@ -64,9 +66,10 @@ pub(crate) fn select_all<'v>(
 pub(crate) fn count_all<'v>(parts: Parts<'v>, filter: &'v Filter, expired: Expired<'_>) -> Result<Vec<Run<'v>>> {
     let mut runs = Vec::new();
     for part in candidates(parts, filter) {
-        check_time(expired)?;
+        check_allowed(expired)?;
         runs.extend(Run::matching(part, filter)?);
     }
+    check_allowed(expired)?;
     Ok(runs)
 }
 
@@ -100,10 +103,10 @@ pub(crate) fn first_runs<'v>(
             }
             count_at = if index < COUNTED_EACH { index + 1 } else { index * 2 };
         }
-        check_time(expired)?;
+        check_allowed(expired)?;
         runs.extend(Run::matching(next.part, filter)?);
     }
-    Ok(())
+    check_allowed(expired)
 }
 
 /// Leaves in each window only what comes behind `after` in the given direction.
@@ -151,7 +154,7 @@ pub(crate) fn select_first<'v>(
             }
             count_at = index * 2;
         }
-        check_time(expired)?;
+        check_allowed(expired)?;
         let Some(mut run) = Run::matching(part, filter)? else { continue };
         if let Some(after) = after {
             resume(&mut run, direction, after)?;
@@ -160,6 +163,7 @@ pub(crate) fn select_first<'v>(
             runs.push(run);
         }
     }
+    check_allowed(expired)?;
     Ok(runs)
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annals_engine::{Field, RowSet};
 
 use crate::error::Result;
-use crate::plan::{Expired, check_time};
+use crate::plan::{Expired, check_allowed};
 use crate::stats::{Selected, bucket_of, count_field, each_bucket};
 
 /// The most values that a histogram is split by, inclusive: more colours than these nobody tells apart.
@@ -39,7 +39,7 @@ pub(crate) fn split(
     let mut buckets = vec![(vec![0; values.len()], 0); histogram.len()];
     for (part, rows) in selected {
         each_bucket(*part, rows, &|at_us| bucket_of(interval_us, at_us), &mut |start_us, ranks| {
-            check_time(expired)?;
+            check_allowed(expired)?;
             let at = histogram.partition_point(|(held_us, _)| *held_us < start_us);
             let Some((known, other)) = buckets.get_mut(at) else { return Ok(()) };
             part.count_by(field, &at_ranks(rows, &ranks), &mut |value, count| match places

@@ -7,7 +7,7 @@ use annals_engine::{Field, Filter, OrderKey, Part, Parts, RowSet};
 
 use crate::counts::SortedCounts;
 use crate::error::{Error, Result};
-use crate::plan::{Expired, View, check_time, select_all};
+use crate::plan::{Expired, View, check_allowed, select_all};
 use crate::query::Query;
 use crate::run::{contradiction, start_of};
 use crate::split::{self, Split};
@@ -176,7 +176,7 @@ pub(crate) fn count_parts(
 ) -> Result<()> {
     let mut overflow = false;
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         counts.begin();
         part.count_by(field, rows, &mut |value, count| {
             overflow |= counts.len() > DISTINCT_MAX;
@@ -188,7 +188,7 @@ pub(crate) fn count_parts(
             return Err(Error::too_expensive(format!("{field} has more than {DISTINCT_MAX} different values")));
         }
     }
-    Ok(())
+    check_allowed(expired)
 }
 
 /// The values that the most events hold, those first; all if `top` does not say how many.
@@ -223,7 +223,7 @@ fn histogram(
     }
     let mut counts: BTreeMap<i64, u64> = (first..=last).map(|bucket| (bucket.saturating_mul(interval_us), 0)).collect();
     for (part, rows) in selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         each_bucket(*part, rows, &|at_us| bucket_of(interval_us, at_us), &mut |start_us, ranks| {
             *counts.entry(start_us).or_default() += rows_in(&ranks);
             Ok(())
@@ -259,7 +259,7 @@ pub fn count_in_buckets(
     let selected = select_all(view.parts(), &query.scoped_filter()?, expired)?;
     let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     for (part, rows) in &selected {
-        check_time(expired)?;
+        check_allowed(expired)?;
         each_bucket(*part, rows, bucket_of, &mut |start_us, ranks| {
             *counts.entry(start_us).or_default() += rows_in(&ranks);
             if u64::try_from(counts.len()).is_ok_and(|buckets| buckets > BUCKETS_MAX) {

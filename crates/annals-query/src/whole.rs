@@ -4,7 +4,7 @@ use annals_engine::{Field, Filter, KeptCounts, PartList, Parts, Whole};
 
 use crate::counts::SortedCounts;
 use crate::error::Result;
-use crate::plan::{Expired, check_time, select_all};
+use crate::plan::{Expired, check_allowed, select_all};
 use crate::stats::{newest_us, oldest_us};
 
 /// Counts of a field are kept up to so many different values over all parts.
@@ -37,10 +37,11 @@ pub(crate) fn counts<'v>(
     }
     let mut counts = SortedCounts::default();
     for (part, rows) in &select_all(parts.without_others(), &Filter::All, expired)? {
-        check_time(expired)?;
+        check_allowed(expired)?;
         counts.begin();
         part.count_by(field, rows, &mut |value, count| counts.add(value, u64::from(count)))?;
     }
+    check_allowed(expired)?;
     let counts: KeptCounts = Some(counts.finish().into_boxed_slice()).filter(|counts| counts.len() <= KEPT_VALUES_MAX);
     Ok(slot.get_or_init(|| counts).as_deref())
 }

@@ -1,10 +1,12 @@
 //! One event from a face into the store: the same rules for every face that writes.
 
-use annals_engine::{AppendOptions, Batch, Receipt, StoredEvent, TenantScope};
-use annals_json::IncomingEvent;
+use annals_engine::{AppendOptions, Batch, EVENT_SIZE_MAX, Receipt, StoredEvent, TenantScope};
+use annals_json::{EventError, IncomingEvent};
 use annals_query::{ErrorKind, EventRef};
 
 use crate::auth::{Principal, tenancy};
+use crate::body::{JSON_DEPTH_MAX, too_deep};
+use crate::config::Limits;
 use crate::error::{Answer, Failure};
 use crate::state::AppState;
 
@@ -35,10 +37,48 @@ pub(crate) fn prepare_in(
 }
 
 fn complete(state: &AppState, event: &mut IncomingEvent<'_>) -> Answer<()> {
+    let refused = |error: EventError| Failure::bad_body(error.message);
     let latest_us = state.engine().latest_created_at_us();
-    event.check_not_after(latest_us).map_err(|error| Failure::bad_body(error.message))?;
+    event.check_not_after(latest_us).map_err(refused)?;
     event.fill_in();
-    Ok(())
+    Bounds::of(&state.limits()).check_size(event).map_err(refused)
+}
+
+/// What the settings leave of the sizes that the store takes and of the depth that readers of JSON go to; both are
+/// checked anyway, so that this costs nothing where the settings say no less.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    depth_max: Option<usize>,
+    size_max: Option<usize>,
+}
+
+impl Bounds {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            depth_max: Some(limits.json_depth_max).filter(|max| *max < JSON_DEPTH_MAX),
+            size_max: Some(limits.event_size_max).filter(|max| *max < EVENT_SIZE_MAX),
+        }
+    }
+
+    /// # Errors
+    /// The event of these bytes nests too deep or is too large.
+    pub(crate) fn check(self, event: &IncomingEvent<'_>, json: &[u8]) -> Result<(), EventError> {
+        if let Some(depth_max) = self.depth_max
+            && too_deep(json, depth_max)
+        {
+            return Err(EventError::new(format!("the event nests deeper than {depth_max} levels")));
+        }
+        self.check_size(event)
+    }
+
+    fn check_size(self, event: &IncomingEvent<'_>) -> Result<(), EventError> {
+        let Some(size_max) = self.size_max else { return Ok(()) };
+        let size = event.as_event().size_bytes();
+        if size > size_max {
+            return Err(EventError::new(format!("the event has {size} bytes, the limit is {size_max}")));
+        }
+        Ok(())
+    }
 }
 
 /// Appends a prepared event. Blocks until it is acknowledged.

@@ -249,11 +249,11 @@ impl hyper::body::Body for Taken {
     }
 }
 
-/// The most levels of objects and arrays within each other.
+/// The most levels of objects and arrays within each other that a setting can allow.
 pub(crate) const JSON_DEPTH_MAX: usize = 64;
 
-/// Whether `json` nests deeper than [`JSON_DEPTH_MAX`]; looks at brackets outside strings only.
-pub(crate) fn too_deep(json: &[u8]) -> bool {
+/// Whether `json` nests deeper than `depth_max`; looks at brackets outside strings only.
+pub(crate) fn too_deep(json: &[u8], depth_max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
         match *byte {
@@ -262,7 +262,7 @@ pub(crate) fn too_deep(json: &[u8]) -> bool {
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => {
                 depth += 1;
-                if depth > JSON_DEPTH_MAX {
+                if depth > depth_max {
                     return true;
                 }
             }
@@ -273,6 +273,15 @@ pub(crate) fn too_deep(json: &[u8]) -> bool {
     false
 }
 
+/// # Errors
+/// 400 if `json` nests deeper than `depth_max`.
+pub(crate) fn check_depth(json: &[u8], depth_max: usize) -> Result<(), Failure> {
+    if too_deep(json, depth_max) {
+        return Err(Failure::bad_body(format!("the body nests deeper than {depth_max} levels")));
+    }
+    Ok(())
+}
+
 /// A small body as a JSON object; an empty one is an empty object.
 ///
 /// # Errors
@@ -281,9 +290,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, serde_json:
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(serde_json::Map::new());
     }
-    if too_deep(bytes) {
-        return Err(Failure::bad_body(format!("the body nests deeper than {JSON_DEPTH_MAX} levels")));
-    }
+    check_depth(bytes, JSON_DEPTH_MAX)?;
     match serde_json::from_slice(bytes) {
         Ok(serde_json::Value::Object(object)) => Ok(object),
         Ok(_other) => Err(Failure::bad_body("the body must be a JSON object")),
@@ -317,10 +324,10 @@ mod tests {
     #[test]
     fn depth_counts_brackets_outside_strings() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(!too_deep(nested(JSON_DEPTH_MAX).as_bytes()));
-        assert!(too_deep(nested(JSON_DEPTH_MAX + 1).as_bytes()));
-        assert!(!too_deep(format!("\"\\\"{}\"", "[".repeat(100)).as_bytes()));
-        assert!(!too_deep("[]".repeat(100).as_bytes()));
+        assert!(!too_deep(nested(JSON_DEPTH_MAX).as_bytes(), JSON_DEPTH_MAX));
+        assert!(too_deep(nested(JSON_DEPTH_MAX + 1).as_bytes(), JSON_DEPTH_MAX));
+        assert!(!too_deep(format!("\"\\\"{}\"", "[".repeat(100)).as_bytes(), JSON_DEPTH_MAX));
+        assert!(!too_deep("[]".repeat(100).as_bytes(), 1));
     }
 
     #[test]

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use annals_engine::{
-    COLD_AFTER_MS_DEFAULT, Durability, FUTURE_MS_MAX_DEFAULT, LOG_AGE_MS_MAX_DEFAULT, LOG_SIZE_BYTES_DEFAULT,
-    LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, MAINTENANCE_NICENESS_DEFAULT, Options, Partitioning,
-    QUEUE_SIZE_BYTES_DEFAULT, SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT, SEAL_THREADS_DEFAULT_MAX,
-    SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT, SYNC_MARKER_IDLE_MS_DEFAULT, UNSEALED_LOGS_MAX_DEFAULT,
+    COLD_AFTER_MS_DEFAULT, Durability, EVENT_SIZE_MAX, FUTURE_MS_MAX_DEFAULT, LOG_AGE_MS_MAX_DEFAULT,
+    LOG_SIZE_BYTES_DEFAULT, LOG_SIZE_BYTES_MAX, LOG_SIZE_BYTES_MIN, MAINTENANCE_NICENESS_DEFAULT, Options,
+    Partitioning, QUEUE_SIZE_BYTES_DEFAULT, SCRUB_BYTES_PER_SECOND_DEFAULT, SCRUB_PERIOD_MS_DEFAULT,
+    SEAL_THREADS_DEFAULT_MAX, SYNC_INTERVAL_BYTES_DEFAULT, SYNC_INTERVAL_MS_DEFAULT, SYNC_MARKER_IDLE_MS_DEFAULT,
+    UNSEALED_LOGS_MAX_DEFAULT,
 };
 
 use crate::auth::ADMIN_KEY_LEN_MIN;
+use crate::body::JSON_DEPTH_MAX;
 use crate::error::{Error, Result};
 use crate::routes::FACES;
 use crate::settings::{Kind, RELOADED, RESTART, section};
@@ -29,6 +31,14 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 /// The engine takes no more in one batch.
 const EVENTS_MAX: u64 = 100_000;
 const _: () = assert!(annals_engine::BATCH_EVENTS_MAX == 100_000);
+/// Readers of JSON go no deeper, and the store takes no larger event.
+const DEPTH_MAX: u64 = 64;
+const _: () = assert!(JSON_DEPTH_MAX == 64 && EVENT_SIZE_MAX == 1 << 20);
+/// What a query takes.
+const PAGE_EVENTS_MAX: u64 = 100_000;
+const _: () = assert!(annals_query::LIMIT_MAX == 100_000);
+/// More than any time allowed is enough for.
+const SCANNED_EVENTS_MAX: u64 = 1_000_000_000_000;
 
 const fn size(min: u64, max: u64) -> Kind {
     Kind::Size(min, max)
@@ -64,6 +74,10 @@ section! {
         create_size_max: usize = 2 * MIB, size(1 << 10, 64 << 20), RELOADED;
         /// Bytes of any other body; above, 413.
         small_size_max: usize = 128 * KIB, size(1 << 10, 64 << 20), RELOADED;
+        /// Levels of objects and arrays within each other in the JSON of a body, or of one event of it; above, 400.
+        json_depth_max: usize = JSON_DEPTH_MAX, Kind::Count(1, DEPTH_MAX), RELOADED;
+        /// Bytes of all the texts of one event; above, 400, or an error of its line.
+        event_size_max: usize = EVENT_SIZE_MAX, size(1 << 10, 1 << 20), RELOADED;
         /// Different filters of one query.
         filters_max: usize = 16, Kind::Count(1, 1000), RELOADED;
         /// Values of one filter.
@@ -72,13 +86,20 @@ section! {
         filter_value_size_max: usize = KIB, size(16, 64 << 10), RELOADED;
         /// Time one query may take; above, 503.
         query_time_max: Duration = Duration::from_secs(5), span_ms(1, HOUR_MS), RELOADED;
+        /// Events that one query may go through, as often as it does: those whose texts it searches in, and those
+        /// whose values it reads one by one because no index answers; above, 503.
+        query_scanned_events_max: u64 = 200_000_000, Kind::Count(1, SCANNED_EVENTS_MAX), RELOADED;
+        /// Events of one page. A face whose own bound is lower keeps that; beyond, as the face says.
+        page_events_max: u32 = 10_000, Kind::Count(1, PAGE_EVENTS_MAX), RELOADED;
         /// Bytes after which a page of the native API ends early, with a cursor.
         page_size_bytes_max: usize = 16 * MIB, size(64 << 10, 1 << 30), RELOADED;
         /// Notifications that one of hoody's lists shows, which have no pages: the newest. Marking all as read
         /// means these.
         notifications_max: usize = 1000, Kind::Count(1, 100_000), RELOADED;
-        /// Time for the head of a request, and the longest pause between two requests of a connection.
+        /// Time for the head of a request from its first byte on; for the first one from when the connection is there.
         header_time_max: Duration = Duration::from_secs(10), span_ms(100, HOUR_MS), RELOADED;
+        /// The longest pause between two requests of a connection; then it is closed.
+        idle_time_max: Duration = Duration::from_mins(1), span_ms(100, HOUR_MS), RELOADED;
         /// Time for the handshake of TLS; then the connection is closed.
         tls_handshake_time_max: Duration = Duration::from_secs(10), span_ms(100, HOUR_MS), RELOADED;
         /// The longest pause within a body; above, 408. Also how long a client may take nothing of its
@@ -93,8 +114,8 @@ section! {
         /// Queries running at once; further ones wait up to `query_time_max`. Twice the processors, 4 at least,
         /// if it is not set.
         reads_max: usize = (2 * processors).max(4), Kind::Count(1, 1024), RELOADED;
-        /// Appends, deletes and marks running at once; further ones wait. They mostly wait for the disk,
-        /// so there are more of them than processors.
+        /// Appends, deletes and marks running at once; further ones wait up to 10 s, then 503. They mostly wait for the
+        /// disk, so there are more of them than processors.
         writes_max: usize = 64, Kind::Count(1, 1024), RELOADED;
         /// Bodies of partial ingest being read at once; above, 503.
         streams_max: usize = 32, Kind::Count(1, 1024), RELOADED;
@@ -118,10 +139,11 @@ section! {
         /// Wrong keys and passwords of one address or /64 of IPv6 in a minute (loopback apart), and wrong
         /// passwords of one user name, from wherever; above, 429.
         wrong_keys_per_minute_max: u32 = 60, Kind::Count(1, 1_000_000), RELOADED;
-        /// Requests of one key, or of one user's tokens, in a second; above, 429. 0 = as many as it likes. The
-        /// administrator's key of the settings has no such bounds.
+        /// Requests of one key, or of one user's tokens, in a second; above, 429. 0 = as many as it likes. A key may have
+        /// a rate of its own. The administrator's key of the settings has no such bounds.
         key_requests_per_second: u32 = 0, Kind::Count(0, 1_000_000), RELOADED;
-        /// Events that one key appends in a second; above, 429. 0 = as many as it likes.
+        /// Events that one key appends in a second; above, 429. 0 = as many as it likes. A key may have a rate of its
+        /// own.
         key_events_per_second: u32 = 0, Kind::Count(0, 1_000_000_000), RELOADED;
         /// How much of these two a key that was silent may use at once: what it has in so much time.
         key_burst: Duration = Duration::from_secs(10), span_ms(1000, HOUR_MS), RELOADED;
@@ -241,6 +263,23 @@ pub struct ServerConfig {
     pub tls: TlsSettings,
     /// What the server says on standard error.
     pub log: LogSettings,
+    /// Which program it says that it is. No setting: the program fills it in.
+    pub build: Build,
+}
+
+/// Which program runs: `annals_build_info` of `/metrics`, and `server.started` in what was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// Its version.
+    pub version: &'static str,
+    /// The commit that it was built from, `unknown` where nobody said.
+    pub commit: &'static str,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), commit: "unknown" }
+    }
 }
 
 impl ServerConfig {
@@ -270,6 +309,7 @@ impl ServerConfig {
             engine: EngineSettings::for_processors(processors),
             tls: TlsSettings::for_processors(processors),
             log: LogSettings::for_processors(processors),
+            build: Build::default(),
         }
     }
 

@@ -174,7 +174,8 @@ impl Failure {
     }
 
     pub(crate) fn too_expensive() -> Self {
-        let message = "the query takes longer than it may: ask for a shorter time range, or for total=none";
+        let message = "the query takes longer or goes through more events than it may: ask for a shorter time range, \
+                       for another filter, or for total=none";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "query_too_expensive", message)
     }
 

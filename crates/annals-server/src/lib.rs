@@ -16,6 +16,7 @@ mod deed;
 mod error;
 mod face;
 mod gap;
+mod heads;
 mod hub;
 mod idempotency;
 mod inline;
@@ -41,16 +42,18 @@ mod state;
 mod tls;
 mod trace;
 mod ui;
+mod unread;
 
 pub use config::{
-    DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig, TlsSettings,
+    Build, DIRECTORY_DEFAULT, EngineSettings, FaceSettings, LISTEN_DEFAULT, Limits, LogSettings, ServerConfig,
+    TlsSettings,
 };
 pub use damage::report_json;
 pub use error::{Error, Result};
 pub use inline::runtime;
 pub use internal::FOLDER as INTERNAL_FOLDER;
 pub use metrics::metrics_router;
-pub use offline::{StoreKeys, StoreUsers, UserInfo, UserSettings};
+pub use offline::{StoreHolds, StoreKeys, StoreUsers, UserInfo, UserSettings};
 pub use router::router;
 pub use routes::{RouteInfo, routes};
 pub use serve::{run, serve, serve_tls};

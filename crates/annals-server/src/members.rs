@@ -10,7 +10,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::body::{JSON_DEPTH_MAX, too_deep};
+use crate::body::{JSON_DEPTH_MAX, check_depth};
 use crate::error::{Answer, Failure};
 
 /// The members of one object in the order they came. Of repeated ones the last counts, and null is as
@@ -33,9 +33,7 @@ impl<'a> Members<'a> {
         if text.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        if too_deep(body) {
-            return Err(Failure::bad_body(format!("the body nests deeper than {JSON_DEPTH_MAX} levels")));
-        }
+        check_depth(body, JSON_DEPTH_MAX)?;
         Self::of(text).map_err(|error| match error.classify() {
             Category::Data => Failure::bad_body("the body must be a JSON object"),
             _ => Failure::bad_body(format!("the body is not JSON: {error}")),

@@ -1,17 +1,19 @@
-//! The users and keys of a store that no server has open.
+//! The users, keys and holds of a store that no server has open.
 
 use std::path::Path;
 
 use annals_engine::{Engine, Options};
 use serde_json::{Map, Value, json};
 
-use crate::api::native::keys;
+use crate::api::native::{holds, keys};
 use crate::auth::Identities;
 use crate::auth::grant::shown_time;
 use crate::auth::users::{NewUser, UserRecord};
+use crate::config::Limits;
 use crate::deed::Deed;
 use crate::error::{Error, Failure, Result};
 use crate::internal::Internal;
+use crate::params::Params;
 
 /// What a new user is to be; see `docs/api.md`, "Users", for what each may be.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +119,68 @@ impl StoreKeys {
         let Opened { engine, internal, identities } = &self.0;
         identities.revoke_key(engine, id).map_err(|failure| refused(&failure))?;
         internal.record(&Deed::of_the_command_line("key.revoked").on("key", id));
+        Ok(())
+    }
+
+    /// Closes the store.
+    ///
+    /// # Errors
+    /// A last sync fails: the next open recovers.
+    pub fn close(self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+/// The legal holds of a store that this process has open, and no server.
+pub struct StoreHolds(Opened);
+
+impl StoreHolds {
+    /// Opens the store in `directory`.
+    ///
+    /// # Errors
+    /// As [`StoreUsers::open`].
+    pub fn open(directory: &Path) -> Result<Self> {
+        Opened::open(directory).map(Self)
+    }
+
+    /// What recovery did when the store was opened, a sentence each.
+    pub fn recovery_notes(&self) -> &[String] {
+        self.0.engine.recovery_notes()
+    }
+
+    /// Every hold, as `GET /annals/v1/holds` answers. Nobody waits for a server, so that it takes its time.
+    ///
+    /// # Errors
+    /// A segment is damaged.
+    pub fn list(&self) -> Result<Value> {
+        holds::all(&self.0.engine, &|| false).map_err(|failure| refused(&failure))
+    }
+
+    /// Places a hold as `PUT /annals/v1/holds/{name}` does, `query` being that of its target, and gives its answer;
+    /// durable on return.
+    ///
+    /// # Errors
+    /// The filter or the name is wrong, the name has another filter, or the store refuses.
+    pub fn place(&self, name: &str, query: &str) -> Result<Value> {
+        let Opened { engine, internal, .. } = &self.0;
+        let placed = || {
+            let limits = Limits::default();
+            let filter = holds::asked(&Params::parse(Some(query))?, &limits)?;
+            holds::set(engine, name, &filter)?;
+            internal.record(&Deed::of_the_command_line("hold.placed").filter(query).on("hold", name));
+            holds::one(engine, name, &|| false)
+        };
+        placed().map_err(|failure| refused(&failure))
+    }
+
+    /// Ends a hold; durable on return.
+    ///
+    /// # Errors
+    /// There is none of that name, or the store refuses.
+    pub fn release(&self, name: &str) -> Result<()> {
+        let Opened { engine, internal, .. } = &self.0;
+        holds::end(engine, name).map_err(|failure| refused(&failure))?;
+        internal.record(&Deed::of_the_command_line("hold.released").on("hold", name));
         Ok(())
     }
 

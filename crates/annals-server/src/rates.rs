@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Limits;
@@ -13,6 +15,44 @@ use crate::error::{Answer, Failure};
 /// Keys remembered at once. Of more than these, which only names behind a trusted proxy can be, the oldest is
 /// forgotten and starts with a full bucket again.
 const KEYS_MAX: usize = 65_536;
+
+/// What a key may ask and append in a second where it is not what the settings say; 0 is as much as it likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwnRates {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requests_per_second: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events_per_second: Option<u32>,
+}
+
+impl OwnRates {
+    /// The names that [`OwnRates::parse`] reads, and the most that each takes: what the settings do.
+    pub(crate) const NAMES: [(&str, u64); 2] =
+        [("requests_per_second", 1_000_000), ("events_per_second", 1_000_000_000)];
+
+    /// Reads them from the body of a request.
+    ///
+    /// # Errors
+    /// 400 naming what is no whole number of its range.
+    pub(crate) fn parse(body: &Map<String, Value>) -> Answer<Self> {
+        let [requests, events] = Self::NAMES.map(|(name, max)| match body.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let rate = value.as_u64().filter(|rate| *rate <= max).and_then(|rate| u32::try_from(rate).ok());
+                let refused = || Failure::invalid(name, format!("must be a whole number of 0 to {max}"));
+                rate.map(Some).ok_or_else(refused)
+            }
+        });
+        Ok(Self { requests_per_second: requests?, events_per_second: events? })
+    }
+
+    /// Those there are, as the members of an answer.
+    pub(crate) fn members(self) -> impl Iterator<Item = (String, Value)> {
+        let [(requests, _), (events, _)] = Self::NAMES;
+        let members = [(requests, self.requests_per_second), (events, self.events_per_second)];
+        members.into_iter().filter_map(|(name, rate)| Some((name.to_owned(), json!(rate?))))
+    }
+}
 
 /// What keys have left.
 #[derive(Debug)]
@@ -32,20 +72,28 @@ impl Rates {
     ///
     /// # Errors
     /// 429 if it has had its requests for now.
-    pub(crate) fn request(&self, key_id: &str, limits: &Limits, now: Duration) -> Answer<()> {
-        let rate = Rate::new(limits.key_requests_per_second, limits.key_burst);
-        take(&self.requests, key_id, 1, rate, now)
-            .map_err(|wait| over("requests", limits.key_requests_per_second, wait))
+    pub(crate) fn request(&self, key_id: &str, own: OwnRates, limits: &Limits, now: Duration) -> Answer<()> {
+        let per_second = own.requests_per_second.unwrap_or(limits.key_requests_per_second);
+        let rate = Rate::new(per_second, limits.key_burst);
+        take(&self.requests, key_id, 1, rate, now).map_err(|wait| over("requests", per_second, wait))
     }
 
     /// Counts events that a key is about to append, all of them or none.
     ///
     /// # Errors
     /// 429 if it has had its events for now.
-    pub(crate) fn events(&self, key_id: &str, count: usize, limits: &Limits, now: Duration) -> Answer<()> {
-        let rate = Rate::new(limits.key_events_per_second, limits.key_burst);
+    pub(crate) fn events(
+        &self,
+        key_id: &str,
+        own: OwnRates,
+        count: usize,
+        limits: &Limits,
+        now: Duration,
+    ) -> Answer<()> {
+        let per_second = own.events_per_second.unwrap_or(limits.key_events_per_second);
+        let rate = Rate::new(per_second, limits.key_burst);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        take(&self.events, key_id, count, rate, now).map_err(|wait| over("events", limits.key_events_per_second, wait))
+        take(&self.events, key_id, count, rate, now).map_err(|wait| over("events", per_second, wait))
     }
 }
 
@@ -143,6 +191,8 @@ mod tests {
         }
     }
 
+    const NO_OWN: OwnRates = OwnRates { requests_per_second: None, events_per_second: None };
+
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
@@ -151,46 +201,81 @@ mod tests {
     fn so_many_pass_and_one_more_waits() {
         let (rates, limits) = (Rates::default(), limits(2, 0, 3));
         for _ in 0..6 {
-            rates.request("k", &limits, ms(0)).unwrap();
+            rates.request("k", NO_OWN, &limits, ms(0)).unwrap();
         }
-        let refused = rates.request("k", &limits, ms(0)).unwrap_err();
+        let refused = rates.request("k", NO_OWN, &limits, ms(0)).unwrap_err();
         assert_eq!((refused.status.as_u16(), refused.code, refused.retry_after_s), (429, "rate_limited", Some(1)));
-        assert!(rates.request("other", &limits, ms(0)).is_ok(), "keys are counted by themselves");
-        assert!(rates.request("k", &limits, ms(499)).is_err());
-        assert!(rates.request("k", &limits, ms(500)).is_ok());
-        assert!(rates.request("k", &limits, ms(500)).is_err());
+        assert!(rates.request("other", NO_OWN, &limits, ms(0)).is_ok(), "keys are counted by themselves");
+        assert!(rates.request("k", NO_OWN, &limits, ms(499)).is_err());
+        assert!(rates.request("k", NO_OWN, &limits, ms(500)).is_ok());
+        assert!(rates.request("k", NO_OWN, &limits, ms(500)).is_err());
         // However long it is silent, a bucket holds no more than what it is full with.
-        let passed = (0..20).filter(|_| rates.request("k", &limits, ms(1_000_000)).is_ok()).count();
+        let passed = (0..20).filter(|_| rates.request("k", NO_OWN, &limits, ms(1_000_000)).is_ok()).count();
         assert_eq!(passed, 6);
     }
 
     #[test]
     fn events_are_counted_by_batches() {
         let (rates, limits) = (Rates::default(), limits(0, 10, 1));
-        assert!(rates.events("k", 10, &limits, ms(0)).is_ok());
-        let refused = rates.events("k", 1, &limits, ms(99)).unwrap_err();
+        assert!(rates.events("k", NO_OWN, 10, &limits, ms(0)).is_ok());
+        let refused = rates.events("k", NO_OWN, 1, &limits, ms(99)).unwrap_err();
         assert_eq!(refused.retry_after_s, Some(1));
-        assert!(rates.events("k", 1, &limits, ms(100)).is_ok());
-        assert!(rates.events("k", 5, &limits, ms(599)).is_err(), "a refused batch takes nothing");
-        assert!(rates.events("k", 5, &limits, ms(600)).is_ok());
+        assert!(rates.events("k", NO_OWN, 1, &limits, ms(100)).is_ok());
+        assert!(rates.events("k", NO_OWN, 5, &limits, ms(599)).is_err(), "a refused batch takes nothing");
+        assert!(rates.events("k", NO_OWN, 5, &limits, ms(600)).is_ok());
     }
 
     #[test]
     fn a_batch_above_a_full_bucket_passes_and_is_paid_for_afterwards() {
         let (rates, limits) = (Rates::default(), limits(0, 10, 1));
-        assert!(rates.events("k", 35, &limits, ms(0)).is_ok());
-        let refused = rates.events("k", 1, &limits, ms(0)).unwrap_err();
+        assert!(rates.events("k", NO_OWN, 35, &limits, ms(0)).is_ok());
+        let refused = rates.events("k", NO_OWN, 1, &limits, ms(0)).unwrap_err();
         assert_eq!(refused.retry_after_s, Some(3), "25 are owed");
-        assert!(rates.events("k", 1, &limits, ms(2599)).is_err());
-        assert!(rates.events("k", 1, &limits, ms(2600)).is_ok());
+        assert!(rates.events("k", NO_OWN, 1, &limits, ms(2599)).is_err());
+        assert!(rates.events("k", NO_OWN, 1, &limits, ms(2600)).is_ok());
+    }
+
+    #[test]
+    fn a_rate_of_its_own_goes_before_that_of_the_settings() {
+        let (rates, limits) = (Rates::default(), limits(1, 1, 1));
+        let own = OwnRates { requests_per_second: Some(3), events_per_second: Some(0) };
+        let passed = |key: &str, own| (0..9).filter(|_| rates.request(key, own, &limits, ms(0)).is_ok()).count();
+        assert_eq!((passed("k", own), passed("other", NO_OWN)), (3, 1));
+        let refused = rates.request("k", own, &limits, ms(0)).unwrap_err();
+        assert!(refused.message.contains("3 requests a second"), "{}", refused.message);
+        assert!((0..9).all(|_| rates.events("k", own, 1000, &limits, ms(0)).is_ok()), "0 is no bound");
+        let off = Limits { key_requests_per_second: 0, ..limits };
+        let passed = (0..9).filter(|_| rates.request("bounded", own, &off, ms(0)).is_ok()).count();
+        assert_eq!(passed, 3, "a key alone can have one");
+    }
+
+    #[test]
+    fn rates_of_keys_are_whole_numbers_of_the_settings_ranges() {
+        let parse = |body: Value| OwnRates::parse(body.as_object().unwrap()).map_err(|failure| failure.message);
+        let most = json!({"requests_per_second": 1_000_000, "events_per_second": 1_000_000_000});
+        let rates = parse(most.clone()).unwrap();
+        assert_eq!(Value::Object(rates.members().collect()), most);
+        assert_eq!(parse(json!({"requests_per_second": null})), Ok(NO_OWN));
+        for wrong in [json!(1_000_001), json!(-1), json!(1.5), json!("1")] {
+            let refused = parse(json!({"requests_per_second": wrong})).unwrap_err();
+            assert_eq!(refused, "requests_per_second must be a whole number of 0 to 1000000");
+        }
+        assert!(parse(json!({"events_per_second": 1_000_000_001_u64})).is_err());
     }
 
     #[test]
     fn without_a_rate_or_an_id_nothing_is_counted() {
         let (off, on) = (limits(0, 0, 1), limits(1, 1, 1));
         let rates = Rates::default();
-        assert!((0..100).all(|_| rates.request("k", &off, ms(0)).is_ok() && rates.request("", &on, ms(0)).is_ok()));
-        assert!((0..100).all(|_| rates.events("k", 9, &off, ms(0)).is_ok() && rates.events("", 9, &on, ms(0)).is_ok()));
+        assert!(
+            (0..100)
+                .all(|_| rates.request("k", NO_OWN, &off, ms(0)).is_ok()
+                    && rates.request("", NO_OWN, &on, ms(0)).is_ok())
+        );
+        assert!(
+            (0..100).all(|_| rates.events("k", NO_OWN, 9, &off, ms(0)).is_ok()
+                && rates.events("", NO_OWN, 9, &on, ms(0)).is_ok())
+        );
         assert!(rates.requests.lock().held.is_empty());
     }
 

@@ -50,13 +50,18 @@ impl Request {
 
     /// The body of one event, whatever its type says: at most the size of a single create.
     pub(crate) async fn event_body(self) -> Answer<Bytes> {
-        let size_max = self.state.limits().create_size_max;
-        self.body(size_max).await
+        let limits = self.state.limits();
+        let bytes = self.body(limits.create_size_max).await?;
+        body::check_depth(&bytes, limits.json_depth_max)?;
+        Ok(bytes)
     }
 
     /// The body as a JSON object of at most the size of a small body, whatever its type says.
     pub(crate) async fn object(self) -> Answer<serde_json::Map<String, serde_json::Value>> {
-        body::object(&self.small_body().await?)
+        let depth_max = self.state.limits().json_depth_max;
+        let bytes = self.small_body().await?;
+        body::check_depth(&bytes, depth_max)?;
+        body::object(&bytes)
     }
 
     /// A body of at most the size of a small body, unpacked.

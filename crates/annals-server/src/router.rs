@@ -25,6 +25,7 @@ use crate::routes::{Route, face_of, table};
 use crate::state::AppState;
 use crate::trace::Trace;
 use crate::ui;
+use crate::unread::{self, Reading};
 
 /// The server's answers as a service, usable without a socket.
 ///
@@ -65,6 +66,7 @@ struct Found {
 async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Request) -> Response {
     let started = state.clock().monotonic();
     let (parts, body) = request.into_parts();
+    let (body, reading) = unread::watched(body);
     let known = found.first();
     let face = known.map_or_else(|| face_of(parts.uri.path()), |first| first.face);
     let method = parts.method.clone();
@@ -92,7 +94,8 @@ async fn answer(state: AppState, found: Arc<[Found]>, request: axum::extract::Re
         face.fail(&failure, &refused)
     });
     trace.answered(&state, &response, state.clock().monotonic().saturating_sub(started));
-    finish(response, &method, (request_id, gap::header(state.engine().snapshot().gaps())))
+    let gap = gap::header(state.engine().snapshot().gaps());
+    finish(response, &method, (request_id, gap), &reading)
 }
 
 async fn handle(state: &AppState, found: &[Found], mut parts: Parts, body: Body, trace: &mut Trace) -> Answer {
@@ -186,7 +189,12 @@ async fn open_parts(parts: &mut Parts) -> Answer<Vec<(String, String)>> {
 }
 
 /// What every answer carries, and for HEAD the length without the body.
-fn finish(mut response: Response, method: &Method, (request_id, gap): (&str, Option<HeaderValue>)) -> Response {
+fn finish(
+    mut response: Response,
+    method: &Method,
+    (request_id, gap): (&str, Option<HeaderValue>),
+    reading: &Reading,
+) -> Response {
     let headers = response.headers_mut();
     if let Some(gap) = gap {
         headers.insert(gap::HEADER, gap);
@@ -197,7 +205,8 @@ fn finish(mut response: Response, method: &Method, (request_id, gap): (&str, Opt
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-request-id", id);
     }
-    if response.status() == StatusCode::REQUEST_TIMEOUT || response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+    let is_late = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE].contains(&response.status());
+    if is_late || reading.broke_off() {
         // The rest of the body is not read, so the connection cannot be used again.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 use crate::config::{Limits, ServerConfig};
 use crate::deed::Deed;
 use crate::error::{Error, Result};
+use crate::heads::{Head, HeadTimer};
 use crate::inline::{Inline, allow, runtime};
 use crate::metrics::{OpenConnection, metrics_router};
 use crate::patience::Patient;
@@ -64,7 +65,7 @@ async fn listen(
     tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
-    record(&state, started(&listener)).await;
+    record(&state, started(&state, &listener)).await;
     let (stop, stopping) = watch::channel(());
     let door = Door {
         app: router(state.clone()),
@@ -152,11 +153,12 @@ impl Door {
     }
 }
 
-fn started(listener: &TcpListener) -> Deed {
+fn started(state: &AppState, listener: &TcpListener) -> Deed {
     let address = listener.local_addr().map_or_else(|_unknown| "unknown".to_owned(), |address| address.to_string());
     Deed::of_the_server("server.started")
         .detail("listen", address.into())
-        .detail("version", env!("CARGO_PKG_VERSION").into())
+        .detail("version", state.build().version.into())
+        .detail("commit", state.build().commit.into())
 }
 
 /// Writes a deed down on a blocking thread.
@@ -178,13 +180,14 @@ impl Connection {
     /// Serves it from its first byte to its last.
     async fn serve(mut self, stream: TcpStream, tls: Option<&Tls>) {
         let _ = stream.set_nodelay(true);
-        let stream = Patient::new(stream, self.limits.body_pause_max);
-        let Some(tls) = tls else { return self.http(stream, None).await };
+        let head = Arc::<Head>::default();
+        let stream = Patient::new(stream, Arc::clone(&head), self.limits.body_pause_max);
+        let Some(tls) = tls else { return self.http(stream, head, None).await };
         let greeted = TlsAcceptor::from(tls.current()).accept(stream);
         let peer = self.peer;
         tokio::select! {
             greeted = tokio::time::timeout(self.limits.tls_handshake_time_max, greeted) => match greeted {
-                Ok(Ok(stream)) => self.http(stream, Some(Encrypted)).await,
+                Ok(Ok(stream)) => self.http(stream, head, Some(Encrypted)).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a client and the server found no TLS in common"),
                 Err(_elapsed) => tracing::debug!(%peer, "a client took too long to greet"),
             },
@@ -193,7 +196,7 @@ impl Connection {
         }
     }
 
-    async fn http<S>(mut self, stream: S, encrypted: Option<Encrypted>)
+    async fn http<S>(mut self, stream: S, head: Arc<Head>, encrypted: Option<Encrypted>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -207,7 +210,7 @@ impl Connection {
         });
         let mut builder = http1::Builder::new();
         // Without the timer hyper accepts the timeout and never applies it.
-        builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time_max);
+        builder.timer(HeadTimer::new(head, limits)).header_read_timeout(limits.idle_time_max);
         // Above the limit the router answers, with a body; only far above it the connection does, without.
         builder.max_headers(2 * limits.headers_max).max_buf_size(BUFFER_SIZE_BYTES);
         let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use annals_engine::{Clock, Engine, ErrorKind};
+use annals_engine::{Clock, Engine, ErrorKind, scanned_rows};
 use annals_query::CursorKey;
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::auth::grant::Grant;
 use crate::auth::keys::{self, NewKey};
 use crate::auth::{Identities, Principal, Scope, WrongKeys};
-use crate::config::{FaceSettings, Limits, ServerConfig};
+use crate::config::{Build, FaceSettings, Limits, ServerConfig};
 use crate::error::{Answer, Error, Failure, Result};
 use crate::hub::Hub;
 use crate::internal::Internal;
@@ -63,6 +63,8 @@ struct Inner {
     verifications: Arc<Semaphore>,
     /// Of one: a backup copies the whole store.
     backups: Arc<Semaphore>,
+    /// Of one: a compaction may rewrite the whole store.
+    compactions: Arc<Semaphore>,
     backup_directory: Option<PathBuf>,
     recordings: Arc<Semaphore>,
     /// Few: a hash takes a processor and 19 MiB for tens of milliseconds.
@@ -144,6 +146,7 @@ impl AppState {
             streams: Places::new(limits.streams_max),
             verifications: Arc::new(Semaphore::new(1)),
             backups: Arc::new(Semaphore::new(1)),
+            compactions: Arc::new(Semaphore::new(1)),
             backup_directory: config.backup_directory.clone(),
             recordings: Arc::new(Semaphore::new(1)),
             passwords: Places::new(limits.passwords_max),
@@ -210,6 +213,11 @@ impl AppState {
     /// Whether the server stops.
     pub(crate) fn is_draining(&self) -> bool {
         *self.0.draining.borrow()
+    }
+
+    /// Which program runs.
+    pub(crate) fn build(&self) -> Build {
+        self.0.config.lock().build
     }
 
     /// Below which folder clients may have backups made.
@@ -319,7 +327,7 @@ impl AppState {
     /// # Errors
     /// 429 if its key has had its requests for now.
     pub(crate) fn count_request(&self, caller: &Principal) -> Answer<()> {
-        self.0.rates.request(&caller.key_id, &self.limits(), self.clock().monotonic())
+        self.0.rates.request(&caller.key_id, caller.rates, &self.limits(), self.clock().monotonic())
     }
 
     /// Counts events that a caller is about to append.
@@ -327,7 +335,7 @@ impl AppState {
     /// # Errors
     /// 429 if its key has had its events for now.
     pub(crate) fn count_events(&self, caller: &Principal, events: usize) -> Answer<()> {
-        self.0.rates.events(&caller.key_id, events, &self.limits(), self.clock().monotonic())
+        self.0.rates.events(&caller.key_id, caller.rates, events, &self.limits(), self.clock().monotonic())
     }
 
     /// A request id nobody else has: a random start and a count.
@@ -341,10 +349,12 @@ impl AppState {
         self.0.running.lock().insert(key).then(|| Running { state: self.clone(), key })
     }
 
-    /// Whether a query that starts now has had its time; asked between blocks of work.
+    /// Whether a query that starts now, on this thread, has had its time or its events; asked between blocks of work.
     pub(crate) fn expiry(&self) -> Box<dyn Fn() -> bool + '_> {
-        let deadline = self.clock().monotonic() + self.limits().query_time_max;
-        Box::new(move || self.clock().monotonic() >= deadline)
+        let limits = self.limits();
+        let deadline = self.clock().monotonic() + limits.query_time_max;
+        let last_row = scanned_rows().saturating_add(limits.query_scanned_events_max);
+        Box::new(move || scanned_rows() > last_row || self.clock().monotonic() >= deadline)
     }
 }
 
@@ -401,7 +411,7 @@ fn first_admin_key(engine: &Engine, identities: &Identities) -> Result<Option<St
     }
     let grant =
         Grant { scopes: vec![Scope::Admin.name().to_owned()], user_id: Some("admin".to_owned()), ..Grant::default() };
-    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant }, now_us)?;
+    let (record, key) = keys::make(NewKey { name: "administrator".to_owned(), grant, ..NewKey::default() }, now_us)?;
     engine.put_blob(keys::BLOB, &identities.keys.to_bytes_with(&record)?)?;
     identities.keys.add(record);
     Ok(Some(key))

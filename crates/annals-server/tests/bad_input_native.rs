@@ -306,7 +306,7 @@ async fn bodies_of_an_ingest() {
 async fn keys_of_every_wrong_kind() {
     let server = filled().await;
     let mut cases = Vec::new();
-    let unknown = "is not known; allowed are name, scopes, realms, orgs, user_id, expires_at";
+    let unknown = "is not known; allowed are name, requests_per_second, events_per_second, scopes, realms, orgs, user_id, expires_at";
     let time = "expires_at must be an RFC 3339 time in quotes, such as \"2030-01-31T00:00:00Z\"";
     let long = json!("x".repeat(1025));
     for (member, value, message) in [

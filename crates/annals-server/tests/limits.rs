@@ -193,6 +193,64 @@ async fn json_nests_so_deep() {
 }
 
 #[tokio::test]
+async fn json_may_be_allowed_to_nest_less_deep() {
+    let server = Server::with(Limits { json_depth_max: 5, ..Limits::default() });
+    let event = |levels: usize| {
+        format!("{{\"event_type\":\"a\",\"payload\":{{\"x\":{}1{}}}}}", "[".repeat(levels), "]".repeat(levels))
+    };
+    let as_array = |event: String| {
+        let request = Request::post("/annals/v1/events").header("authorization", ADMIN);
+        let request = request.header("content-type", "application/json").body(Body::from(format!("[{event}]")));
+        server.send(request.unwrap())
+    };
+    for query in ["", "?partial=true"] {
+        assert_eq!(server.ingest_as(ADMIN, query, &event(3)).await.expect(200).json()["accepted"], 1);
+        let refused = server.ingest_as(ADMIN, query, &event(4)).await.json();
+        assert_eq!(refused["errors"][0]["error"], "the event nests deeper than 5 levels");
+        assert_eq!(refused["accepted"], 0);
+    }
+    as_array(event(3)).await.expect(200);
+    as_array(event(4)).await.expect(400);
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    let create = async |levels: usize| {
+        let body = format!("{{\"event_type\":\"A\",\"x\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+        server.send(post(&format!("/orgs/{org}/containers/{org}/events"), Body::from(body))).await
+    };
+    assert!(create(4).await.status.is_success());
+    create(5).await.expect(400);
+    let object = |levels: usize| format!("{{\"retention_days\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    for (levels, word) in [(4, "integer"), (5, "nests deeper than 5 levels")] {
+        let reply = server.send(post("/api/v1/events/cleanup", Body::from(object(levels)))).await.expect(400).json();
+        assert!(reply["message"].as_str().unwrap().contains(word), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn events_may_be_allowed_to_be_smaller() {
+    let server = Server::with(Limits { event_size_max: 2000, ..Limits::default() });
+    let event = |size: usize| json!({"event_type": "a", "content": "x".repeat(size)}).to_string();
+    // What the server fills in counts too, and it says how much that is.
+    let refused = server.ingest(&event(2000)).await.expect(400).json();
+    let error = refused["errors"][0]["error"].as_str().unwrap().to_owned();
+    let has: usize = error.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert_eq!(error, format!("the event has {has} bytes, the limit is 2000"));
+    let most = 2000 - (has - 2000);
+    for query in ["", "?partial=true"] {
+        server.ingest_as(ADMIN, query, &event(most)).await.expect(200);
+        let refused = server.ingest_as(ADMIN, query, &event(most + 1)).await.json();
+        assert_eq!(refused["errors"][0]["error"], "the event has 2001 bytes, the limit is 2000");
+    }
+    let create = async |size: usize| {
+        let body = json!({"severity": "info", "summary": "s", "content": "x".repeat(size)});
+        server.send(post("/api/v2/events", Body::from(body.to_string()))).await
+    };
+    // What the face adds counts too.
+    assert!(create(1900).await.status.is_success());
+    create(2000).await.expect(400);
+    assert_eq!(server.total().await, 3);
+}
+
+#[tokio::test]
 async fn one_event_has_a_size() {
     let server = Server::start();
     let event = |size: usize| json!({"event_type": "a", "content": "x".repeat(size)}).to_string();
@@ -230,6 +288,32 @@ async fn pages_have_a_size_on_every_face() {
         let page = server.get(&format!("/api/events/?page_size={asked}")).await.expect(200).json();
         assert_eq!(page.as_array().unwrap().len(), 300);
     }
+}
+
+#[tokio::test]
+async fn pages_may_be_allowed_to_be_smaller_on_every_face() {
+    let server = Server::with(Limits { page_events_max: 7, ..Limits::default() });
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    server.store(&vec![json!({"event_type": "a", "org_id": org, "event_group": "g"}); 9]).await;
+    for (path, status) in [
+        (format!("/orgs/{org}/events?limit="), 400),
+        ("/api/v1/events?limit=".to_owned(), 400),
+        ("/api/v2/events?size=".to_owned(), 400),
+        ("/v1/audit/events?limit=".to_owned(), 422),
+        ("/annals/v1/events?limit=".to_owned(), 400),
+    ] {
+        server.get(&format!("{path}7")).await.expect(200);
+        server.get(&format!("{path}8")).await.expect(status);
+        // What is usual elsewhere would be too much here.
+        let (unasked, _) = path.split_once('?').unwrap();
+        server.get(unasked).await.expect(200);
+    }
+    for asked in ["", "?page_size=8"] {
+        let page = server.get(&format!("/api/events/{asked}")).await.expect(200).json();
+        assert_eq!(page.as_array().unwrap().len(), 7, "{asked}");
+    }
+    let page = server.get("/annals/v1/events").await.expect(200).json();
+    assert_eq!((page["events"].as_array().unwrap().len(), &page["total"]), (7, &json!(9)));
 }
 
 #[tokio::test]
@@ -272,6 +356,61 @@ async fn a_query_has_its_time() {
     }
     for path in ["/api/v1/events", "/api/v1/events/stats"] {
         assert_eq!(server.get(path).await.expect(503).json()["statusCode"], 503, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_goes_through_so_many_events() {
+    let server = Server::with(Limits { query_scanned_events_max: 50, ..Limits::default() });
+    let event = |number: usize| json!({"event_type": "a", "message": format!("number {number} of many")});
+    server.store(&(0..50).map(event).collect::<Vec<_>>()).await;
+    let asked = ["/annals/v1/events?q=of%20man", "/annals/v1/stats?q=of%20man"];
+    for is_sealed in [false, true] {
+        for path in asked {
+            let found = server.get(path).await.expect(200).json();
+            assert_eq!(found["total"], 50, "{path}, sealed: {is_sealed}");
+        }
+        if !is_sealed {
+            server.state.engine().seal_now().unwrap();
+        }
+    }
+    // What an index tells goes through no event.
+    server.get("/annals/v1/stats?event_type=a&by=event_type").await.expect(200);
+    server.store(&[event(51)]).await;
+    for _ in [false, true] {
+        for path in asked {
+            let refused = server.get(path).await.expect(503);
+            assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("query_too_expensive", ""), "{path}");
+        }
+        server.state.engine().seal_now().unwrap();
+        server.state.engine().compact().unwrap();
+    }
+    server.get("/annals/v1/stats?event_type=a&by=event_type").await.expect(200);
+    let doomed = server.call(ADMIN, "DELETE", "/annals/v1/events?q=of%20man&dry_run=true", None).await;
+    assert_eq!(code(&doomed.expect(503)), "query_too_expensive");
+}
+
+#[tokio::test]
+async fn the_events_that_a_query_goes_through_are_counted_on_every_face() {
+    let server = Server::with(Limits { query_scanned_events_max: 1, ..Limits::default() });
+    let org = "0b64c1a4-7a6c-4b2d-9c59-2f7f7d3d9e10";
+    let event = json!({"event_type": "a", "org_id": org, "realm_ids": [org], "severity": "info", "event_group": "g"});
+    server.store(&vec![event; 3]).await;
+    for path in [
+        format!("/orgs/{org}/events?resource_type=x"),
+        "/api/v1/events?event_type=a".to_owned(),
+        "/api/v1/events/stats?event_type=a".to_owned(),
+        "/api/events/?event_type=a".to_owned(),
+        "/api/v2/events?severity=info".to_owned(),
+        "/v1/audit/events?event_type=a".to_owned(),
+    ] {
+        let refused = server.get(&path).await;
+        assert_eq!(refused.status.as_u16(), 503, "{path}: {:?}", refused.body);
+        assert!(
+            String::from_utf8_lossy(&refused.body).contains("goes through more events"),
+            "{path}: {:?}",
+            refused.body
+        );
     }
 }
 
@@ -452,4 +591,40 @@ async fn a_key_appends_so_many_events_in_a_second() {
     server.ingest_as(&key, "", &lines(1)).await.expect(200);
     server.ingest_as(ADMIN, "", &lines(50)).await.expect(200);
     server.call(&key, "GET", "/annals/v1/events", None).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_may_have_rates_of_its_own() {
+    let limits = Limits { key_requests_per_second: 2, key_burst: Duration::from_secs(1), ..Limits::default() };
+    let (server, _clock, usual) = rated(limits).await;
+    let new = |own: serde_json::Value| {
+        let mut body = json!({"name": "n", "scopes": ["events:read", "events:create"]});
+        body.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        body
+    };
+    let (free, id) = server.key(new(json!({"requests_per_second": 0, "events_per_second": 5}))).await;
+    let shown = server.get("/annals/v1/keys").await.expect(200).json();
+    assert_eq!(shown["keys"][0]["id"], id);
+    assert_eq!(
+        (&shown["keys"][0]["requests_per_second"], &shown["keys"][0]["events_per_second"]),
+        (&json!(0), &json!(5))
+    );
+    let ask = async |key: &str| server.call(key, "GET", "/annals/v1/events", None).await.status.as_u16();
+    for _ in 0..20 {
+        assert_eq!(ask(&free).await, 200);
+    }
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(ask(&usual).await);
+    }
+    assert_eq!(answers, [200, 200, 429, 429, 429, 429]);
+    let line = "{\"event_type\":\"a\"}\n";
+    server.ingest_as(&free, "", &line.repeat(5)).await.expect(200);
+    assert_eq!(code(&server.ingest_as(&free, "", &line.repeat(5)).await.expect(429)), "rate_limited");
+    let wrong = new(json!({"requests_per_second": 1_000_001}));
+    let refused = server.call(ADMIN, "POST", "/annals/v1/keys", Some(wrong)).await.expect(400).json();
+    assert_eq!(refused["error"]["message"], "requests_per_second must be a whole number of 0 to 1000000");
+    let trail = server.get("/annals/v1/audit?event_type=key.created&sort=created_at").await.expect(200).json();
+    let told = &trail["events"][1]["payload"];
+    assert_eq!((&told["requests_per_second"], &told["events_per_second"]), (&json!(0), &json!(5)));
 }

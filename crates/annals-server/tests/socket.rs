@@ -193,7 +193,7 @@ async fn two_connections_and_no_third(limits: Limits) {
 
 #[tokio::test]
 async fn a_connection_that_asks_nothing_more_is_closed() {
-    let running = start(Limits { header_time_max: Duration::from_millis(300), ..Limits::default() }).await;
+    let running = start(Limits { idle_time_max: Duration::from_millis(300), ..Limits::default() }).await;
     let address = running.address;
     blocking(move || {
         let mut stream = connect(address);
@@ -207,6 +207,28 @@ async fn a_connection_that_asks_nothing_more_is_closed() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         assert!(rest.is_empty() && started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_may_pause_for_longer_than_a_head_may_take() {
+    let (header_time_max, idle_time_max) = (Duration::from_millis(200), Duration::from_secs(30));
+    let running = start(Limits { header_time_max, idle_time_max, ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let mut stream = connect(address);
+        for _ in 0..2 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        // The head of a later request has no more time than that of the first.
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+        let started = Instant::now();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!rest.starts_with(b"HTTP/1.1 200") && started.elapsed() < Duration::from_secs(5), "{rest:?}");
     })
     .await;
 }
@@ -235,6 +257,43 @@ async fn half_a_body_is_waited_for_so_long() {
         std::thread::sleep(Duration::from_millis(100));
         in_time.write_all(line.as_bytes()).unwrap();
         assert!(answer(&mut in_time).contains("\"accepted\":2"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_refused_in_the_middle_of_a_body_is_told_so() {
+    let running = start(Limits { ingest_size_max: 1 << 20, ..Limits::default() }).await;
+    let address = running.address;
+    blocking(move || {
+        let body = vec![b' '; 8 << 20];
+        for (key, status) in [("wrong", "401"), (ADMIN, "413")] {
+            let mut stream = connect(address);
+            let head = format!(
+                "POST /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            // All of it, before it looks for an answer, as simple clients do.
+            stream.write_all(&body).unwrap();
+            let answer = answer(&mut stream);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains("connection: close"),
+                "{answer}"
+            );
+        }
+        // What was read to its end leaves the connection as it is, refused or not.
+        let mut stream = connect(address);
+        for _ in 0..2 {
+            let lines = "{}\n".repeat(20 << 10);
+            let head = format!(
+                "POST /annals/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: {ADMIN}\r\ncontent-length: {}\r\n\r\n",
+                lines.len()
+            );
+            stream.write_all(format!("{head}{lines}").as_bytes()).unwrap();
+            let answer = answer(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 400") && !answer.contains("connection: close"), "{answer}");
+        }
     })
     .await;
 }

@@ -15,13 +15,13 @@ enum Beat {
 }
 
 use Action::{
-    Amend, Append, AppendLarge, Compact, DeleteBefore, DeleteMatching, DeleteSequences, Flush, Mark, PutBlob, Read,
-    RepeatKey, Replace, Seal, Wait,
+    Amend, Append, AppendLarge, Compact, DeleteBefore, DeleteMatching, DeleteSequences, Flush, Mark, PlaceHold,
+    PutBlob, Read, ReleaseHold, RepeatKey, Replace, Seal, Wait,
 };
 use Beat::{Close, Do};
 
 /// The scripts by name, shorter ones first. The first is small enough for recoveries inside recoveries.
-const SCRIPTS_OF: [(&str, &[Beat]); 7] = [
+const SCRIPTS_OF: [(&str, &[Beat]); 8] = [
     ("create", &[Do(Append), Do(Append), Close, Do(Append)]),
     ("seal", &[Do(Append), Do(Mark), Do(Seal), Do(Append), Do(Append)]),
     ("clean-up", &[Do(Append), Do(Append), Do(Append), Do(Seal), Do(Append), Do(DeleteBefore), Close, Do(Append)]),
@@ -85,6 +85,27 @@ const SCRIPTS_OF: [(&str, &[Beat]); 7] = [
         ],
     ),
     (
+        "holds",
+        &[
+            Do(Append),
+            Do(PlaceHold),
+            Do(Append),
+            Do(DeleteMatching),
+            Do(Seal),
+            Do(DeleteBefore),
+            Do(PlaceHold),
+            Do(DeleteSequences),
+            Close,
+            Do(Replace),
+            Do(Amend),
+            Do(ReleaseHold),
+            Do(DeleteBefore),
+            Do(ReleaseHold),
+            Do(DeleteSequences),
+            Do(Compact),
+        ],
+    ),
+    (
         "time",
         &[
             Do(Append),
@@ -109,7 +130,8 @@ const SCRIPTS_OF: [(&str, &[Beat]); 7] = [
 ];
 
 /// The names of the scripts that [`every_call`] and [`every_recovery`] know.
-pub const SCRIPTS: [&str; SCRIPTS_OF.len()] = ["create", "seal", "clean-up", "merge", "changes", "logs", "time"];
+pub const SCRIPTS: [&str; SCRIPTS_OF.len()] =
+    ["create", "seal", "clean-up", "merge", "changes", "logs", "holds", "time"];
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod clock;
 mod disk;
 mod every;
 mod fault;
+mod held;
 mod image;
 mod machine;
 mod oracle;

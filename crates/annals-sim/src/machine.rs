@@ -47,6 +47,8 @@ pub(crate) struct Machine {
     durability: Durability,
     log_age_ms_max: u64,
     next_name: u64,
+    /// Chooses when holds come and go, in the runs that have any.
+    holds: Option<Random>,
     /// The last sequence that no power cut may take.
     pub(crate) safe: u64,
     /// The last sequence that must be there now: what a killed program wrote is in the page cache.
@@ -88,6 +90,7 @@ impl Machine {
             durability: durability.unwrap_or(drawn),
             log_age_ms_max: if random.one_in(4) { 120_000 } else { 86_400_000 },
             next_name: 0,
+            holds: (seed % 8 == 3).then(|| Random::new(!seed)),
             safe: 0,
             kept: 0,
             is_settled: false,
@@ -146,6 +149,15 @@ impl Machine {
         check::check(engine, &self.oracle, &mut self.random, self.clock.now_us())
     }
 
+    /// What to do next.
+    pub(crate) fn choose(&mut self) -> Action {
+        match self.holds.as_mut().map(|random| random.below(10)) {
+            Some(0) => Action::PlaceHold,
+            Some(1) => Action::ReleaseHold,
+            _ => Action::any(&mut self.random),
+        }
+    }
+
     /// Does one thing; how many events came by it, and how it went.
     pub(crate) fn perform(&mut self, engine: &Engine, action: Action) -> Result<Went, String> {
         let mut steps = Steps {
@@ -198,6 +210,7 @@ impl Machine {
                 }
             }
             Action::Wait | Action::Ask | Action::Flush | Action::RepeatKey | Action::PutBlob => {}
+            Action::PlaceHold | Action::ReleaseHold => {}
             _ => self.shielded.is_last_frame_open = true,
         }
     }

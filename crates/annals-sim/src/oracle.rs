@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annals_engine::{Engine, Error, EventId, Field, Filter, Result as EngineResult, StoredEvent};
 
+use crate::held::Holds;
+
 /// Users whose reading is noted.
 pub(crate) const READERS: [&str; 2] = ["ada", "bob"];
 
@@ -109,6 +111,7 @@ pub(crate) struct Oracle {
     pub(crate) together: Vec<Vec<u64>>,
     /// What the blob may be; empty: nothing is known.
     pub(crate) blob: Vec<Vec<u8>>,
+    pub(crate) holds: Holds,
 }
 
 impl Oracle {
@@ -127,6 +130,11 @@ impl Oracle {
     /// Events that are there for certain, with their sequences.
     pub(crate) fn there(&self) -> impl Iterator<Item = (u64, &Expected)> {
         (1..).zip(&self.events).filter(|(_, event)| event.is_there == Known::Yes)
+    }
+
+    /// Whether a hold keeps one of these events.
+    pub(crate) fn holds_any(&self, sequences: &[u64]) -> bool {
+        sequences.iter().filter_map(|sequence| self.event(*sequence)).any(|event| self.holds.keep(event))
     }
 
     /// Takes in what a start of the store has decided. `safe` is the last sequence that must be there.
@@ -189,6 +197,7 @@ impl Oracle {
         if events != u64::try_from(there).unwrap_or(u64::MAX) {
             return Err(format!("the statistics say {events} events, there are {there}").into());
         }
+        self.holds.look(engine)?;
         self.look_at_blob(engine)
     }
 

@@ -4,7 +4,6 @@ use annals_engine::Engine;
 
 use crate::fault::Fault;
 use crate::machine::{Machine, Opened, Went};
-use crate::script::Action;
 
 /// Between two starts.
 const STEPS_MAX: u64 = 24;
@@ -202,7 +201,7 @@ impl Run {
     fn use_store(&mut self, engine: &Engine) -> Result<Went, String> {
         for _ in 0..self.machine.random.below(STEPS_MAX) {
             let before = self.machine.oracle.last_sequence();
-            let action = Action::any(&mut self.machine.random);
+            let action = self.machine.choose();
             let went = self.machine.perform(engine, action)?;
             self.figures.steps += 1;
             self.figures.events += self.machine.oracle.last_sequence() - before;

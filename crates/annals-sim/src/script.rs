@@ -9,6 +9,7 @@ use annals_engine::{
 
 use crate::check;
 use crate::clock::SimClock;
+use crate::held::is_held;
 use crate::oracle::{Expected, Key, Known, Oracle, READERS, Trouble, Unanswered};
 use crate::random::Random;
 
@@ -43,6 +44,8 @@ pub(crate) enum Action {
     Amend,
     Read,
     PutBlob,
+    PlaceHold,
+    ReleaseHold,
     Flush,
     /// Time goes by.
     Wait,
@@ -137,6 +140,8 @@ impl Steps<'_> {
             Action::Amend => self.amend(),
             Action::Read => self.read(),
             Action::PutBlob => self.put_blob(),
+            Action::PlaceHold => self.hold(true),
+            Action::ReleaseHold => self.hold(false),
             Action::Flush => {
                 let flushed = self.engine.flush();
                 self.promised(flushed)
@@ -249,6 +254,10 @@ impl Steps<'_> {
         let idempotency = key.map(idempotency);
         let how = AppendOptions { idempotency, repeats: Repeats::Replace, ..AppendOptions::default() };
         let appended = self.engine.append(batch_of(&new), &how);
+        if self.is_kept(&replaces, &appended)? {
+            self.oracle.lost_keys.extend(key);
+            return Ok(());
+        }
         self.take(appended, Unanswered { events: new, replaces, key }, 0)
     }
 
@@ -339,7 +348,8 @@ impl Steps<'_> {
         let deleted = self.engine.delete(what);
         let mut meant = Vec::new();
         for (sequence, event) in (1..).zip(&mut self.oracle.events) {
-            if event.is_there == Known::Yes && is_meant(sequence, event) {
+            let is_spared = self.oracle.holds.keep(event);
+            if event.is_there == Known::Yes && !is_spared && is_meant(sequence, event) {
                 meant.push(sequence);
                 event.is_there = if deleted.is_ok() { Known::No } else { Known::Either };
             }
@@ -369,7 +379,12 @@ impl Steps<'_> {
         if chosen.is_empty() {
             return Ok(());
         }
-        self.delete(&Delete::Sequences(chosen.clone()), |sequence, _| chosen.contains(&sequence))
+        let what = Delete::Sequences(chosen.clone());
+        if self.oracle.holds_any(&chosen) {
+            let deleted = self.engine.delete(&what);
+            return self.is_kept(&chosen, &deleted).map(drop);
+        }
+        self.delete(&what, |sequence, _| chosen.contains(&sequence))
     }
 
     fn delete_matching(&mut self) -> Outcome {
@@ -413,6 +428,9 @@ impl Steps<'_> {
         let severity = self.random.pick(&SEVERITIES).copied().flatten().unwrap_or("warn");
         let amendment = Amendment { sequence, severity: Some(severity.to_owned()), ..Amendment::default() };
         let amended = self.engine.amend(&amendment);
+        if self.is_kept(&[sequence], &amended)? {
+            return Ok(());
+        }
         let Some(event) = self.oracle.event_mut(sequence) else { return Ok(()) };
         match &amended {
             Ok(true) => event.severity = vec![Some(severity)],
@@ -441,6 +459,22 @@ impl Steps<'_> {
             Err(_) => {}
         }
         self.promised(read)
+    }
+
+    fn hold(&mut self, places: bool) -> Outcome {
+        let changed = self.oracle.holds.change(self.engine, self.random, places);
+        changed.map_err(|error| refused(&error))
+    }
+
+    /// Whether a hold keeps one of the events that a call is about: then the call must be refused because of it, or
+    /// because the disk fails.
+    fn is_kept<T: std::fmt::Debug>(&self, sequences: &[u64], called: &annals_engine::Result<T>) -> Result<bool, Stop> {
+        match (self.oracle.holds_any(sequences), called) {
+            (false, _) if is_held(called) => Err(Stop::Wrong(format!("{sequences:?} are not held: {called:?}"))),
+            (true, Ok(done)) => Err(Stop::Wrong(format!("one of {sequences:?} is held, and it was done: {done:?}"))),
+            (true, Err(error)) if !is_held(called) => Err(refused(error)),
+            (is_kept, _) => Ok(is_kept),
+        }
     }
 
     fn put_blob(&mut self) -> Outcome {

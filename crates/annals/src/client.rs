@@ -14,6 +14,8 @@ use crate::trust::{CA_FILE, tls_config};
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longer than any query or append the server allows itself.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
+/// Whoever asks for health has others to ask.
+const HEALTH_TIME_MAX: Duration = Duration::from_secs(5);
 /// A page ends at 16 MiB; statistics and errors are smaller.
 const ANSWER_SIZE_MAX: u64 = 256 << 20;
 const ATTEMPTS_MAX: u32 = 6;
@@ -99,6 +101,17 @@ impl Client {
             read(request.call()?)
         })?;
         if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
+    /// Asks once, without a key, and not for long.
+    pub(crate) fn ask_health(&self, path: &str) -> Result<Answer> {
+        let request = self.agent.get(format!("{}{path}", self.base)).config();
+        request
+            .timeout_global(Some(HEALTH_TIME_MAX))
+            .build()
+            .call()
+            .and_then(read)
+            .map_err(|error| self.unreachable(&error))
     }
 
     /// Sends `body`, which must be harmless to send twice.

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use annals_engine::ErrorKind;
 use annals_server::StoreKeys;
 use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Client, JSON, Method};
 use crate::failure::{Failure, Result, while_doing};
-use crate::store::{OR_A_SERVER, Target, require_store};
+use crate::grant::Granted;
+use crate::store::{OR_A_SERVER, Target, offline};
 use crate::terminal::{out, push_harmless, say};
 
 const PATH: &str = "/annals/v1/keys";
@@ -54,25 +54,19 @@ Scopes:
 Examples:
   annals keys create shipper --scope events:create
   annals keys create eu --scope events:read --realm eu --expires-at 2030-01-31
+  annals keys create loud --scope events:create --events-per-second 10000
   annals keys create root --scope admin --url http://127.0.0.1:8080")]
 struct Create {
     /// What lists call it
     name: String,
-    /// What it may do, such as events:read; repeated: each of them
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
-    scopes: Vec<String>,
-    /// A realm that it is limited to; repeated: each of them
-    #[arg(long = "realm", value_name = "REALM")]
-    realms: Vec<String>,
-    /// An organisation that it is limited to; repeated: each of them
-    #[arg(long = "org", value_name = "ORG")]
-    orgs: Vec<String>,
-    /// Whom its events name
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
-    /// When it ends, for example 2030-01-31T00:00:00Z
-    #[arg(long, value_name = "TIME")]
-    expires_at: Option<String>,
+    #[command(flatten)]
+    granted: Granted,
+    /// Requests that it may send in a second, 0 for any number [default: as the server's settings say]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    requests_per_second: Option<u32>,
+    /// Events that it may append in a second, 0 for any number [default: as the server's settings say]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
+    events_per_second: Option<u32>,
     /// Write everything about it as one JSON object
     #[arg(long)]
     json: bool,
@@ -145,14 +139,16 @@ pub(crate) fn run(command: &Keys) -> Result<ExitCode> {
 
 /// As the native API takes it.
 fn body(create: &Create) -> Map<String, Value> {
-    let given = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let granted = &create.granted;
     let body = [
         ("name", json!(create.name)),
-        ("scopes", json!(create.scopes)),
-        ("realms", json!(given(&create.realms))),
-        ("orgs", json!(given(&create.orgs))),
-        ("user_id", json!(create.user_id)),
-        ("expires_at", json!(create.expires_at)),
+        ("scopes", json!(granted.scopes)),
+        ("realms", json!(granted.realms())),
+        ("orgs", json!(granted.orgs())),
+        ("user_id", json!(granted.user_id)),
+        ("expires_at", json!(granted.expires_at)),
+        ("requests_per_second", json!(create.requests_per_second)),
+        ("events_per_second", json!(create.events_per_second)),
     ];
     body.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -162,20 +158,7 @@ impl Asked {
         if let Some(client) = target.client()? {
             return Ok(Asked::Server(client));
         }
-        let directory = target.directory();
-        require_store(directory, OR_A_SERVER)?;
-        let keys = StoreKeys::open(directory).map_err(|error| match &error {
-            annals_server::Error::Engine(locked) if locked.kind() == ErrorKind::Locked => Failure::new(format_args!(
-                "{} is open in another process\nIf that is `annals serve`, name it with --url URL.",
-                directory.display()
-            )),
-            _ => Failure::new(error),
-        })?;
-        for note in keys.recovery_notes() {
-            let mut shown = String::new();
-            push_harmless(&mut shown, note);
-            say(format_args!("recovery: {shown}"));
-        }
+        let keys = offline(target.directory(), OR_A_SERVER, StoreKeys::open, StoreKeys::recovery_notes)?;
         Ok(Asked::Store(Box::new(keys)))
     }
 
@@ -238,6 +221,13 @@ fn line(key: &Value) -> String {
             let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
             line.push_str("  ");
             push_harmless(&mut line, &format!("{name}={}", list.join(",")));
+        }
+    }
+    for (name, shown) in [("requests_per_second", "requests"), ("events_per_second", "events")] {
+        if let Some(rate) = key.get(name).and_then(Value::as_u64) {
+            for part in ["  ", shown, "=", &rate.to_string(), "/s"] {
+                line.push_str(part);
+            }
         }
     }
     for (name, shown) in

@@ -3,6 +3,7 @@
 
 mod backup;
 mod bench;
+mod build;
 mod client;
 mod compact;
 mod config;
@@ -11,7 +12,10 @@ mod export;
 mod failure;
 mod filters;
 mod generate;
+mod grant;
+mod health;
 mod hidden;
+mod holds;
 mod import;
 mod inspect;
 mod keys;
@@ -24,6 +28,7 @@ mod report;
 mod restore;
 mod retention;
 mod serve;
+mod service;
 mod settings;
 mod shell;
 mod signals;
@@ -47,7 +52,7 @@ use crate::failure::Failure;
 /// An event database: keeps millions of events a second, finds them at once, and says how many there
 /// are exactly.
 #[derive(Debug, Parser)]
-#[command(name = "annals", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "annals", version = build::SHORT, long_version = build::LONG, after_help = EXAMPLES, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -74,6 +79,7 @@ const EXIT_USAGE: u8 = 64;
 enum Command {
     Serve(serve::Serve),
     Config(config::Config),
+    Health(health::Health),
     Import(import::Import),
     Export(export::Export),
     Query(query::QueryCommand),
@@ -86,6 +92,7 @@ enum Command {
     Repair(repair::Repair),
     Compact(compact::Compact),
     Retention(retention::Retention),
+    Holds(holds::Holds),
     Keys(keys::Keys),
     Users(users::Users),
     Generate(generate::Generate),
@@ -108,6 +115,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Health(command) => health::run(&command),
         Command::Import(command) => import::run(&command),
         Command::Export(command) => export::run(&command),
         Command::Query(command) => query::run(&command),
@@ -120,6 +128,7 @@ fn main() -> ExitCode {
         Command::Repair(command) => repair::run(&command),
         Command::Compact(command) => compact::run(&command),
         Command::Retention(command) => retention::run(&command),
+        Command::Holds(command) => holds::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Users(command) => users::run(&command),
         Command::Generate(command) => generate::run(&command),

@@ -7,8 +7,10 @@ use annals_generate::Generator;
 use annals_server::ServerConfig;
 use clap::Args;
 
+use crate::build;
 use crate::failure::{Failure, Result};
 use crate::log;
+use crate::service;
 use crate::settings::SettingFlags;
 use crate::terminal::{grouped, say};
 
@@ -40,7 +42,7 @@ pub(crate) struct Serve {
 }
 
 pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
-    let config = command.settings.load()?.config;
+    let config = ServerConfig { build: build::OF_SERVER, ..command.settings.load()?.config };
     if command.demo && config.degraded {
         return Err(Failure::new("--demo fills a store and --degraded changes nothing: leave one of them out"));
     }
@@ -63,6 +65,7 @@ pub(crate) fn run(command: &Serve) -> Result<ExitCode> {
         if let Some(key) = new_key {
             say(format_args!("\nThe administrator's key, shown this once:\n\n  {key}\n"));
         }
+        service::say_ready();
         if command.demo {
             say(what_to_try(&format!("{scheme}://{address}"), shown_key(admin_key.is_some(), new_key)));
         }

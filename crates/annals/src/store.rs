@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use annals_engine::{Engine, Options};
+use annals_engine::{Engine, ErrorKind, Options};
 use clap::Args;
 
 use crate::client::Client;
@@ -12,7 +12,7 @@ use crate::terminal::{push_harmless, say};
 /// The store's directory unless told otherwise.
 pub(crate) const DATA_DEFAULT: &str = annals_server::DIRECTORY_DEFAULT;
 /// Where a server listens unless told otherwise.
-const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
+pub(crate) const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// What else a command with a [`Target`] takes.
 pub(crate) const OR_A_SERVER: &str = "or a running server with --url URL";
@@ -67,12 +67,7 @@ impl Target {
 
 /// Opens a store that is there, to read it: nothing runs in the background. For commands with a [`Target`].
 pub(crate) fn open_existing(directory: &Path) -> Result<Engine> {
-    open_to_read(directory, OR_A_SERVER)
-}
-
-/// The same for any command; `or_else` is what else could have been named.
-pub(crate) fn open_to_read(directory: &Path, or_else: &str) -> Result<Engine> {
-    require_store(directory, or_else)?;
+    require_store(directory, OR_A_SERVER)?;
     let engine = Engine::open(options_to_read(directory))?;
     say_recovery(&engine);
     Ok(engine)
@@ -91,13 +86,41 @@ pub(crate) fn require_store(directory: &Path, or_else: &str) -> Result<()> {
     Ok(())
 }
 
+/// Opens what the server's crate has of a store that no server has open, and says what recovery did; `or_else` is what
+/// else could have been named.
+pub(crate) fn offline<T>(
+    directory: &Path,
+    or_else: &str,
+    open: impl FnOnce(&Path) -> annals_server::Result<T>,
+    notes: impl FnOnce(&T) -> &[String],
+) -> Result<T> {
+    require_store(directory, or_else)?;
+    let opened = open(directory).map_err(|error| match &error {
+        annals_server::Error::Engine(locked) if locked.kind() == ErrorKind::Locked => {
+            let advice = if or_else.is_empty() {
+                "If that is `annals serve`, ask it with POST, GET or DELETE /annals/v1/users."
+            } else {
+                "If that is `annals serve`, name it with --url URL."
+            };
+            Failure::new(format_args!("{} is open in another process\n{advice}", directory.display()))
+        }
+        _ => Failure::new(error),
+    })?;
+    say_notes(notes(&opened));
+    Ok(opened)
+}
+
 fn options_to_read(directory: &Path) -> Options {
     Options { background: false, ..Options::new(directory) }
 }
 
 /// Says what opening a store had to put right, or found damaged.
 pub(crate) fn say_recovery(engine: &Engine) {
-    for note in engine.recovery_notes() {
+    say_notes(engine.recovery_notes());
+}
+
+fn say_notes(notes: &[String]) {
+    for note in notes {
         let mut shown = String::new();
         push_harmless(&mut shown, note);
         say(format_args!("recovery: {shown}"));

@@ -4,13 +4,13 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use annals_engine::ErrorKind;
 use annals_server::{StoreUsers, UserInfo, UserSettings};
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, Result, while_doing};
+use crate::grant::Granted;
 use crate::hidden::read_hidden;
-use crate::store::{DATA_DEFAULT, require_store};
+use crate::store::{DATA_DEFAULT, offline};
 use crate::terminal::{out, push_harmless, say};
 
 /// More than the longest password and the end of its line.
@@ -66,21 +66,8 @@ Examples:
 struct Add {
     /// The name to log in with
     username: String,
-    /// What the user may do, such as events:read; repeated: each of them
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
-    scopes: Vec<String>,
-    /// A realm that the user is limited to; repeated: each of them
-    #[arg(long = "realm", value_name = "REALM")]
-    realms: Vec<String>,
-    /// An organisation that the user is limited to; repeated: each of them
-    #[arg(long = "org", value_name = "ORG")]
-    orgs: Vec<String>,
-    /// Whom the user's events name [default: the username]
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
-    /// When the user ends, for example 2030-01-31T00:00:00Z
-    #[arg(long, value_name = "TIME")]
-    expires_at: Option<String>,
+    #[command(flatten)]
+    granted: Granted,
     /// A file whose first line is the password, - for standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -131,31 +118,18 @@ pub(crate) fn run(command: &Users) -> Result<ExitCode> {
 }
 
 fn open(directory: &Path) -> Result<StoreUsers> {
-    require_store(directory, "")?;
-    let users = StoreUsers::open(directory).map_err(|error| match &error {
-        annals_server::Error::Engine(locked) if locked.kind() == ErrorKind::Locked => Failure::new(format_args!(
-            "{} is open in another process: if that is `annals serve`, ask it with POST, GET or DELETE /annals/v1/users",
-            directory.display()
-        )),
-        _ => Failure::new(error),
-    })?;
-    for note in users.recovery_notes() {
-        let mut shown = String::new();
-        push_harmless(&mut shown, note);
-        say(format_args!("recovery: {shown}"));
-    }
-    Ok(users)
+    offline(directory, "", StoreUsers::open, StoreUsers::recovery_notes)
 }
 
 fn settings(add: &Add) -> UserSettings {
-    let given = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let granted = &add.granted;
     UserSettings {
         username: add.username.clone(),
-        scopes: add.scopes.clone(),
-        realms: given(&add.realms),
-        orgs: given(&add.orgs),
-        user_id: add.user_id.clone(),
-        expires_at: add.expires_at.clone(),
+        scopes: granted.scopes.clone(),
+        realms: granted.realms(),
+        orgs: granted.orgs(),
+        user_id: granted.user_id.clone(),
+        expires_at: granted.expires_at.clone(),
     }
 }
 
@@ -215,11 +189,7 @@ mod tests {
         Users {
             action: Action::Add(Add {
                 username: username.to_owned(),
-                scopes: vec!["events:read".to_owned()],
-                realms: vec!["eu".to_owned()],
-                orgs: Vec::new(),
-                user_id: None,
-                expires_at: None,
+                granted: Granted::of("events:read", Some("eu")),
                 password_file: Some(password_file.to_owned()),
                 directory: Directory { data: directory.to_owned() },
             }),

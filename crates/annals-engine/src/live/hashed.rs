@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::field::Field;
 use crate::record::RecordValue;
 use crate::rows::RowSet;
+use crate::scanned::scan;
 use crate::term::{self, Form, Packed};
 
 /// A value as records hold it, prepared once per query.
@@ -34,6 +35,7 @@ impl<'v> Wanted<'v> {
 impl LivePart {
     /// The rows of `candidates` whose values of `field` pass, read from their records.
     fn verified(&self, field: Field, candidates: &RowSet, test: impl Fn(&[RecordValue<'_>]) -> bool) -> Result<RowSet> {
+        scan(candidates.len());
         let mut rows = Vec::new();
         for row in candidates.iter() {
             if self.with_record(row, |record| Ok(test(&record.values_of(field)?)))? {
@@ -69,6 +71,7 @@ impl LivePart {
 
     /// How many of `rows` hold each value, in byte order. Reads the record of every row.
     pub(super) fn hashed_counts(&self, field: Field, rows: &RowSet) -> Result<BTreeMap<Vec<u8>, u32>> {
+        scan(rows.len());
         let mut counts = BTreeMap::new();
         for row in rows.iter() {
             self.with_record(row, |record| {

@@ -18,6 +18,7 @@ use crate::overlay::Overlay;
 use crate::part::{Counted, OrderKey, Part};
 use crate::record::Record;
 use crate::rows::RowSet;
+use crate::scanned::scan;
 use crate::threading::OnceLock;
 
 /// The first rows of a block, as of one snapshot.
@@ -87,12 +88,14 @@ impl LivePart {
 
     /// The rows with a code that passes.
     pub(super) fn scan(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
+        scan(self.row_count);
         let positions = self.block.columns.read().scan(field, self.row_count, pass);
         positions.into_rows(self.order())
     }
 
     /// The rows that have codes, all of which pass.
     pub(super) fn scan_within(&self, field: Field, pass: impl Fn(u32) -> bool) -> RowSet {
+        scan(self.row_count);
         let columns = self.block.columns.read();
         let mut positions = Positions::new(self.row_count);
         positions.fill((0..self.row_count).map(|position| {
@@ -130,6 +133,7 @@ impl LivePart {
 
     /// How many rows of `rows` hold each code of a field.
     fn code_counts(&self, field: Field, rows: &RowSet) -> Vec<(u32, u32)> {
+        scan(rows.len());
         let order = self.order();
         let columns = self.block.columns.read();
         let mut codes = Vec::with_capacity(row_usize(rows.len()));
@@ -221,6 +225,7 @@ impl Leaves for LivePart {
             TextField::Content => &[tag::CONTENT],
             TextField::MessageOrContent => &[tag::MESSAGE, tag::CONTENT],
         };
+        scan(candidates.len());
         let mut rows = Vec::new();
         let mut scratch = Vec::new();
         for row in candidates.iter() {

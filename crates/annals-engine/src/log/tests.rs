@@ -239,6 +239,41 @@ fn room_is_given_back_behind_what_is_kept_and_taken_again() {
 }
 
 #[test]
+fn a_log_tells_whose_it_is_and_when_it_was_made() {
+    let disk = Disk::new();
+    let file = disk.create();
+    assert_eq!(LogFile::probe(&*disk.storage, &disk.path()).unwrap(), STORE);
+    assert_eq!(file.created_at_us(), 7);
+    assert_eq!(file.header_bytes(), disk.bytes()[..4096]);
+    let found = LogFile::open_at(&*disk.storage, &disk.path()).unwrap();
+    assert_eq!((found.log_id(), found.size_bytes(), found.created_at_us()), (LOG_ID, SIZE, 7));
+}
+
+#[test]
+fn a_torn_tail_of_several_reads_is_saved_and_cleared_whole() {
+    let disk = Disk::sized(4 << 20);
+    let mut writer = Writer::new(disk.create());
+    writer.append(FrameKind::Events, 1, 0, b"first");
+    let start = usize::try_from(writer.offset).unwrap();
+    let mut bytes = disk.bytes();
+    bytes[start..start + (5 << 19)].fill(7);
+    disk.put(&bytes);
+    let recovered = disk.recover(|_| {}).0.unwrap();
+    assert_eq!((recovered.end_offset, recovered.torn_bytes), (writer.offset, 5 << 19));
+    assert!(disk.quarantined() == [bytes[start..start + (5 << 19)].to_vec()]);
+    assert!(disk.bytes()[start..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_look_at_a_log_changes_nothing() {
+    let disk = Disk::new();
+    let (writer, _) = sample(&disk);
+    let looked_at = Disk { storage: FailingStorage::at(0), ..disk };
+    let (recovered, seen) = looked_at.recover(|context| context.writable = false);
+    assert_eq!((recovered.unwrap().end_offset, seen.len()), (writer.offset, writer.seen.len()));
+}
+
+#[test]
 fn a_tail_that_cannot_be_saved_is_cleared_only_if_the_disk_is_full() {
     let disk = Disk::new();
     let (writer, _) = sample(&disk);
@@ -613,8 +648,17 @@ fn a_shortened_file_is_damage_at_any_length() {
         assert_eq!(disk.bytes().len(), len);
     }
     disk.put(&good[..good.len() - 1]);
-    let recovered = disk.recover(|context| context.degraded = true).0.unwrap();
-    assert_eq!((recovered.end_offset, recovered.gap.is_some()), (writer.offset, true));
+    let gap_of = |end_sequence| {
+        let recovered =
+            disk.recover(|context| (context.degraded, context.end_sequence) = (true, end_sequence)).0.unwrap();
+        (recovered.end_offset, recovered.gap.unwrap())
+    };
+    let (end, gap) = gap_of(None);
+    assert_eq!((end, gap.is_short_only), (writer.offset, true), "what is missing was never written");
+    // What comes next is known, and it is what would come: nothing says that any event is gone.
+    assert_eq!(gap_of(Some(writer.sequence)).1.known_end, None);
+    let (end, gap) = gap_of(Some(writer.sequence + 1));
+    assert_eq!((end, gap.known_end, gap.is_short_only), (writer.offset, Some(writer.sequence + 1), false));
 }
 
 #[test]

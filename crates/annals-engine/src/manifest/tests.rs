@@ -127,6 +127,45 @@ fn an_older_copy_is_no_manifest() {
 }
 
 #[test]
+fn a_manifest_under_a_name_of_its_own_comes_back_with_its_checksum() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("CUT");
+    let crc = full().place(&*os(), &path).unwrap();
+    assert_eq!(Manifest::read_at(&*os(), &path).unwrap(), (full(), crc));
+    let error = Manifest::read_at(&*os(), &dir.path().join("OTHER")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[test]
+fn a_manifest_that_is_gone_when_a_commit_fails_ends_all_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = committed(dir.path(), 1..=2);
+    assert!(!store.is_outcome_unknown());
+    std::fs::remove_file(dir.path().join(MANIFEST_FILE)).unwrap();
+    // A folder in the place of the new file: it cannot be written, and what was current is not there.
+    std::fs::create_dir(dir.path().join(MANIFEST_FILE)).unwrap();
+    store.commit(&full()).unwrap_err();
+    assert!(store.is_outcome_unknown());
+    assert_eq!(store.commit(&full()).unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+#[test]
+fn one_manifest_missing_and_one_unreadable_is_damage() {
+    for name in [MANIFEST_FILE, MANIFEST_PREVIOUS_FILE] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(name), b"bad").unwrap();
+        assert_eq!(load(dir.path()).unwrap_err().kind(), ErrorKind::Corrupt, "{name}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("log"), b"a file").unwrap();
+    assert_eq!(load(dir.path()).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
 fn a_damaged_predecessor_is_no_matter() {
     let dir = tempfile::tempdir().unwrap();
     committed(dir.path(), 1..=2);

@@ -15,6 +15,7 @@ use crate::id::EventId;
 use crate::overlay::Overlay;
 use crate::part::{Counted, OrderKey, Part};
 use crate::rows::RowSet;
+use crate::scanned::scan;
 
 use super::keyword::KeywordColumn;
 use super::sealed::compact_rows;
@@ -140,6 +141,7 @@ fn counts_of(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> 
     let terms = column.dictionary.len();
     // Few rows of many terms: sorting the codes seen is cheaper than a table of all.
     if rows.len() < terms / 4 {
+        scan(rows.len());
         let mut seen = Vec::new();
         for row in rows.iter() {
             column.codes_of(&segment.file, row, &mut codes)?;
@@ -154,6 +156,7 @@ fn counts_of(segment: &SealedSegment, column: &KeywordColumn, rows: &RowSet) -> 
     if rows.len() <= segment.rows() / 4 {
         return gathered_counts(segment, column, rows);
     }
+    scan(segment.rows());
     let mut counts = vec![0_u32; row_usize(terms) + 1];
     let mut add = |code: u32| {
         if let Some(count) = counts.get_mut(row_usize(code)) {
@@ -190,6 +193,7 @@ fn each_gathered(
     rows: &RowSet,
     mut visit: impl FnMut(u32, &[u32]),
 ) -> Result<()> {
+    scan(rows.len());
     let usual = row_usize(rows.len()).min(GATHERED);
     let (mut some, mut codes) = (Vec::with_capacity(usual), Vec::with_capacity(usual));
     let mut left = rows.iter();
@@ -398,6 +402,7 @@ impl Leaves for SealedPart {
                 candidates = candidates.union(&column.posting(file, code)?);
             }
         }
+        scan(candidates.len());
         let mut rows = Vec::new();
         let mut codes = Vec::new();
         for row in candidates.iter() {

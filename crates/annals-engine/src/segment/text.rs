@@ -228,6 +228,7 @@ impl StreamReader {
         }
         let mut rows = Vec::new();
         if !self.is_absent() {
+            crate::scanned::scan(candidates.len());
             let siblings = Siblings { file, fields, message: None, created_at: None };
             let (mut cursor, mut scratch) = (self.cursor(siblings), Vec::new());
             for row in candidates.iter() {

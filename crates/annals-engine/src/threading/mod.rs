@@ -16,19 +16,20 @@ mod models;
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use modelled::{
-    Condvar, JoinHandle, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, atomic, spawn_named,
+    Condvar, JoinHandle, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, atomic,
+    spawn_named,
 };
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use self::real::{
-    Condvar, JoinHandle, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, atomic, channel,
-    spawn_named,
+    Condvar, JoinHandle, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, atomic,
+    channel, spawn_named,
 };
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
     pub(crate) use crossbeam_channel as channel;
-    pub(crate) use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard};
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard};
     pub(crate) use std::sync::{OnceLock, atomic};
     pub(crate) use std::thread::JoinHandle;
 

@@ -139,9 +139,9 @@ fn who_waits_for_the_disk_hears_of_it_or_of_the_failure() {
 fn room_given_back_is_found_by_who_waits_for_it() {
     loom::model(|| {
         let backlog = Arc::new(Backlog::new(10, 1));
-        backlog.admit(10).unwrap();
+        backlog.admit(10, || Duration::ZERO).unwrap();
         let other = Arc::clone(&backlog);
-        let waiting = thread::spawn(move || other.admit(10).is_ok());
+        let waiting = thread::spawn(move || other.admit(10, || Duration::ZERO).is_ok());
         backlog.release(10);
         backlog.set_unsealed_logs(1, Duration::ZERO);
         backlog.set_unsealed_logs(0, Duration::ZERO);
@@ -150,12 +150,30 @@ fn room_given_back_is_found_by_who_waits_for_it() {
 }
 
 #[test]
+fn nobody_sleeps_on_where_there_is_room_when_the_first_of_two_is_let_in() {
+    loom::model(|| {
+        let backlog = Arc::new(Backlog::new(10, 1));
+        backlog.admit(10, || Duration::ZERO).unwrap();
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let other = Arc::clone(&backlog);
+                thread::spawn(move || other.admit(5, || Duration::ZERO).is_ok())
+            })
+            .collect();
+        backlog.release(10);
+        for waiting in waiting {
+            assert!(waiting.join().unwrap());
+        }
+    });
+}
+
+#[test]
 fn who_waits_for_room_is_sent_away_at_the_close() {
     loom::model(|| {
         let backlog = Arc::new(Backlog::new(10, 1));
-        backlog.admit(10).unwrap();
+        backlog.admit(10, || Duration::ZERO).unwrap();
         let other = Arc::clone(&backlog);
-        let waiting = thread::spawn(move || other.admit(10).is_ok());
+        let waiting = thread::spawn(move || other.admit(10, || Duration::ZERO).is_ok());
         backlog.close();
         assert!(!waiting.join().unwrap());
     });

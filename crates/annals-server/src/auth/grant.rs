@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Principal, Scope, Scopes, tenant_of};
 use crate::error::{Answer, Failure};
+use crate::rates::OwnRates;
 
 const SCOPE_NAME_LEN_MAX: usize = 200;
 const USER_ID_LEN_MAX: usize = 1024;
@@ -93,6 +94,7 @@ impl Grant {
             key_id,
             scopes: self.scopes(),
             tenant: tenant_of(self.realms.as_deref(), self.orgs.as_deref()),
+            rates: OwnRates::default(),
         }
     }
 }

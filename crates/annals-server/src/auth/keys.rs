@@ -17,6 +17,7 @@ use super::Principal;
 use super::grant::Grant;
 use super::hex::{from_hex, to_hex};
 use crate::error::{Error, Result};
+use crate::rates::OwnRates;
 
 /// Where the keys are kept in the store.
 pub(crate) const BLOB: &str = "keys";
@@ -35,6 +36,8 @@ pub(crate) struct KeyRecord {
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) grant: Grant,
+    #[serde(flatten)]
+    pub(crate) rates: OwnRates,
     pub(crate) created_at_us: i64,
 }
 
@@ -43,6 +46,7 @@ pub(crate) struct KeyRecord {
 pub(crate) struct NewKey {
     pub(crate) name: String,
     pub(crate) grant: Grant,
+    pub(crate) rates: OwnRates,
 }
 
 /// A key in memory.
@@ -164,7 +168,8 @@ impl Keys {
 impl Held {
     fn principal(&self) -> Principal {
         let id = &self.record.id;
-        self.record.grant.principal(id.clone(), || format!("key:{id}"))
+        let principal = self.record.grant.principal(id.clone(), || format!("key:{id}"));
+        Principal { rates: self.record.rates, ..principal }
     }
 }
 
@@ -182,6 +187,7 @@ pub(crate) fn make(new: NewKey, now_us: i64) -> Result<(KeyRecord, String)> {
         secret_sha256: to_hex(&sha256(secret.as_bytes())),
         name: new.name,
         grant: new.grant,
+        rates: new.rates,
         created_at_us: now_us,
         id,
     };
@@ -218,7 +224,7 @@ mod tests {
 
     fn new_key(scopes: &[Scope]) -> NewKey {
         let scopes = scopes.iter().map(|scope| scope.name().to_owned()).collect();
-        NewKey { name: "n".to_owned(), grant: Grant { scopes, ..Grant::default() } }
+        NewKey { name: "n".to_owned(), grant: Grant { scopes, ..Grant::default() }, ..NewKey::default() }
     }
 
     #[test]

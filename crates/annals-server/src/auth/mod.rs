@@ -20,6 +20,7 @@ use axum::http::HeaderMap;
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face::Face;
+use crate::rates::OwnRates;
 use crate::state::AppState;
 
 pub(crate) use identities::Identities;
@@ -39,6 +40,8 @@ pub(crate) struct Principal {
     pub(crate) scopes: Scopes,
     /// What it sees: a query cannot be built without it.
     pub(crate) tenant: TenantScope,
+    /// What its key has instead of the settings' rates.
+    pub(crate) rates: OwnRates,
 }
 
 impl Principal {
@@ -48,6 +51,7 @@ impl Principal {
             key_id: String::new(),
             scopes: Scopes::of(&[Scope::Admin]),
             tenant: TenantScope::Unlimited,
+            rates: OwnRates::default(),
         }
     }
 
@@ -63,6 +67,7 @@ impl Principal {
             key_id: String::new(),
             scopes: Scopes::default(),
             tenant: TenantScope::Limited { realms: Vec::new(), orgs: Vec::new() },
+            rates: OwnRates::default(),
         }
     }
 }

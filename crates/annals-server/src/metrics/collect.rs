@@ -116,7 +116,9 @@ fn health(sheet: &mut Sheet<'_>, state: &AppState, figures: &EngineStats) -> fmt
     sheet.flag("annals_degraded", "Whether damaged parts are left out of every answer.", degraded)?;
     let help = "How often the wall clock was found more than a second behind.";
     sheet.counter("annals_clock_steps_back", help, figures.clock_steps_back)?;
-    sheet.info("annals_build_info", "The version that runs.", &[("version", env!("CARGO_PKG_VERSION"))])
+    let build = state.build();
+    let labels = [("version", build.version), ("commit", build.commit)];
+    sheet.info("annals_build_info", "The version that runs, and its commit.", &labels)
 }
 
 fn requests(sheet: &mut Sheet<'_>, state: &AppState) -> fmt::Result {

@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,6 +14,9 @@ use super::{AppState, KIB};
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::inline;
+
+/// As long as the engine lets a batch wait for room.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The part of the memory for ingest that one body has, until it is dropped.
 #[derive(Debug)]
@@ -97,6 +101,19 @@ impl AppState {
         Ok(self.blocking(place, work))
     }
 
+    /// Runs a compaction on a blocking thread of its own, to its end even if the client has gone; there is one at a time.
+    pub(crate) fn compact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
+    ) -> Answer<impl Future<Output = Answer<T>>> {
+        let running = |_full| {
+            let message = "a compaction is under way: retry when it is done";
+            Failure::new(StatusCode::CONFLICT, "compaction_running", message)
+        };
+        let place = Arc::clone(&self.0.compactions).try_acquire_owned().map_err(running)?;
+        Ok(self.blocking(place, work))
+    }
+
     /// Runs a query on the thread of its connection if that may be, else on the blocking threads; either way
     /// in the reads' share.
     pub(crate) async fn read<T: Send + 'static>(
@@ -135,12 +152,15 @@ impl AppState {
     }
 
     /// Runs a change on the blocking threads, in the writes' share of them; to its end even if the client
-    /// has gone.
+    /// has gone. Where the disk takes less than is sent, all places are taken: whoever waits for one is told to come
+    /// again in about the time that a store's queue would say so.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&AppState) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let place = self.0.writes.semaphore().acquire_owned().await.map_err(|closed| Failure::internal(&closed))?;
+        let wait = tokio::time::timeout(WRITE_WAIT_MAX, self.0.writes.semaphore().acquire_owned());
+        let busy = |_elapsed| Failure::unavailable("busy", "too many appends and changes at once: retry later");
+        let place = wait.await.map_err(busy)?.map_err(|closed| Failure::internal(&closed))?;
         self.blocking(place, change).await
     }
 

@@ -256,7 +256,7 @@ async fn reading_over_expired_ones_has_the_time_of_one_query_in_all_its_steps() 
             server.call(ADMIN, method, path, None).await.expect(status);
         }
     };
-    server.store(&vec![gone.clone(); 10]).await;
+    server.store(&vec![gone.clone(); 5]).await;
     expect(200).await;
     server.store(&vec![gone; 1500]).await;
     expect(503).await;

@@ -16,7 +16,13 @@ function mayAdminister() {
 
 /** In the order of the navigation; the first that the key may see is the start. `key` goes there after `g`. @type {ViewEntry[]} */
 export const VIEWS = [
-  { name: 'search', title: 'Search', key: 's', shown: () => can('events:read'), load: () => import('../views/search.js') },
+  {
+    name: 'search',
+    title: 'Search',
+    key: 's',
+    shown: () => can('events:read'),
+    load: () => import('../views/search.js'),
+  },
   { name: 'live', title: 'Live', key: 'l', shown: () => can('events:read'), load: () => import('../views/live.js') },
   { name: 'admin', title: 'Administration', key: 'a', shown: mayAdminister, load: () => import('../views/admin.js') },
 ];
@@ -28,6 +34,4 @@ export const VIEWS = [
  */
 
 /** @type {HeaderPart[]} */
-export const HEADER_PARTS = [
-  { shown: () => can('notifications:read'), load: () => import('../views/bell.js') },
-];
+export const HEADER_PARTS = [{ shown: () => can('notifications:read'), load: () => import('../views/bell.js') }];

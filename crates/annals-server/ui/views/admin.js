@@ -21,7 +21,13 @@ class Admin {
   constructor() {
     this.nav = h('nav', { class: 'admin-nav', 'aria-label': 'Administration' });
     this.place = h('div', { class: 'admin-place' });
-    this.element = h('div', { class: 'admin' }, h('h1', { class: 'visually-hidden' }, 'Administration'), this.nav, this.place);
+    this.element = h(
+      'div',
+      { class: 'admin' },
+      h('h1', { class: 'visually-hidden' }, 'Administration'),
+      this.nav,
+      this.place,
+    );
     /** @type {{section: Section, view: View} | null} */
     this.current = null;
     /** Counts the sections asked for: of two that load at once the later one is shown. */
@@ -40,9 +46,20 @@ class Admin {
 
   /** @param {Section[]} open @param {Section} current */
   drawNav(open, current) {
-    fill(this.nav, open.map((section) => h('a', {
-      class: 'admin-link', href: hashOf('admin', new URLSearchParams({ section: section.name })), 'aria-current': section === current || section.name === current.name ? 'page' : null,
-    }, section.title)));
+    fill(
+      this.nav,
+      open.map((section) =>
+        h(
+          'a',
+          {
+            class: 'admin-link',
+            href: hashOf('admin', new URLSearchParams({ section: section.name })),
+            'aria-current': section === current || section.name === current.name ? 'page' : null,
+          },
+          section.title,
+        ),
+      ),
+    );
     this.nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }
 

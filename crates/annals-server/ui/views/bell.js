@@ -30,22 +30,51 @@ class Bell {
   constructor() {
     this.badge = h('span', { class: 'bell-badge', 'aria-hidden': 'true', hidden: true });
     this.says = h('span', { class: 'visually-hidden', id: 'bell-says' });
-    this.button = h('button', {
-      type: 'button', class: 'icon-button bell-button', 'aria-label': 'Notifications', 'aria-describedby': 'bell-says', title: 'Notifications (b)',
-      'aria-haspopup': 'dialog', 'aria-expanded': 'false', on: { click: () => this.toggle() },
-    }, icon('bell'), this.badge);
-    this.element = h('div', { class: 'bell' }, this.button, this.says);
+    this.button = h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button bell-button',
+        'aria-label': 'Notifications',
+        'aria-describedby': 'bell-says',
+        title: 'Notifications (b)',
+        'aria-haspopup': 'dialog',
+        'aria-expanded': 'false',
+        on: { click: () => this.toggle() },
+      },
+      icon('bell'),
+    );
+    this.element = h('div', { class: 'bell' }, this.button, this.badge, this.says);
     /** @type {import('../parts/popover.js').Popover | null} */
     this.popover = null;
     this.list = h('ul', { class: 'bell-list', 'aria-label': 'Notifications' });
     this.state = h('p', { class: 'bell-state quiet', role: 'status' });
-    this.readAll = h('button', { type: 'button', class: 'button button-small', on: { click: () => void this.onReadAll() } }, 'Mark all read');
-    this.more = h('button', { type: 'button', class: 'button button-small bell-more', on: { click: () => void this.model.more() } }, 'Show earlier ones');
-    this.again = h('button', { type: 'button', class: 'button button-small', on: { click: () => void this.model.load() } }, 'Try again');
-    this.model = new BellModel({ onChange: () => this.draw(), onNew: (fresh) => { if (!this.popover) tell(fresh); } });
+    this.readAll = h(
+      'button',
+      { type: 'button', class: 'button button-small', on: { click: () => void this.onReadAll() } },
+      'Mark all read',
+    );
+    this.more = h(
+      'button',
+      { type: 'button', class: 'button button-small bell-more', on: { click: () => void this.model.more() } },
+      'Show earlier ones',
+    );
+    this.again = h(
+      'button',
+      { type: 'button', class: 'button button-small', on: { click: () => void this.model.load() } },
+      'Try again',
+    );
+    this.model = new BellModel({
+      onChange: () => this.draw(),
+      onNew: (fresh) => {
+        if (!this.popover) tell(fresh);
+      },
+    });
     this.stopKeys = registerKeys('Everywhere', [{ key: 'b', says: 'Notifications', run: () => this.toggle() }]);
     this.stopZone = onZone(() => this.draw());
-    this.timer = setInterval(() => { if (this.popover) this.draw(); }, AGO_EVERY_MS);
+    this.timer = setInterval(() => {
+      if (this.popover) this.draw();
+    }, AGO_EVERY_MS);
     this.draw();
   }
 
@@ -65,11 +94,29 @@ class Bell {
     this.popover = openPopover(this.button, {
       label: 'Notifications',
       className: 'bell-panel',
-      onClose: () => { this.popover = null; },
+      onClose: () => {
+        this.popover = null;
+      },
       body: [
-        h('div', { class: 'bell-head' }, h('h2', null, 'Notifications'), this.state, this.readAll,
-          h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close notifications', on: { click: () => this.popover?.close() } }, icon('close'))),
-        this.list, h('div', { class: 'bell-end' }, this.more, this.again),
+        h(
+          'div',
+          { class: 'bell-head' },
+          h('h2', null, 'Notifications'),
+          this.state,
+          this.readAll,
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'icon-button',
+              'aria-label': 'Close notifications',
+              on: { click: () => this.popover?.close() },
+            },
+            icon('close'),
+          ),
+        ),
+        this.list,
+        h('div', { class: 'bell-end' }, this.more, this.again),
       ],
     });
     void this.model.load();
@@ -83,18 +130,30 @@ class Bell {
     this.badge.dataset.count = unread > BADGE_MAX ? `${BADGE_MAX}+` : String(unread);
     this.says.textContent = loaded ? `${count(unread)} unread` : '';
     if (!this.popover) return;
-    const state = failure ? `${headline(failure)} ${detail(failure)}` : loaded ? `${count(unread)} unread of ${count(total)}` : 'Loading\u2026';
+    const state = failure
+      ? `${headline(failure)} ${detail(failure)}`
+      : loaded
+        ? `${count(unread)} unread of ${count(total)}`
+        : 'Loading\u2026';
     if (this.state.textContent !== state) this.state.textContent = state;
     if (unread === 0 && document.activeElement === this.readAll) this.popover.element.focus();
     this.readAll.disabled = unread === 0;
     this.more.hidden = items.length >= total;
     this.again.hidden = failure === null;
     const focus = this.focused();
-    fill(this.list, items.map((item) => itemView(item, {
-      onOpen: (opened) => this.onOpen(opened),
-      onRead: (read) => void this.act(() => this.model.read(read)),
-      onAcknowledge: (changed, to) => void this.act(() => this.model.acknowledge(changed, to)),
-    })), loaded && items.length === 0 && !failure ? h('li', { class: 'bell-none' }, 'Nothing to tell. Events that are marked as notifications appear here.') : null);
+    fill(
+      this.list,
+      items.map((item) =>
+        itemView(item, {
+          onOpen: (opened) => this.onOpen(opened),
+          onRead: (read) => void this.act(() => this.model.read(read)),
+          onAcknowledge: (changed, to) => void this.act(() => this.model.acknowledge(changed, to)),
+        }),
+      ),
+      loaded && items.length === 0 && !failure
+        ? h('li', { class: 'bell-none' }, 'Nothing to tell. Events that are marked as notifications appear here.')
+        : null,
+    );
     this.focusAgain(focus);
   }
 
@@ -111,7 +170,11 @@ class Bell {
     if (!was) return;
     const item = this.list.querySelector(`[data-sequence="${Number(was.sequence)}"]`);
     // A control that has done its work is gone; what is left of its notification comes first.
-    const to = item?.querySelector(`[data-action="${was.action}"]`) ?? item?.querySelector('[data-action="acknowledge"]') ?? item?.querySelector('a') ?? this.popover?.element;
+    const to =
+      item?.querySelector(`[data-action="${was.action}"]`) ??
+      item?.querySelector('[data-action="acknowledge"]') ??
+      item?.querySelector('a') ??
+      this.popover?.element;
     /** @type {HTMLElement | undefined} */ (to)?.focus({ preventScroll: true });
   }
 
@@ -146,5 +209,8 @@ class Bell {
 function tell(fresh) {
   const [first] = fresh;
   if (!first) return;
-  toast(fresh.length === 1 ? `Notification: ${line(titleOf(first), 80)}` : `${count(fresh.length)} new notifications.`, first.severity === 'error' ? 'error' : 'info');
+  toast(
+    fresh.length === 1 ? `Notification: ${line(titleOf(first), 80)}` : `${count(fresh.length)} new notifications.`,
+    first.severity === 'error' ? 'error' : 'info',
+  );
 }

@@ -45,19 +45,20 @@ impl TokenColumn {
         }
         let Some(pattern) = Pattern::new(test, self, file)? else { return Ok(RowSet::empty()) };
         if candidates.len() < self.rows / PASSED_PER_ROW {
-            return self.row_by_row(file, candidates.iter(), &pattern);
+            return self.row_by_row(file, candidates, &pattern);
         }
         let search = Search {
             column: self,
             file,
             pattern: &pattern,
             groups: self.span(file, first)?.0 / GROUP..self.span(file, last)?.1.div_ceil(GROUP),
+            rows: last.saturating_sub(first).saturating_add(1),
         };
         let found = match pattern.pieces.as_slice() {
             [Piece::Some(set)] if !pattern.whole => search.one(set)?,
             _ => match search.several()? {
                 Some(found) => found,
-                None => return self.row_by_row(file, candidates.iter(), &pattern),
+                None => return self.row_by_row(file, candidates, &pattern),
             },
         };
         let everything = row_count(candidates) == crate::codec::row_usize(self.rows);
@@ -66,6 +67,7 @@ impl TokenColumn {
 
     /// Reads the texts of `candidates` and tests each.
     pub(super) fn decoded(&self, file: &CheckedFile, candidates: &RowSet, test: &TextTest<'_>) -> Result<RowSet> {
+        crate::scanned::scan(candidates.len());
         let (mut buffer, mut scratch) = (RowBuffer::default(), Vec::new());
         let mut rows = Vec::new();
         for row in candidates.iter() {
@@ -76,15 +78,11 @@ impl TokenColumn {
         Ok(compact_rows(rows, self.rows))
     }
 
-    fn row_by_row(
-        &self,
-        file: &CheckedFile,
-        candidates: impl Iterator<Item = u32>,
-        pattern: &Pattern,
-    ) -> Result<RowSet> {
+    fn row_by_row(&self, file: &CheckedFile, candidates: &RowSet, pattern: &Pattern) -> Result<RowSet> {
+        crate::scanned::scan(candidates.len());
         let mut tokens = Vec::new();
         let mut rows = Vec::new();
-        for row in candidates {
+        for row in candidates.iter() {
             let (start, end) = self.span(file, row)?;
             if end - start >= len_u64(pattern.pieces.len()) {
                 self.tokens_between(file, start, end, &mut tokens)?;
@@ -97,6 +95,7 @@ impl TokenColumn {
     }
 
     fn rows_with_text(&self, file: &CheckedFile, candidates: &RowSet) -> Result<RowSet> {
+        crate::scanned::scan(candidates.len());
         let mut steps = Steps::new(self.row_starts, u64::from(self.rows), self.total, file);
         let mut rows = Vec::new();
         for row in candidates.iter() {
@@ -119,6 +118,8 @@ struct Search<'a> {
     pattern: &'a Pattern,
     /// Groups outside of which no candidate lies.
     groups: Range<u64>,
+    /// How many rows have their codes in them.
+    rows: u32,
 }
 
 impl Search<'_> {
@@ -129,15 +130,18 @@ impl Search<'_> {
         let few = rare.count <= column.rare_len / RARE_DENSITY + 16;
         let mut hits = Hits::new(self);
         if set.common.len() > COMPARED_MAX {
+            crate::scanned::scan(self.rows);
             walk(column, self.file, self.groups.clone(), set, &rare, |group, found| hits.take(group, found))?;
             return Ok(hits.into_rows());
         }
         let wanted = [Some(codes(set).collect())];
         if !few {
+            crate::scanned::scan(self.rows);
             add_rare(column, self.file, self.groups.clone(), &wanted, &rare, |group, found| hits.take(group, found))?;
             return Ok(hits.into_rows());
         }
         if !set.common.is_empty() {
+            crate::scanned::scan(self.rows);
             scan(column, self.file, self.groups.clone(), &wanted, |group, found| hits.take(group, found))?;
         }
         let found = hits.into_rows();
@@ -184,7 +188,7 @@ impl Search<'_> {
     /// The rows that hold all pieces one behind the other; `None` if no piece narrows the search.
     fn several(&self) -> Result<Option<RowSet>> {
         if let Some(rows) = self.rows_of_rare_piece()? {
-            return self.column.row_by_row(self.file, rows.iter(), self.pattern).map(Some);
+            return self.column.row_by_row(self.file, &rows, self.pattern).map(Some);
         }
         let scanned = self.pattern.pieces.get(..SCANNED_PIECES_MAX).unwrap_or(&self.pattern.pieces);
         let wanted: Vec<Wanted> = scanned.iter().map(wanted).collect();
@@ -193,6 +197,7 @@ impl Search<'_> {
         }
         let before = len_u64(scanned.len()) - 1;
         let mut hits = Hits::new(self);
+        crate::scanned::scan(self.rows);
         scan(self.column, self.file, self.groups.clone(), &wanted, |group, found| {
             hits.take_pieces(group, found, before)
         })?;

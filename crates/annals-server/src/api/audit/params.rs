@@ -49,7 +49,8 @@ pub(super) fn list(params: &Params, limits: &Limits, tenant: &TenantScope, key: 
             Err(_foreign) => wrong.push(bad_cursor(text)),
         }
     }
-    match params.last(LIMIT).map_or(Ok(LIMIT_DEFAULT), limit) {
+    let limit_max = LIMIT_MAX.min(limits.page_events_max);
+    match params.last(LIMIT).map_or(Ok(LIMIT_DEFAULT.min(limit_max)), |text| limit(text, limit_max)) {
         Ok(limit) => query = query.limit(limit),
         Err(error) => wrong.push(error),
     }
@@ -75,17 +76,17 @@ fn number(name: &str, text: &str) -> Result<Filter, Value> {
     Ok(if integer::shown(&number).is_some() { Filter::term(Field::UserId, number) } else { Filter::none() })
 }
 
-fn limit(text: &str) -> Result<u32, Value> {
+fn limit(text: &str, limit_max: u32) -> Result<u32, Value> {
     let digits = integer::parse(text).map_err(|why| no_integer(LIMIT, why, text))?;
     let bound = |kind, word: &str, ctx: &str, bound: u32| {
         let message = format!("Input should be {word} than or equal to {bound}");
         bounded(error(LIMIT, kind, &message, text), ctx, bound)
     };
     match digits.parse::<u32>() {
-        Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
+        Ok(limit) if (1..=limit_max).contains(&limit) => Ok(limit),
         Ok(0) => Err(bound("greater_than_equal", "greater", "ge", 1)),
         Err(_below) if digits.starts_with('-') => Err(bound("greater_than_equal", "greater", "ge", 1)),
-        Ok(_) | Err(_) => Err(bound("less_than_equal", "less", "le", LIMIT_MAX)),
+        Ok(_) | Err(_) => Err(bound("less_than_equal", "less", "le", limit_max)),
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) struct List {
 /// 400 with everything that is out of range, no time or no id.
 pub(super) fn list(params: &Params, limits: &Limits, since_us: Option<i64>) -> Answer<List> {
     let mut wrong = Vec::new();
-    let size = number(params, "size", SIZE_DEFAULT, SIZE_MAX, &mut wrong);
+    let size_max = SIZE_MAX.min(limits.page_events_max.into());
+    let size = number(params, "size", SIZE_DEFAULT.min(size_max), size_max, &mut wrong);
     let offset = number(params, "offset", 0, u64::MAX, &mut wrong);
     let id = params.last("id").and_then(|text| {
         let id = uuid(text);

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use super::ACCESS_DENIED;
 use crate::auth::{Principal, Scope, Scopes};
 use crate::error::{Answer, Failure};
+use crate::rates::OwnRates;
 use crate::state::AppState;
 
 const NAME: &str = "x-user-name";
@@ -48,6 +49,7 @@ fn named(headers: &HeaderMap) -> Answer<Principal> {
         key_id: format!("proxy:{name}"),
         scopes,
         tenant: TenantScope::Unlimited,
+        rates: OwnRates::default(),
     })
 }
 

@@ -119,7 +119,8 @@ fn checked<T>(wrong: Vec<Detail>, value: T) -> Answer<T> {
 /// 400 with everything that is out of range.
 pub(super) fn list(params: &Params, limits: &Limits) -> Answer<List> {
     let mut reader = Reader { params, limits, wrong: Vec::new() };
-    let limit = reader.whole("limit", LIMIT_DEFAULT, 1, LIMIT_MAX);
+    let limit_max = LIMIT_MAX.min(limits.page_events_max.into());
+    let limit = reader.whole("limit", LIMIT_DEFAULT.min(limit_max), 1, limit_max);
     let offset = reader.whole("offset", 0, 0, u64::MAX);
     let by_type = reader.choice("sort_by", &[("created_at", false), ("event_type", true)], false);
     let ascending = reader.choice("sort_order", &[("asc", true), ("desc", false)], false);

@@ -7,57 +7,87 @@ use serde_json::{Value, json};
 
 use super::query::{filters, only};
 use crate::auth::grant::shown_time;
+use crate::config::Limits;
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
+use crate::params::Params;
 use crate::request::Request;
 use crate::state::AppState;
 
 /// `GET /annals/v1/holds`
 pub(crate) async fn list(request: Request) -> Answer {
     only(&request.params, &[])?;
-    let list = move |state: &AppState| {
-        let expired = state.expiry();
-        let holds = state.engine().holds();
-        holds.iter().map(|hold| shown(state.engine(), hold, &*expired)).collect::<Answer<Vec<Value>>>()
-    };
-    let holds = request.state.read(list).await?;
-    Ok(face::json(StatusCode::OK, json!({"holds": holds}).to_string()))
+    let body = request.state.read(|state| all(state.engine(), &*state.expiry())).await?;
+    Ok(face::json(StatusCode::OK, body.to_string()))
+}
+
+/// Every hold, as a list answers.
+pub(crate) fn all(engine: &Engine, expired: Expired<'_>) -> Answer<Value> {
+    let holds = engine.holds();
+    let holds = holds.iter().map(|hold| shown(engine, hold, expired)).collect::<Answer<Vec<Value>>>()?;
+    Ok(json!({"holds": holds}))
 }
 
 /// `PUT /annals/v1/holds/{name}`: the parameters are the filters of a list.
 pub(crate) async fn place(request: Request) -> Answer {
-    let found = filters(&request.params, &[], &request.state.limits())?;
+    let filter = asked(&request.params, &request.state.limits())?;
+    let deed = request.deed("hold.placed").filter(request.uri.query().unwrap_or_default());
+    let deed = deed.on("hold", request.id.as_str());
+    let (state, name) = (request.state.clone(), request.id);
+    let kept = name.clone();
+    let set = move |state: &AppState| set(state.engine(), &name, &filter);
+    state.write(move |state| state.audited(deed, set, |deed: Deed, ()| deed)).await?;
+    let body = state.read(move |state| one(state.engine(), &kept, &*state.expiry())).await?;
+    Ok(face::json(StatusCode::OK, body.to_string()))
+}
+
+/// The filter that the parameters of a new hold say.
+///
+/// # Errors
+/// 400 without a filter, for an empty or a wrong one.
+pub(crate) fn asked(params: &Params, limits: &Limits) -> Answer<Filter> {
+    let found = filters(params, &[], limits)?;
     if found.count == 0 {
         let message = "a hold needs at least one filter: to hold everything say from=1970-01-01";
         return Err(Failure::new(StatusCode::BAD_REQUEST, "invalid_parameter", message));
     }
     // Of a variable that was never set.
-    if let Some((name, _)) = request.params.iter().find(|(_, value)| value.is_empty()) {
+    if let Some((name, _)) = params.iter().find(|(_, value)| value.is_empty()) {
         return Err(Failure::invalid(name, "must not be empty in a hold"));
     }
-    let deed = request.deed("hold.placed").filter(request.uri.query().unwrap_or_default());
-    let deed = deed.on("hold", request.id.as_str());
-    let (state, name) = (request.state.clone(), request.id);
-    let kept = name.clone();
-    let set = move |state: &AppState| {
-        state.engine().place_hold(&name, &found.filter).map_err(|error| match error.kind() {
-            ErrorKind::Conflict => {
-                Failure::new(StatusCode::CONFLICT, "hold_exists", "there is a hold of that name with another filter")
-            }
-            _ => Failure::from(&error),
-        })
-    };
-    state.write(move |state| state.audited(deed, set, |deed: Deed, ()| deed)).await?;
-    let body = state
-        .read(move |state| {
-            let hold = state.engine().holds().into_iter().find(|hold| hold.name == kept);
-            // Somebody else may have released it since.
-            let hold = hold.ok_or_else(|| Failure::not_found("there is no hold of that name"))?;
-            shown(state.engine(), &hold, &*state.expiry())
-        })
-        .await?;
-    Ok(face::json(StatusCode::OK, body.to_string()))
+    Ok(found.filter)
+}
+
+/// # Errors
+/// 409 if the name has another filter; what the store says.
+pub(crate) fn set(engine: &Engine, name: &str, filter: &Filter) -> Answer<()> {
+    engine.place_hold(name, filter).map_err(|error| match error.kind() {
+        ErrorKind::Conflict => {
+            Failure::new(StatusCode::CONFLICT, "hold_exists", "there is a hold of that name with another filter")
+        }
+        _ => Failure::from(&error),
+    })
+}
+
+/// The hold of that name as it was placed. Somebody else may have released it since.
+///
+/// # Errors
+/// 404 if there is none; 503 once `expired` says so.
+pub(crate) fn one(engine: &Engine, name: &str, expired: Expired<'_>) -> Answer<Value> {
+    let hold = engine.holds().into_iter().find(|hold| hold.name == name);
+    shown(engine, &hold.ok_or_else(no_such_hold)?, expired)
+}
+
+fn no_such_hold() -> Failure {
+    Failure::not_found("there is no hold of that name")
+}
+
+/// # Errors
+/// 404 if there is none of that name; what the store says.
+pub(crate) fn end(engine: &Engine, name: &str) -> Answer<()> {
+    let was_there = name.len() <= HOLD_NAME_SIZE_MAX && engine.release_hold(name)?;
+    if was_there { Ok(()) } else { Err(no_such_hold()) }
 }
 
 /// `DELETE /annals/v1/holds/{name}`
@@ -65,10 +95,7 @@ pub(crate) async fn release(request: Request) -> Answer {
     only(&request.params, &[])?;
     let deed = request.deed("hold.released").on("hold", request.id.as_str());
     let (state, name) = (request.state.clone(), request.id);
-    let end = move |state: &AppState| {
-        let was_there = name.len() <= HOLD_NAME_SIZE_MAX && state.engine().release_hold(&name)?;
-        if was_there { Ok(()) } else { Err(Failure::not_found("there is no hold of that name")) }
-    };
+    let end = move |state: &AppState| end(state.engine(), &name);
     state.write(move |state| state.audited(deed, end, |deed: Deed, ()| deed)).await?;
     Ok(face::json(StatusCode::OK, r#"{"released":1}"#))
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
 use super::query::{flag, only};
+use crate::append::Bounds;
 use crate::auth::{Principal, tenancy};
 use crate::body::{self, Coding, Pieces};
 use crate::error::{Answer, Failure};
@@ -159,7 +160,9 @@ async fn as_it_comes(request: Request, how: AppendOptions, partial: bool) -> Ans
 /// What the server asks of each event once it is filled in.
 fn hook<'g>(state: &AppState, foreign: &'g tenancy::Guard<'g>) -> impl annals_json::Hook + use<'g> {
     let latest_us = state.engine().latest_created_at_us();
+    let bounds = Bounds::of(&state.limits());
     move |event: &mut annals_json::IncomingEvent<'_>, line: annals_json::Line<'_>| {
+        bounds.check(event, line.bytes)?;
         event.check_not_after(latest_us)?;
         foreign.admit(event, line.number)
     }

@@ -8,6 +8,7 @@ use crate::auth::keys::{KeyRecord, NewKey};
 use crate::deed::Deed;
 use crate::error::{Answer, Failure};
 use crate::face;
+use crate::rates::OwnRates;
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -31,7 +32,9 @@ pub(crate) async fn create(request: Request) -> Answer {
 
 /// What is written down of a new key.
 pub(crate) fn about(deed: Deed, record: &KeyRecord) -> Deed {
-    deed.on("key", record.id.as_str()).detail("name", json!(record.name)).detail("grant", record.grant.shown())
+    let deed = deed.on("key", record.id.as_str()).detail("name", json!(record.name));
+    let deed = deed.detail("grant", record.grant.shown());
+    record.rates.members().fold(deed, |deed, (name, rate)| deed.detail(&name, rate))
 }
 
 /// A new key, this once with what opens the door.
@@ -57,6 +60,7 @@ pub(crate) fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
     fields.insert("id".to_owned(), json!(record.id));
     fields.insert("name".to_owned(), json!(record.name));
     fields.extend(record.grant.members());
+    fields.extend(record.rates.members());
     fields.insert("created_at".to_owned(), json!(shown_time(record.created_at_us)));
     if let Some(used_us) = last_used_us {
         fields.insert("last_used".to_owned(), json!(shown_time(used_us)));
@@ -66,7 +70,8 @@ pub(crate) fn shown(record: &KeyRecord, last_used_us: Option<i64>) -> Value {
 
 /// What a new key is to be.
 pub(crate) fn parse(body: &Map<String, Value>, now_us: i64) -> Answer<NewKey> {
-    only_known(body, &["name"])?;
+    const OWN: [&str; 3] = ["name", OwnRates::NAMES[0].0, OwnRates::NAMES[1].0];
+    only_known(body, &OWN)?;
     let name = text(body, "name", NAME_LEN_MAX)?.ok_or_else(|| Failure::invalid("name", "is required"))?;
-    Ok(NewKey { name, grant: Grant::parse(body, now_us)? })
+    Ok(NewKey { name, grant: Grant::parse(body, now_us)?, rates: OwnRates::parse(body)? })
 }

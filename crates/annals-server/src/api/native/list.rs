@@ -15,7 +15,6 @@ use crate::trace::Rows;
 
 const LIST: &[&str] = &["sort", "limit", "offset", "cursor", "total", "fields"];
 const LIMIT_DEFAULT: u64 = 100;
-const LIMIT_MAX: u64 = 10_000;
 
 /// What a page is of.
 pub(super) struct Source {
@@ -33,7 +32,8 @@ pub(crate) async fn list(request: Request) -> Answer {
 pub(super) async fn page(request: Request, source: Source) -> Answer {
     let (params, limits) = (&request.params, &request.state.limits());
     let filter = filters(params, LIST, limits)?.filter;
-    let limit = number(params, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)?;
+    let limit_max = u64::from(limits.page_events_max);
+    let limit = number(params, "limit", LIMIT_DEFAULT.min(limit_max), 1, limit_max)?;
     let offset = number(params, "offset", 0, 0, u64::MAX)?;
     let total = match params.last("total") {
         None | Some("exact") => Total::Exact,

@@ -4,6 +4,7 @@ mod about;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bell;
+pub(crate) mod compact;
 mod document;
 pub(crate) mod health;
 pub(crate) mod holds;
@@ -81,6 +82,7 @@ static ROUTES: &[Route] = route_table! {
     GET    "/annals/v1/segments"                  NeedsWholeStore(Scope::Admin) => segments::segments, about::look::segments;
     POST   "/annals/v1/verify"                    NeedsWholeStore(Scope::Admin) => verify::verify, about::admin::verify;
     POST   "/annals/v1/admin/backup"              NeedsWholeStore(Scope::Admin) => backup::create, about::admin::backup;
+    POST   "/annals/v1/admin/compact"             NeedsWholeStore(Scope::Admin) => compact::compact, about::admin::compact;
     GET    "/healthz"                             Open                          => health::alive, about::alive;
     GET    "/readyz"                              Open                          => health::ready, about::ready;
     GET    "/"                                    Open                          => document::start, about::start;

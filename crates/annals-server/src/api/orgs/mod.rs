@@ -97,7 +97,7 @@ pub(crate) async fn of_container(request: Request) -> Answer {
 /// A page of the organisation's events that match, newest first.
 async fn list(request: Request, filter: Filter) -> Answer {
     let org = org(&request)?;
-    let paging = params::paging(&request.params)?;
+    let paging = params::paging(&request.params, &request.state.limits())?;
     let query = Query::new(&request.caller.tenant).filter(Filter::term(Field::OrgId, org)).filter(filter);
     pages::answer(&request.state, query, paging.limit, paging.offset, shape::page).await
 }

@@ -2,6 +2,7 @@
 
 use annals_engine::{Field, Filter};
 
+use crate::config::Limits;
 use crate::error::{Answer, Failure};
 use crate::params::{Params, whole};
 use crate::request::Request;
@@ -26,7 +27,7 @@ pub(super) struct Paging {
 ///
 /// # Errors
 /// 400 with everything that is out of range.
-pub(super) fn paging(params: &Params) -> Answer<Paging> {
+pub(super) fn paging(params: &Params, limits: &Limits) -> Answer<Paging> {
     let mut wrong = Vec::new();
     let mut read = |name: &str, default: u64, min: u64, max: u64| {
         let Some(text) = params.last(name) else { return default };
@@ -35,7 +36,8 @@ pub(super) fn paging(params: &Params) -> Answer<Paging> {
             default
         })
     };
-    let limit = u32::try_from(read("limit", LIMIT_DEFAULT, 1, LIMIT_MAX)).unwrap_or(u32::MAX);
+    let limit_max = LIMIT_MAX.min(limits.page_events_max.into());
+    let limit = u32::try_from(read("limit", LIMIT_DEFAULT.min(limit_max), 1, limit_max)).unwrap_or(u32::MAX);
     let offset = read("offset", 0, 0, u64::MAX);
     Failure::invalid_all(wrong).map_or(Ok(Paging { limit, offset }), Err)
 }
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_page_has_defaults_and_bounds() {
-        let paging = |query| paging(&Params::parse(Some(query)).unwrap());
+        let paging = |query| paging(&Params::parse(Some(query)).unwrap(), &Limits::default());
         assert_eq!(paging("").unwrap(), Paging { limit: 100, offset: 0 });
         assert_eq!(paging("limit=500&offset=7&x=1").unwrap(), Paging { limit: 500, offset: 7 });
         assert_eq!(paging("limit=0&offset=-1").unwrap_err().message, "limit must be >= 1; offset must be >= 0");

@@ -117,7 +117,7 @@ fn counted(count: u64, body: String) -> Response {
 /// `GET /api/events/`
 pub(crate) async fn list(request: Request) -> Answer {
     let (asked, order) = params::list(&request.params, &request.state.limits())?;
-    let paging = paging::parse(&request.params)?;
+    let paging = paging::parse(&request.params, &request.state.limits())?;
     let links = Links::of(&request, &["o"], &["field"]);
     let event = shape::writer(shape::members(&request.params));
     let tenant = &request.caller.tenant;

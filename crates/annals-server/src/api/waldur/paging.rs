@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::params::{SEVERAL, SINGLE};
+use crate::config::Limits;
 use crate::error::{Answer, Failure};
 use crate::pages::Start;
 use crate::params::Params;
@@ -31,9 +32,10 @@ pub(super) struct Paging {
 ///
 /// # Errors
 /// 404 if the page is no number of at least 1 and not `last`.
-pub(super) fn parse(params: &Params) -> Answer<Paging> {
+pub(super) fn parse(params: &Params, limits: &Limits) -> Answer<Paging> {
+    let size_max = SIZE_MAX.min(limits.page_events_max);
     let size = params.last(PAGE_SIZE).and_then(number).filter(|size| *size > 0);
-    let size = size.map_or(SIZE_DEFAULT, |size| u32::try_from(size).unwrap_or(SIZE_MAX).min(SIZE_MAX));
+    let size = size.map_or(SIZE_DEFAULT, |size| u32::try_from(size).unwrap_or(u32::MAX)).min(size_max);
     let start = match params.last(PAGE).filter(|page| !page.is_empty()) {
         None => Start::Offset(0),
         Some("last") => Start::LastPage,
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Option<(u32, Start)> {
-        parse(&Params::parse(Some(query)).unwrap()).ok().map(|paging| (paging.size, paging.start))
+        parse(&Params::parse(Some(query)).unwrap(), &Limits::default()).ok().map(|paging| (paging.size, paging.start))
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::request::Request;
 /// `GET /api/events-stats/`
 pub(crate) async fn stats(request: Request) -> Answer {
     let asked = params::filters(&request.params, &request.state.limits())?;
-    let paging = paging::parse(&request.params)?;
+    let paging = paging::parse(&request.params, &request.state.limits())?;
     let links = Links::of(&request, &[], &[]);
     let tenant = &request.caller.tenant;
     let query = Query::new(tenant).filter(groups::resolve(&request.state, tenant, asked).await?);

@@ -9,80 +9,119 @@ import { field, problem, sectionHead } from './shared.js';
 
 const DAY_MS = 86_400_000;
 /** @type {[string, string, number][]} */
-const UNITS = [['d', 'days', 1], ['w', 'weeks', 7], ['y', 'years', 365]];
+const UNITS = [
+  ['d', 'days', 1],
+  ['w', 'weeks', 7],
+  ['y', 'years', 365],
+];
 const AGE_DEFAULT = '90d';
 /** From typing to counting. */
 const DEBOUNCE_MS = 250;
 
 /** @param {import('./sections.js').Place} place @returns {import('../../core/views.js').View} */
 export function mount(place) {
-  const preview = new DeletePreview({ nothing: 'Choose an age or a time.' });
-  const message = problem();
-  const age = h('input', { class: 'input', type: 'number', min: 1, max: 36500, step: 1, inputmode: 'numeric' });
-  const unit = h('select', { class: 'select', 'aria-label': 'Unit of the age' }, UNITS.map(([value, says]) => h('option', { value }, says)));
-  const before = h('input', { class: 'input', type: 'datetime-local', step: 1, max: '9999-12-31T23:59:59' });
-  const says = h('p', { class: 'quiet' });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const later = (/** @type {URLSearchParams} */ params) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => place.go(params, { replace: true }), DEBOUNCE_MS);
-  };
-  const onAge = () => {
-    if (age.value !== '' && age.checkValidity()) later(new URLSearchParams({ age: `${age.value}${unit.value}` }));
-    else refuse('The age is a whole number of 1 or more.');
-  };
-  const onBefore = () => {
-    const time = fromInput(before.value);
-    if (time) later(new URLSearchParams({ before: time }));
-  };
-  const refuse = (/** @type {string} */ text) => {
-    clearTimeout(timer);
-    message.show(text);
-    preview.show(null);
-  };
-  age.addEventListener('input', onAge);
-  unit.addEventListener('change', onAge);
-  before.addEventListener('change', onBefore);
-  let key = '';
-  const show = (/** @type {URLSearchParams} */ params, anew = false) => {
-    const cutoff = cutoffOf(params);
+  const section = new CleanUp(place);
+  return { element: section.element, show: (params) => section.show(params), leave: () => section.leave() };
+}
+
+class CleanUp {
+  /** @param {import('./sections.js').Place} place */
+  constructor(place) {
+    this.place = place;
+    this.params = new URLSearchParams();
+    this.shown = '';
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.preview = new DeletePreview({ nothing: 'Choose an age or a time.' });
+    this.message = problem();
+    const onAge = { input: () => this.onAge() };
+    this.age = h('input', { class: 'input', type: 'number', min: 1, max: 36500, step: 1, on: onAge });
+    const units = UNITS.map(([value, says]) => h('option', { value }, says));
+    this.unit = h('select', { class: 'select', 'aria-label': 'Unit of the age', on: onAge }, units);
+    this.before = h('input', { class: 'input', type: 'datetime-local', step: 1, max: '9999-12-31T23:59:59' });
+    this.before.addEventListener('change', () => this.onBefore());
+    this.says = h('p', { class: 'quiet' });
+    this.element = this.draw();
+    this.stopZone = onZone(() => {
+      this.shown = '';
+      this.show(this.params);
+    });
+  }
+
+  draw() {
+    const age = h('div', { class: 'age-row' }, field('Older than', this.age), this.unit);
+    const or = h('span', { class: 'form-or quiet' }, 'or');
+    const row = h('div', { class: 'form-row' }, age, or, field('Created before', this.before));
+    return h(
+      'section',
+      { class: 'admin-section', 'aria-label': 'Clean-up' },
+      sectionHead('Clean-up', whatItIs()),
+      h('div', { class: 'card admin-form' }, row, this.message.element, this.says),
+      this.preview.element,
+    );
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    this.preview.stop();
+    this.stopZone();
+  }
+
+  onAge() {
+    if (this.age.value === '' || !this.age.checkValidity()) this.refuse('The age is a whole number of 1 or more.');
+    else this.later({ age: `${this.age.value}${this.unit.value}` });
+  }
+
+  onBefore() {
+    const time = fromInput(this.before.value);
+    if (time) this.later({ before: time });
+  }
+
+  /** @param {Record<string, string>} params */
+  later(params) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.place.go(new URLSearchParams(params), { replace: true }), DEBOUNCE_MS);
+  }
+
+  /** @param {string} text */
+  refuse(text) {
+    clearTimeout(this.timer);
+    this.shown = '';
+    this.says.textContent = '';
+    this.message.show(text);
+    this.preview.show(null);
+  }
+
+  /** @param {URLSearchParams} params */
+  show(params) {
+    this.params = params;
     const now = `${params.get('age')} ${params.get('before')}`;
-    if (now === key && !anew) return;
-    key = now;
+    if (now === this.shown) return;
+    const cutoff = cutoffOf(params);
     const found = ageOf(params);
-    if (found && document.activeElement !== age) [age.value, unit.value] = [String(found.number), found.unit];
-    else if (!found) age.value = '';
-    if (document.activeElement !== before) before.value = toInput(cutoff);
+    if (!found) this.age.value = '';
+    else if (document.activeElement !== this.age) this.age.value = String(found.number);
+    if (found) this.unit.value = found.unit;
+    if (document.activeElement !== this.before) this.before.value = toInput(cutoff);
     if (new Date(cutoff).getTime() > Date.now()) {
-      refuse('The time has to be in the past.');
+      this.refuse('The time has to be in the past.');
       return;
     }
-    message.clear();
-    says.textContent = `Deletes every event from before ${formatTime(cutoff, 's')} (${zoneLabel(new Date(cutoff))}).`;
-    preview.show({ query: [['to', cutoff]], address: [['to', cutoff]], says: [`Before ${formatTime(cutoff, 's')} (${zoneLabel(new Date(cutoff))})`] });
-  };
-  let last = new URLSearchParams();
-  const stopZone = onZone(() => show(last, true));
-  return {
-    element: h('section', { class: 'admin-section', 'aria-label': 'Clean-up' },
-      sectionHead('Clean-up', can('events:retention') && unlimited()
-        ? ['Deletes once what is older than a time. To have that done every day, make a ', h('a', { href: hashOf('admin', new URLSearchParams({ section: 'retention' })) }, 'retention policy'), '.']
-        : 'Deletes once what is older than a time. What a hold keeps stays.'),
-      h('div', { class: 'card admin-form' },
-        h('div', { class: 'form-row' }, h('div', { class: 'age-row' }, field('Older than', age), unit), h('span', { class: 'form-or quiet' }, 'or'), field('Created before', before)),
-        message.element, says),
-      preview.element),
-    show(params) {
-      last = params;
-      show(params);
-    },
-    leave() {
-      clearTimeout(timer);
-      preview.stop();
-      stopZone();
-    },
-  };
+    this.shown = now;
+    this.message.clear();
+    const time = `${formatTime(cutoff, 's')} (${zoneLabel(new Date(cutoff))})`;
+    this.says.textContent = `Deletes every event from before ${time}.`;
+    this.preview.show({ query: [['to', cutoff]], address: [['to', cutoff]], says: [`Before ${time}`] });
+  }
+}
+
+/** @returns {import('../../core/h.js').Children} */
+function whatItIs() {
+  if (!can('events:retention') || !unlimited())
+    return 'Deletes once what is older than a time. What a hold keeps stays.';
+  const href = hashOf('admin', new URLSearchParams({ section: 'retention' }));
+  const policy = h('a', { href }, 'retention policy');
+  return ['Deletes once what is older than a time. To have that done every day, make a ', policy, '.'];
 }
 
 /** @param {URLSearchParams} params */

@@ -19,15 +19,34 @@ export function mount(place) {
   const select = (/** @type {Partial<Selection>} */ change, /** @type {{replace?: boolean}} */ how = {}) => {
     if (shown) place.go(new URLSearchParams(addressParams({ ...shown, ...change })), how);
   };
-  const preview = new DeletePreview({ nothing: 'Choose a filter or a time range: without any there is nothing to delete. To delete all there is, choose a time range that has it all.' });
+  const preview = new DeletePreview({
+    nothing:
+      'Choose a filter or a time range: without any there is nothing to delete. To delete all there is, choose a time range that has it all.',
+  });
   const range = rangePicker({ onChange: (chosen) => select(chosen) });
-  const bar = filterBar({ onChange: (selection, how) => select(selection, how), bounds: () => (shown ? boundsQuery(boundsOf(shown)) : []), extra: range.element });
-  const ask = () => { if (shown) preview.show(askedOf(shown)); };
-  const stopZone = onZone(() => { if (shown) range.show(shown); ask(); });
+  const bar = filterBar({
+    onChange: (selection, how) => select(selection, how),
+    bounds: () => (shown ? boundsQuery(boundsOf(shown)) : []),
+    extra: range.element,
+  });
+  const ask = () => {
+    if (shown) preview.show(askedOf(shown));
+  };
+  const stopZone = onZone(() => {
+    if (shown) range.show(shown);
+    ask();
+  });
   return {
-    element: h('section', { class: 'admin-section', 'aria-label': 'Delete events' },
-      sectionHead('Delete events', 'Deletes every event that matches all of the filters. It cannot be undone; what a hold keeps stays.'),
-      h('div', { class: 'card admin-filter' }, bar.element), preview.element),
+    element: h(
+      'section',
+      { class: 'admin-section', 'aria-label': 'Delete events' },
+      sectionHead(
+        'Delete events',
+        'Deletes every event that matches all of the filters. It cannot be undone; what a hold keeps stays.',
+      ),
+      h('div', { class: 'card admin-filter' }, bar.element),
+      preview.element,
+    ),
     show(params) {
       shown = readSelection(params);
       bar.show(shown);
@@ -46,7 +65,10 @@ export function mount(place) {
 
 /** @param {{from: string, to: string}} bounds @returns {string[][]} */
 function boundsQuery(bounds) {
-  return [['from', bounds.from], ['to', bounds.to]].filter(([, time]) => time !== '');
+  return [
+    ['from', bounds.from],
+    ['to', bounds.to],
+  ].filter(([, time]) => time !== '');
 }
 
 /** A preset means what it means now: the preview and the delete have the same bounds. @param {Selection} selection */

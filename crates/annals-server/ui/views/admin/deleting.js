@@ -32,7 +32,12 @@ export class DeletePreview {
     /** @type {Asked | null} */
     this.asked = null;
     this.number = 0;
-    this.element = h('section', { class: 'card preview', 'aria-label': 'Preview', 'aria-live': 'polite', tabindex: -1 });
+    this.element = h('section', {
+      class: 'card preview',
+      'aria-label': 'Preview',
+      'aria-live': 'polite',
+      tabindex: -1,
+    });
     this.show(null);
   }
 
@@ -45,31 +50,84 @@ export class DeletePreview {
     this.asked = asked;
     const signal = this.requests.start();
     if (!asked) {
+      this.element.removeAttribute('aria-busy');
       fill(this.element, h('p', { class: 'quiet' }, this.options.nothing));
       return;
     }
-    if (!this.element.querySelector('.preview-number')) fill(this.element, h('p', { class: 'quiet' }, 'Counting\u2026'));
+    if (!this.element.querySelector('.preview-number'))
+      fill(this.element, h('p', { class: 'quiet' }, 'Counting\u2026'));
     this.element.setAttribute('aria-busy', 'true');
-    void loading(async () => {
-      const [number, stats] = await Promise.all([dryRun(asked.query, signal), can('events:read') ? get('stats', [...asked.query, ['by', 'event_type'], ['by', 'severity'], ['limit', String(TYPES_SHOWN)]], signal) : null]);
-      clearFailure();
-      this.number = number;
-      this.draw(asked, number, stats);
-    }, () => this.show(this.asked));
+    if (this.element.contains(document.activeElement)) this.element.focus({ preventScroll: true });
+    // What is asked now is not what the number on the screen is about.
+    for (const stale of this.element.querySelectorAll('.button-danger')) stale.setAttribute('disabled', '');
+    void loading(
+      async () => {
+        const [number, stats] = await Promise.all([
+          dryRun(asked.query, signal),
+          can('events:read')
+            ? get(
+                'stats',
+                [...asked.query, ['by', 'event_type'], ['by', 'severity'], ['limit', String(TYPES_SHOWN)]],
+                signal,
+              )
+            : null,
+        ]);
+        clearFailure();
+        this.number = number;
+        this.draw(asked, number, stats);
+      },
+      () => this.show(this.asked),
+    );
   }
 
   /** @param {Asked} asked @param {number} number @param {any} stats */
   draw(asked, number, stats) {
     const kept = stats ? stats.total - number : 0;
     this.element.removeAttribute('aria-busy');
-    keepFocus(this.element, () => fill(this.element,
-      h('div', { class: 'preview-head' },
-        h('p', null, h('span', { class: 'preview-number', dataset: { count: number } }, count(number)), ` ${number === 1 ? 'event' : 'events'} would be deleted`),
-        h('div', { class: 'admin-actions' },
-          can('events:read') ? h('a', { class: 'button', href: hashOf('search', new URLSearchParams(asked.address)) }, 'Show in search') : null,
-          h('button', { type: 'button', class: 'button button-danger', disabled: number === 0, on: { click: () => void this.confirm() } }, 'Delete\u2026'))),
-      kept > 0 ? h('p', { class: 'preview-kept' }, `${countOf(kept, 'event')} of these stay: a hold keeps ${kept === 1 ? 'it' : 'them'}, or another tenant has a part in ${kept === 1 ? 'it' : 'them'}.`) : null,
-      stats && stats.total > 0 ? breakdown(stats) : null));
+    keepFocus(this.element, () =>
+      fill(
+        this.element,
+        h(
+          'div',
+          { class: 'preview-head' },
+          h(
+            'p',
+            null,
+            h('span', { class: 'preview-number', dataset: { count: number } }, count(number)),
+            ` ${number === 1 ? 'event' : 'events'} would be deleted`,
+          ),
+          h(
+            'div',
+            { class: 'admin-actions' },
+            can('events:read')
+              ? h(
+                  'a',
+                  { class: 'button', href: hashOf('search', new URLSearchParams(asked.address)) },
+                  'Show in search',
+                )
+              : null,
+            h(
+              'button',
+              {
+                type: 'button',
+                class: 'button button-danger',
+                disabled: number === 0,
+                on: { click: () => void this.confirm() },
+              },
+              'Delete\u2026',
+            ),
+          ),
+        ),
+        kept > 0
+          ? h(
+              'p',
+              { class: 'preview-kept' },
+              `${countOf(kept, 'event')} of these stay: a hold keeps ${kept === 1 ? 'it' : 'them'}, or another tenant has a part in ${kept === 1 ? 'it' : 'them'}.`,
+            )
+          : null,
+        stats && stats.total > 0 ? breakdown(stats) : null,
+      ),
+    );
   }
 
   async confirm() {
@@ -81,7 +139,11 @@ export class DeletePreview {
       confirm: 'Delete for good',
       body: (number) => [
         h('p', null, h('b', null, countOf(number, 'event')), ' will be deleted for good, for everybody:'),
-        h('ul', { class: 'confirm-list' }, asked.says.map((each) => h('li', { class: 'foreign' }, each))),
+        h(
+          'ul',
+          { class: 'confirm-list' },
+          asked.says.map((each) => h('li', { class: 'foreign' }, each)),
+        ),
       ],
       run: (number) => this.run(asked, number),
     });
@@ -102,11 +164,33 @@ export class DeletePreview {
 function breakdown(stats) {
   const types = Object.entries(stats.by.event_type ?? {}).sort(([, a], [, b]) => b - a);
   const severities = Object.entries(stats.by.severity ?? {}).sort(([, a], [, b]) => b - a);
-  return h('div', { class: 'preview-facts' },
-    h('dl', { class: 'facts' },
+  return h(
+    'div',
+    { class: 'preview-facts' },
+    h(
+      'dl',
+      { class: 'facts' },
       stats.oldest ? h('div', null, h('dt', null, 'Oldest'), h('dd', null, formatTime(stats.oldest, 's'))) : null,
       stats.newest ? h('div', null, h('dt', null, 'Newest'), h('dd', null, formatTime(stats.newest, 's'))) : null,
-      h('div', null, h('dt', null, 'Severity'), h('dd', { class: 'fact-list' }, severities.map(([name, many]) => h('span', { class: 'fact-item' }, severityBadge(name), count(many)))))),
-    h('dl', { class: 'facts facts-types' }, types.slice(0, TYPES_SHOWN).map(([name, many]) => h('div', null, h('dt', { class: 'foreign' }, line(name, 60)), h('dd', null, count(many))))));
+      h(
+        'div',
+        null,
+        h('dt', null, 'Severity'),
+        h(
+          'dd',
+          { class: 'fact-list' },
+          severities.map(([name, many]) => h('span', { class: 'fact-item' }, severityBadge(name), count(many))),
+        ),
+      ),
+    ),
+    h(
+      'dl',
+      { class: 'facts facts-types' },
+      types
+        .slice(0, TYPES_SHOWN)
+        .map(([name, many]) =>
+          h('div', null, h('dt', { class: 'foreign' }, line(name, 60)), h('dd', null, count(many))),
+        ),
+    ),
+  );
 }
-

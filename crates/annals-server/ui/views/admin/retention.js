@@ -10,7 +10,7 @@ import { count, countOf } from '../../core/text.js';
 import { ago, formatTime } from '../../core/time.js';
 import { toast } from '../../core/toast.js';
 import { confirmByNumber } from './confirm.js';
-import { policyRows } from './policy-rows.js';
+import { PolicyRows } from './policy-rows.js';
 import { button, failureText, loading, problem, sectionHead } from './shared.js';
 
 /** @typedef {{name: string, realm?: string, event_type?: string, keep_days: number, cutoff?: string | null, would_delete?: number}} Policy */
@@ -30,27 +30,50 @@ class Retention {
     this.status = null;
     this.loaded = false;
     this.problem = problem();
-    this.rows = policyRows({ onChange: () => this.edited() });
+    this.rows = new PolicyRows({ onChange: () => this.edited() });
     this.state = h('div', { class: 'retention-state' });
     this.outlook = h('p', { class: 'retention-outlook', role: 'status' });
     this.save = button('Save policies', '', () => this.onSave(), { kind: 'primary' });
     this.discard = button('Discard changes', '', () => this.reset());
-    this.element = h('section', { class: 'admin-section', 'aria-label': 'Retention' },
-      sectionHead('Retention', 'Policies say how many days events are kept. An event that several policies match goes by the shortest. What a hold keeps stays.'),
+    this.element = h(
+      'section',
+      { class: 'admin-section', 'aria-label': 'Retention' },
+      sectionHead(
+        'Retention',
+        'Policies say how many days events are kept. An event that several policies match goes by the shortest. What a hold keeps stays.',
+      ),
       this.state,
-      h('div', { class: 'card admin-form' }, this.rows.element, this.problem.element, this.outlook,
-        h('div', { class: 'form-foot' }, button('Add policy', 'plus', () => this.rows.add()), h('span', { class: 'toolbar-gap' }), button('Preview', '', () => this.onPreview()), this.discard, this.save)));
+      h(
+        'div',
+        { class: 'card admin-form' },
+        this.rows.element,
+        this.problem.element,
+        this.outlook,
+        h(
+          'div',
+          { class: 'form-foot' },
+          button('Add policy', 'plus', () => this.rows.add()),
+          h('span', { class: 'toolbar-gap' }),
+          button('Preview', '', () => this.onPreview()),
+          this.discard,
+          this.save,
+        ),
+      ),
+    );
     this.edited();
   }
 
   load() {
     if (this.loaded) return;
-    void loading(async () => {
-      this.status = await get('retention', undefined, this.requests.start());
-      this.loaded = true;
-      clearFailure();
-      this.reset();
-    }, () => this.load());
+    void loading(
+      async () => {
+        this.status = await get('retention', undefined, this.requests.start());
+        this.loaded = true;
+        clearFailure();
+        this.reset();
+      },
+      () => this.load(),
+    );
   }
 
   /** What the server has. */
@@ -72,13 +95,38 @@ class Retention {
     const status = this.status;
     if (!status) return;
     const { waiting, failure, last_pass: last } = status;
-    fill(this.state,
-      waiting ? h('div', { class: 'card callout', dataset: { kind: 'warn' } }, icon('alert'), h('div', { class: 'callout-text' }, h('b', null, 'A pass waits for you. '),
-        `It would delete ${countOf(waiting.would_delete, 'event')} of ${count(waiting.events)}, more than half, and has waited since ${formatTime(waiting.since, 's')}.`),
-      button('Let it delete\u2026', '', () => this.onWaiting(), { kind: 'danger', small: true })) : null,
-      failure ? h('div', { class: 'card callout', dataset: { kind: 'error' } }, icon('alert'), h('div', { class: 'callout-text' }, h('b', null, 'The last pass failed. '), failure.message)) : null,
-      last ? h('p', { class: 'quiet' }, `The last pass was ${ago(last.at)} and deleted ${countOf(last.deleted, 'event')}${last.confirmed ? ', confirmed by a person' : ''}.`)
-        : h('p', { class: 'quiet' }, 'No pass since the server started.'));
+    fill(
+      this.state,
+      waiting
+        ? h(
+            'div',
+            { class: 'card callout', dataset: { kind: 'warn' } },
+            icon('alert'),
+            h(
+              'div',
+              { class: 'callout-text' },
+              h('b', null, 'A pass waits for you. '),
+              `It would delete ${countOf(waiting.would_delete, 'event')} of ${count(waiting.events)}, more than half, and has waited since ${formatTime(waiting.since, 's')}.`,
+            ),
+            button('Let it delete\u2026', '', () => this.onWaiting(), { kind: 'danger', small: true }),
+          )
+        : null,
+      failure
+        ? h(
+            'div',
+            { class: 'card callout', dataset: { kind: 'error' } },
+            icon('alert'),
+            h('div', { class: 'callout-text' }, h('b', null, 'The last pass failed. '), failure.message),
+          )
+        : null,
+      last
+        ? h(
+            'p',
+            { class: 'quiet' },
+            `The last pass was ${ago(last.at)} and deleted ${countOf(last.deleted, 'event')}${last.confirmed ? ', confirmed by a person' : ''}.`,
+          )
+        : h('p', { class: 'quiet' }, 'No pass since the server started.'),
+    );
   }
 
   /** @returns {Promise<Outlook | null>} what the list as it is edited would delete */
@@ -92,8 +140,10 @@ class Retention {
       const outlook = await call('POST', 'retention/preview', { body: { policies: this.rows.read() } });
       this.problem.clear();
       this.rows.showOutlook(outlook.policies);
-      this.outlook.textContent = outlook.would_delete === 0 ? `Nothing would be deleted now, of ${countOf(outlook.events, 'event')}.`
-        : `${countOf(outlook.would_delete, 'event')} of ${count(outlook.events)} would be deleted now${outlook.needs_confirmation ? ': more than half, which has to be confirmed' : ''}.`;
+      this.outlook.textContent =
+        outlook.would_delete === 0
+          ? `Nothing would be deleted now, of ${countOf(outlook.events, 'event')}.`
+          : `${countOf(outlook.would_delete, 'event')} of ${count(outlook.events)} would be deleted now${outlook.needs_confirmation ? ': more than half, which has to be confirmed' : ''}.`;
       return outlook;
     } catch (error) {
       this.problem.show(failureText(error));
@@ -115,9 +165,15 @@ class Retention {
     }
     const yes = await confirmDialog({
       title: policies.length === 0 ? 'End all policies?' : 'Save these policies?',
-      body: h('p', null, outlook.would_delete === 0 ? 'They delete nothing now; from then on they delete by themselves what grows too old.'
-        : `They delete ${countOf(outlook.would_delete, 'event')} at once, and from then on by themselves what grows too old.`),
-      confirm: 'Save', danger: outlook.would_delete > 0,
+      body: h(
+        'p',
+        null,
+        outlook.would_delete === 0
+          ? 'They delete nothing now; from then on they delete by themselves what grows too old.'
+          : `They delete ${countOf(outlook.would_delete, 'event')} at once, and from then on by themselves what grows too old.`,
+      ),
+      confirm: 'Save',
+      danger: outlook.would_delete > 0,
     });
     if (!yes) return;
     try {
@@ -130,8 +186,17 @@ class Retention {
   /** @param {Policy[] | null} policies null for those in force @param {number} number @param {number} events */
   confirmed(policies, number, events) {
     return confirmByNumber({
-      title: 'Delete more than half of the events?', number, confirm: 'Delete for good',
-      body: (now) => h('p', null, 'The policies would delete ', h('b', null, countOf(now, 'event')), ` of ${count(events)} for good. If it were more by the time of the pass, it would wait again.`),
+      title: 'Delete more than half of the events?',
+      number,
+      confirm: 'Delete for good',
+      body: (now) =>
+        h(
+          'p',
+          null,
+          'The policies would delete ',
+          h('b', null, countOf(now, 'event')),
+          ` of ${count(events)} for good. If it were more by the time of the pass, it would wait again.`,
+        ),
       run: async (now) => {
         const outlook = await call('POST', 'retention/preview', { body: policies ? { policies } : {} });
         if (outlook.would_delete !== now) return outlook.would_delete;
@@ -151,11 +216,22 @@ class Retention {
     this.status = status;
     this.reset();
     const deleted = status.last_pass?.deleted ?? 0;
-    toast(status.waiting ? 'Saved. The pass waits for a confirmation.' : deleted > 0 ? `Saved. ${countOf(deleted, 'event')} deleted.` : 'Saved.');
+    toast(
+      status.waiting
+        ? 'Saved. The pass waits for a confirmation.'
+        : deleted > 0
+          ? `Saved. ${countOf(deleted, 'event')} deleted.`
+          : 'Saved.',
+    );
   }
 }
 
 /** A policy as it is sent. @param {Policy} policy @returns {Policy} */
 function bare(policy) {
-  return { name: policy.name, ...(policy.realm ? { realm: policy.realm } : {}), ...(policy.event_type ? { event_type: policy.event_type } : {}), keep_days: policy.keep_days };
+  return {
+    name: policy.name,
+    ...(policy.realm ? { realm: policy.realm } : {}),
+    ...(policy.event_type ? { event_type: policy.event_type } : {}),
+    keep_days: policy.keep_days,
+  };
 }

@@ -19,7 +19,12 @@ const SECTIONS = [
   { name: 'holds', title: 'Holds', shown: retains, load: () => import('./holds.js') },
   { name: 'keys', title: 'Keys', shown: administers, load: () => import('./keys.js') },
   { name: 'users', title: 'Users', shown: administers, load: () => import('./users.js') },
-  { name: 'audit', title: 'Audit trail', shown: () => can('audit:read') && unlimited(), load: () => import('./audit.js') },
+  {
+    name: 'audit',
+    title: 'Audit trail',
+    shown: () => can('audit:read') && unlimited(),
+    load: () => import('./audit.js'),
+  },
 ];
 
 /** Those that the key may see. */

@@ -9,8 +9,12 @@ import { detail, headline, showFailure } from '../../core/notices.js';
 
 /** @param {string} title @param {Children} says what the section is for @param {Children} [actions] */
 export function sectionHead(title, says, actions) {
-  return h('header', { class: 'admin-head' }, h('div', { class: 'admin-title' }, h('h2', null, title), h('p', { class: 'quiet' }, says)),
-    actions ? h('div', { class: 'admin-actions' }, actions) : null);
+  return h(
+    'header',
+    { class: 'admin-head' },
+    h('div', { class: 'admin-title' }, h('h2', null, title), h('p', { class: 'quiet' }, says)),
+    actions ? h('div', { class: 'admin-actions' }, actions) : null,
+  );
 }
 
 /**
@@ -20,9 +24,17 @@ export function sectionHead(title, says, actions) {
  * @param {{kind?: string, label?: string, small?: boolean}} [more]
  */
 export function button(name, image, run, more = {}) {
-  return h('button', {
-    type: 'button', class: ['button', more.small && 'button-small', more.kind && `button-${more.kind}`], 'aria-label': more.label ?? null, on: { click: () => void run() },
-  }, image ? icon(image) : null, name);
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: ['button', more.small && 'button-small', more.kind && `button-${more.kind}`],
+      'aria-label': more.label ?? null,
+      on: { click: () => void run() },
+    },
+    image ? icon(image) : null,
+    name,
+  );
 }
 
 /**
@@ -31,17 +43,61 @@ export function button(name, image, run, more = {}) {
  * @param {{label: string, columns: {title: string, cell(row: T, index: number): Children, number?: boolean, narrow?: 'wide' | 'bare'}[], rows: T[], rowProps?: (row: T) => Record<string, unknown>}} options
  */
 export function dataTable(options) {
-  return h('div', { class: 'data-wrap', tabindex: 0, role: 'group', 'aria-label': options.label },
-    h('table', { class: 'data' }, h('caption', { class: 'visually-hidden' }, options.label),
-      h('thead', null, h('tr', null, options.columns.map((column) => h('th', { scope: 'col', class: column.number ? 'number' : column.narrow === 'bare' ? 'bare' : null }, column.title)))),
-      h('tbody', null, options.rows.map((row, index) => h('tr', options.rowProps?.(row) ?? null, options.columns.map((column) => h('td', {
-        class: [column.number && 'number', column.narrow && `narrow-${column.narrow}`], dataset: { title: column.title },
-      }, h('div', { class: 'cell' }, column.cell(row, index)))))))));
+  return h(
+    'div',
+    { class: 'data-wrap', tabindex: 0, role: 'group', 'aria-label': options.label },
+    h(
+      'table',
+      { class: 'data' },
+      h('caption', { class: 'visually-hidden' }, options.label),
+      h(
+        'thead',
+        null,
+        h(
+          'tr',
+          null,
+          options.columns.map((column) =>
+            h(
+              'th',
+              { scope: 'col', class: column.number ? 'number' : column.narrow === 'bare' ? 'bare' : null },
+              column.title,
+            ),
+          ),
+        ),
+      ),
+      h(
+        'tbody',
+        null,
+        options.rows.map((row, index) =>
+          h(
+            'tr',
+            options.rowProps?.(row) ?? null,
+            options.columns.map((column) =>
+              h(
+                'td',
+                {
+                  class: [column.number && 'number', column.narrow && `narrow-${column.narrow}`],
+                  dataset: { title: column.title },
+                },
+                h('div', { class: 'cell' }, column.cell(row, index)),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 /** @param {string} title @param {Children} says @param {Children} [actions] */
 export function emptyCard(title, says, actions) {
-  return h('div', { class: 'empty card' }, h('h3', null, title), h('p', null, says), actions ? h('div', { class: 'empty-actions' }, actions) : null);
+  return h(
+    'div',
+    { class: 'empty card' },
+    h('h3', null, title),
+    h('p', null, says),
+    actions ? h('div', { class: 'empty-actions' }, actions) : null,
+  );
 }
 
 let made = 0;
@@ -52,17 +108,37 @@ export function field(label, control, help) {
   control.id ||= `field-${made}`;
   const helpId = help ? `${control.id}-help` : null;
   if (helpId) control.setAttribute('aria-describedby', helpId);
-  return h('div', { class: 'field' }, h('label', { for: control.id }, label), control, help ? h('p', { class: 'field-help quiet', id: helpId }, help) : null);
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: control.id }, label),
+    control,
+    help ? h('p', { class: 'field-help quiet', id: helpId }, help) : null,
+  );
 }
 
 /** @param {Record<string, unknown>} [props] */
 export function textInput(props) {
-  return h('input', { class: 'input', type: 'text', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', ...props });
+  return h('input', {
+    class: 'input',
+    type: 'text',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+    ...props,
+  });
 }
 
 /** The entries of a field that takes several, one a line or with commas between. @param {string} text */
 export function entriesOf(text) {
-  return [...new Set(text.split(/[\n,]/).map((entry) => entry.trim()).filter((entry) => entry !== ''))];
+  return [
+    ...new Set(
+      text
+        .split(/[\n,]/)
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== ''),
+    ),
+  ];
 }
 
 /**
@@ -73,7 +149,8 @@ export function entriesOf(text) {
 export function keepFocus(to, draw) {
   const before = document.activeElement;
   draw();
-  if (before && before !== document.body && !before.isConnected && document.querySelector('dialog[open]') === null) to.focus({ preventScroll: true });
+  if (before && before !== document.body && !before.isConnected && document.querySelector('dialog[open]') === null)
+    to.focus({ preventScroll: true });
 }
 
 /** Why something was not done, in words. @param {unknown} error */

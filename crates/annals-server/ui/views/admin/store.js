@@ -31,13 +31,26 @@ class StoreSection {
     this.segments = null;
     this.callouts = h('div', { class: 'admin-stack', role: 'status', 'aria-label': 'State of the store' });
     this.cards = h('div', { class: 'figure-cards' });
-    this.partitions = partitionTable({ onMore: () => { this.wanted += PAGE; this.ask(); } });
+    this.partitions = partitionTable({
+      onMore: () => {
+        this.wanted += PAGE;
+        this.ask();
+      },
+    });
     this.verify = button('Verify the store', 'check', () => this.onVerify());
     this.report = h('div', { class: 'admin-stack', role: 'status', 'aria-label': 'Verification' });
-    this.element = h('section', { class: 'admin-section', 'aria-label': 'Store' },
+    this.element = h(
+      'section',
+      { class: 'admin-section', 'aria-label': 'Store' },
       sectionHead('Store', 'What the store consists of and how it is. The figures renew themselves.', this.verify),
-      this.callouts, this.cards, this.report, this.partitions.element);
-    this.timer = setInterval(() => { if (!document.hidden && this.store) this.ask(); }, EVERY_MS);
+      this.callouts,
+      this.cards,
+      this.report,
+      this.partitions.element,
+    );
+    this.timer = setInterval(() => {
+      if (!document.hidden && this.store) this.ask();
+    }, EVERY_MS);
     this.stopZone = onZone(() => this.draw(true));
   }
 
@@ -53,11 +66,17 @@ class StoreSection {
 
   ask() {
     const signal = this.requests.start();
-    void loading(async () => {
-      [this.store, this.segments] = await Promise.all([get('store', undefined, signal), get('segments', { limit: String(this.wanted) }, signal)]);
-      clearFailure();
-      this.draw(false);
-    }, () => this.ask());
+    void loading(
+      async () => {
+        [this.store, this.segments] = await Promise.all([
+          get('store', undefined, signal),
+          get('segments', { limit: String(this.wanted) }, signal),
+        ]);
+        clearFailure();
+        this.draw(false);
+      },
+      () => this.ask(),
+    );
   }
 
   /** @param {boolean} anew although nothing has changed */
@@ -73,15 +92,41 @@ class StoreSection {
   async onVerify() {
     this.verify.disabled = true;
     const began = performance.now();
-    fill(this.report, h('div', { class: 'card callout', dataset: { kind: 'info' } }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), h('div', { class: 'callout-text' }, h('b', null, 'Verifying. '), 'Every file is read and every checksum checked. It goes on if you leave this page.')));
+    fill(
+      this.report,
+      h(
+        'div',
+        { class: 'card callout', dataset: { kind: 'info' } },
+        h('span', { class: 'spinner', 'aria-hidden': 'true' }),
+        h(
+          'div',
+          { class: 'callout-text' },
+          h('b', null, 'Verifying. '),
+          'Every file is read and every checksum checked. It goes on if you leave this page.',
+        ),
+      ),
+    );
     try {
       const report = await call('POST', 'verify');
       const seconds = Math.max(1, Math.round((performance.now() - began) / 1000));
       fill(this.report, verified(report, seconds));
       if (this.element.isConnected) this.ask();
-      else toast(report.damages.length === 0 ? 'The store was verified: it is sound.' : `The store was verified: ${countOf(report.damages.length, 'damage')}.`, report.damages.length === 0 ? 'done' : 'error');
+      else
+        toast(
+          report.damages.length === 0
+            ? 'The store was verified: it is sound.'
+            : `The store was verified: ${countOf(report.damages.length, 'damage')}.`,
+          report.damages.length === 0 ? 'done' : 'error',
+        );
     } catch (error) {
-      fill(this.report, h('div', { class: 'card callout', dataset: { kind: 'error' } }, h('div', { class: 'callout-text' }, failureText(error))));
+      fill(
+        this.report,
+        h(
+          'div',
+          { class: 'card callout', dataset: { kind: 'error' } },
+          h('div', { class: 'callout-text' }, failureText(error)),
+        ),
+      );
     } finally {
       this.verify.disabled = false;
     }
@@ -91,9 +136,28 @@ class StoreSection {
 /** @param {any} report @param {number} seconds */
 function verified(report, seconds) {
   const sound = report.damages.length === 0;
-  return h('div', { class: 'card callout', dataset: { kind: sound ? 'success' : 'error' } }, h('div', { class: 'callout-text' },
-    h('b', null, sound ? 'The store is sound. ' : `${countOf(report.damages.length, 'damage')} found. `),
-    `${countOf(report.files, 'file')} and ${countOf(report.events, 'event')} (${count(report.bytes)} bytes) were read in ${seconds} s.`,
-    report.damages.length > 0 ? h('ul', { class: 'plain-list report-list' }, report.damages.map((/** @type {unknown} */ damage) => h('li', { class: 'foreign' }, line(damage, 500)))) : null,
-    report.notes.length > 0 ? h('ul', { class: 'plain-list report-list quiet' }, report.notes.map((/** @type {unknown} */ note) => h('li', { class: 'foreign' }, line(note, 500)))) : null));
+  return h(
+    'div',
+    { class: 'card callout', dataset: { kind: sound ? 'success' : 'error' } },
+    h(
+      'div',
+      { class: 'callout-text' },
+      h('b', null, sound ? 'The store is sound. ' : `${countOf(report.damages.length, 'damage')} found. `),
+      `${countOf(report.files, 'file')} and ${countOf(report.events, 'event')} (${count(report.bytes)} bytes) were read in ${seconds} s.`,
+      report.damages.length > 0
+        ? h(
+            'ul',
+            { class: 'plain-list report-list' },
+            report.damages.map((/** @type {unknown} */ damage) => h('li', { class: 'foreign' }, line(damage, 500))),
+          )
+        : null,
+      report.notes.length > 0
+        ? h(
+            'ul',
+            { class: 'plain-list report-list quiet' },
+            report.notes.map((/** @type {unknown} */ note) => h('li', { class: 'foreign' }, line(note, 500))),
+          )
+        : null,
+    ),
+  );
 }

@@ -24,30 +24,78 @@ export function titleOf(item) {
 
 /** The event of a notification, among all notifications. @param {Notification} item */
 function addressOf(item) {
-  return hashOf('search', new URLSearchParams([['notification', 'true'], ['event', String(item.sequence)]]));
+  return hashOf(
+    'search',
+    new URLSearchParams([
+      ['notification', 'true'],
+      ['event', String(item.sequence)],
+    ]),
+  );
 }
 
 /** @param {Notification} item @param {ItemOptions} options */
 export function itemView(item, options) {
   const name = line(titleOf(item), NAME_MAX);
   const acknowledged = item.acknowledged === true;
-  const button = (/** @type {string} */ action, /** @type {string} */ says, /** @type {() => void} */ run) => h('button', {
-    type: 'button', class: 'button button-small', 'aria-label': `${says}: ${name}`, dataset: { action }, on: { click: run },
-  }, says);
-  return h('li', { class: 'bell-item', dataset: { severity: line(item.severity, 24), read: String(item.read), sequence: String(item.sequence) } },
-    h('div', { class: 'bell-line' },
-      can('events:read') ? h('a', { class: 'bell-title foreign', href: addressOf(item), dataset: { action: 'open' }, on: { click: () => options.onOpen(item) } }, line(titleOf(item), TITLE_MAX))
+  const button = (/** @type {string} */ action, /** @type {string} */ says, /** @type {() => void} */ run) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'button button-small',
+        'aria-label': `${says}: ${name}`,
+        dataset: { action },
+        on: { click: run },
+      },
+      says,
+    );
+  return h(
+    'li',
+    {
+      class: 'bell-item',
+      dataset: { severity: line(item.severity, 24), read: String(item.read), sequence: String(item.sequence) },
+    },
+    h(
+      'div',
+      { class: 'bell-line' },
+      can('events:read')
+        ? h(
+            'a',
+            {
+              class: 'bell-title foreign',
+              href: addressOf(item),
+              dataset: { action: 'open' },
+              on: { click: () => options.onOpen(item) },
+            },
+            line(titleOf(item), TITLE_MAX),
+          )
         : h('span', { class: 'bell-title foreign' }, line(titleOf(item), TITLE_MAX)),
-      item.read ? null : h('span', { class: 'bell-unread' }, h('span', { class: 'visually-hidden' }, 'unread'))),
+      item.read ? null : h('span', { class: 'bell-unread' }, h('span', { class: 'visually-hidden' }, 'unread')),
+    ),
     item.content ? h('p', { class: 'bell-text foreign' }, visibleLines(clip(String(item.content), TEXT_MAX))) : null,
-    h('div', { class: 'bell-line bell-foot' },
+    h(
+      'div',
+      { class: 'bell-line bell-foot' },
       severityBadge(item.severity ?? 'info'),
-      h('time', { class: 'quiet', datetime: item.created_at, title: formatTime(item.created_at, 's') }, ago(item.created_at)),
+      h(
+        'time',
+        { class: 'quiet', datetime: item.created_at, title: formatTime(item.created_at, 's') },
+        ago(item.created_at),
+      ),
       item.notification_type ? h('span', { class: 'quiet foreign' }, kindOf(item.notification_type)) : null,
       acknowledged ? h('span', { class: 'badge acknowledged' }, icon('check'), 'acknowledged') : null,
-      h('span', { class: 'bell-actions' },
+      h(
+        'span',
+        { class: 'bell-actions' },
         item.read ? null : button('read', 'Mark read', () => options.onRead(item)),
-        can('events:update') ? button('acknowledge', acknowledged ? 'Unacknowledge' : 'Acknowledge', () => options.onAcknowledge(item, !acknowledged)) : null)));
+        can('events:update')
+          ? button('acknowledge', acknowledged ? 'Unacknowledge' : 'Acknowledge', () =>
+              options.onAcknowledge(item, !acknowledged),
+            )
+          : null,
+      ),
+    ),
+  );
 }
 
 /** "Status update" for STATUS_UPDATE. @param {unknown} type */

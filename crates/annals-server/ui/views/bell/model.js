@@ -35,7 +35,12 @@ export class BellModel {
     this.requests = latest();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.every = setInterval(() => { if (!document.hidden) this.soon(); }, can('events:read') ? EVERY_MS : EVERY_UNTOLD_MS);
+    this.every = setInterval(
+      () => {
+        if (!document.hidden) this.soon();
+      },
+      can('events:read') ? EVERY_MS : EVERY_UNTOLD_MS,
+    );
     /** @type {Tail | null} */
     this.tail = can('events:read') ? this.makeTail() : null;
     this.tail?.start();
@@ -45,7 +50,10 @@ export class BellModel {
   makeTail() {
     return new Tail({
       awayAfterMs: AWAY_AFTER_MS,
-      query: () => [['notification', 'true'], ['fields', 'id,sequence']],
+      query: () => [
+        ['notification', 'true'],
+        ['fields', 'id,sequence'],
+      ],
       onEvent: () => this.soon(),
       onMessage: (name, data) => this.onMessage(name, data),
       onOpen: () => this.soon(),
@@ -69,7 +77,10 @@ export class BellModel {
   }
 
   soon() {
-    this.timer ??= setTimeout(() => { this.timer = undefined; void this.load(); }, GATHER_MS);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.load();
+    }, GATHER_MS);
   }
 
   /** @param {number} sequence */

@@ -25,7 +25,8 @@ export function tailParams(state) {
 export function rowOf(event) {
   for (const [name, value] of Object.entries(event)) {
     // A copy, since a part of a string keeps the whole of it alive.
-    if (typeof value === 'string' && value.length > ROW_TEXT_MAX) event[name] = JSON.parse(JSON.stringify(value.slice(0, ROW_TEXT_MAX)));
+    if (typeof value === 'string' && value.length > ROW_TEXT_MAX)
+      event[name] = JSON.parse(JSON.stringify(value.slice(0, ROW_TEXT_MAX)));
   }
   return event;
 }
@@ -44,14 +45,30 @@ export async function loadRecent(state, signal) {
  */
 export async function loadMarks(state, held, signal) {
   const limit = Math.min(LIST_MAX, Math.max(RECENT, held * 2));
-  const answer = await get('events', [...filterParams(state.selection), ['fields', 'id,sequence,created_at,acknowledged'], ['limit', String(limit)], ['total', 'none']], signal);
+  const answer = await get(
+    'events',
+    [
+      ...filterParams(state.selection),
+      ['fields', 'id,sequence,created_at,acknowledged'],
+      ['limit', String(limit)],
+      ['total', 'none'],
+    ],
+    signal,
+  );
   /** @type {Event[]} */
   const events = answer.events;
-  return { marks: new Map(events.map((event) => [event.sequence, event])), since: answer.next_cursor ? events.at(-1)?.created_at ?? '' : '' };
+  return {
+    marks: new Map(events.map((event) => [event.sequence, event])),
+    since: answer.next_cursor ? (events.at(-1)?.created_at ?? '') : '',
+  };
 }
 
 /** The sequence of the event that is the latest by its time, or 0. @param {State} state @param {AbortSignal} signal @returns {Promise<number>} */
 export async function loadLatest(state, signal) {
-  const answer = await get('events', [...filterParams(state.selection), ['fields', 'sequence'], ['limit', '1'], ['total', 'none']], signal);
+  const answer = await get(
+    'events',
+    [...filterParams(state.selection), ['fields', 'sequence'], ['limit', '1'], ['total', 'none']],
+    signal,
+  );
   return answer.events[0]?.sequence ?? 0;
 }

@@ -32,7 +32,7 @@ export function parser(onMessage) {
     let start = 0;
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
       begun.push(text.slice(start, end));
-      const whole = begun.length === 1 ? begun[0] ?? '' : begun.join('');
+      const whole = begun.length === 1 ? (begun[0] ?? '') : begun.join('');
       begun = [];
       take(whole.endsWith('\r') ? whole.slice(0, -1) : whole);
       start = end + 1;

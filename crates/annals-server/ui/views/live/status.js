@@ -18,7 +18,11 @@ export function statusLine(options) {
   const word = h('span', { class: 'live-word', role: 'status', 'aria-label': 'Connection' });
   const why = h('span', { class: 'live-why quiet' });
   const figures = h('span', { class: 'live-figures quiet' });
-  const retry = h('button', { type: 'button', class: 'button button-small', hidden: true, on: { click: () => options.onRetry() } }, 'Connect now');
+  const retry = h(
+    'button',
+    { type: 'button', class: 'button button-small', hidden: true, on: { click: () => options.onRetry() } },
+    'Connect now',
+  );
   /** @type {number[]} */
   const perSecond = [];
   let inSecond = 0;
@@ -34,7 +38,10 @@ export function statusLine(options) {
     why.textContent = whyOf(state, paused ? '' : holding);
     retry.hidden = state.name !== 'waiting' && state.name !== 'refused';
     const rate = perSecond.reduce((sum, each) => sum + each, 0) / Math.max(1, perSecond.length);
-    figures.textContent = received === 0 ? '' : `${count(received)} received${rate >= 0.1 ? `, ${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)} a second` : ''}`;
+    figures.textContent =
+      received === 0
+        ? ''
+        : `${count(received)} received${rate >= 0.1 ? `, ${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)} a second` : ''}`;
   };
   const timer = setInterval(() => {
     perSecond.push(inSecond);
@@ -45,24 +52,45 @@ export function statusLine(options) {
   return {
     element: h('div', { class: 'live-status' }, dot, word, why, retry, figures),
     stop: () => clearInterval(timer),
-    received() { received += 1; inSecond += 1; },
-    restart() { received = 0; inSecond = 0; perSecond.length = 0; draw(); },
+    received() {
+      received += 1;
+      inSecond += 1;
+    },
+    restart() {
+      received = 0;
+      inSecond = 0;
+      perSecond.length = 0;
+      draw();
+    },
     /** @param {TailState} now */
-    showState(now) { state = now; draw(); },
+    showState(now) {
+      state = now;
+      draw();
+    },
     /** @param {boolean} isPaused @param {string} because why the list stands still although it is not paused */
-    showHold(isPaused, because) { paused = isPaused; holding = because; draw(); },
+    showHold(isPaused, because) {
+      paused = isPaused;
+      holding = because;
+      draw();
+    },
   };
 }
 
 /** @param {TailState} state @param {boolean} paused @returns {[string, string]} */
 function wordOf(state, paused) {
   switch (state.name) {
-    case 'connecting': return ['connecting', 'Connecting\u2026'];
-    case 'waiting': return ['lost', 'Not connected'];
-    case 'refused': return ['lost', 'Refused'];
-    case 'away': return ['connecting', 'Resting in the background'];
-    case 'stopped': return ['lost', 'Stopped'];
-    default: return paused ? ['paused', 'Paused'] : ['live', 'Live'];
+    case 'connecting':
+      return ['connecting', 'Connecting\u2026'];
+    case 'waiting':
+      return ['lost', 'Not connected'];
+    case 'refused':
+      return ['lost', 'Refused'];
+    case 'away':
+      return ['connecting', 'Resting in the background'];
+    case 'stopped':
+      return ['lost', 'Stopped'];
+    default:
+      return paused ? ['paused', 'Paused'] : ['live', 'Live'];
   }
 }
 
@@ -81,9 +109,33 @@ export function notes() {
   /** @param {string} kind of which only the latest is shown @param {string} text @param {{says: string, run(): void}} [action] */
   const add = (kind, text, action) => {
     remove(kind);
-    const note = h('div', { class: 'live-note', dataset: { kind } }, icon('info'), h('span', { class: 'live-note-text' }, text),
-      action ? h('button', { type: 'button', class: 'button button-small', on: { click: () => { note.remove(); action.run(); } } }, action.says) : null,
-      h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Dismiss note', on: { click: () => note.remove() } }, icon('close')));
+    const note = h(
+      'div',
+      { class: 'live-note', dataset: { kind } },
+      icon('info'),
+      h('span', { class: 'live-note-text' }, text),
+      action
+        ? h(
+            'button',
+            {
+              type: 'button',
+              class: 'button button-small',
+              on: {
+                click: () => {
+                  note.remove();
+                  action.run();
+                },
+              },
+            },
+            action.says,
+          )
+        : null,
+      h(
+        'button',
+        { type: 'button', class: 'icon-button', 'aria-label': 'Dismiss note', on: { click: () => note.remove() } },
+        icon('close'),
+      ),
+    );
     element.append(note);
     while (element.childElementCount > NOTES_MAX) element.firstElementChild?.remove();
   };

@@ -44,7 +44,9 @@ export class Tail {
     /** @type {TailState} */
     this.state = { name: 'stopped', error: null, retryAt: 0 };
     this.onVisible = () => this.visibilityChanged();
-    this.onOnline = () => { if (this.state.name === 'waiting') this.connect(); };
+    this.onOnline = () => {
+      if (this.state.name === 'waiting') this.connect();
+    };
     document.addEventListener('visibilitychange', this.onVisible);
     addEventListener('online', this.onOnline);
   }
@@ -72,7 +74,10 @@ export class Tail {
   visibilityChanged() {
     clearTimeout(this.awayTimer);
     if (document.hidden) {
-      this.awayTimer = setTimeout(() => this.close({ name: 'away', error: null, retryAt: 0 }), this.options.awayAfterMs);
+      this.awayTimer = setTimeout(
+        () => this.close({ name: 'away', error: null, retryAt: 0 }),
+        this.options.awayAfterMs,
+      );
     } else if (this.state.name === 'away') this.connect();
   }
 
@@ -114,7 +119,13 @@ export class Tail {
       this.options.onOpen(resumed);
       const onLife = () => this.alive(controller);
       onLife();
-      await readMessages(response, (message) => { if (!signal.aborted) this.take(message); }, onLife);
+      await readMessages(
+        response,
+        (message) => {
+          if (!signal.aborted) this.take(message);
+        },
+        onLife,
+      );
     } catch (caught) {
       if (isAbort(caught) && signal.aborted && signal.reason !== 'silent') return;
       error = caught instanceof ApiError ? caught : new ApiError('lost', 'The connection broke off.');

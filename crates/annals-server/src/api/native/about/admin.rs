@@ -6,6 +6,7 @@ use crate::auth::Scope;
 use crate::auth::password::{PASSWORD_LEN_MAX, PASSWORD_LEN_MIN};
 use crate::openapi::Operation;
 use crate::openapi::schema::{any_object, boolean, count, list, named, object, object_with, one_of, text, time};
+use crate::rates::OwnRates;
 
 fn scopes() -> Value {
     let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
@@ -35,8 +36,16 @@ fn new_identity(own: &[(&'static str, Value)]) -> Value {
     object_with(&members, &required)
 }
 
+/// What a key may have instead of the settings' rates.
+fn rates() -> impl Iterator<Item = (&'static str, Value)> {
+    OwnRates::NAMES
+        .into_iter()
+        .map(|(name, max)| (name, json!({"type": ["integer", "null"], "minimum": 0, "maximum": max})))
+}
+
 pub(super) fn key_schema() -> Value {
     let mut members = identity_members(&[("name", text())]);
+    members.extend(rates());
     members.extend([("id", text()), ("key", text()), ("created_at", time()), ("last_used", time())]);
     object_with(&members, &["id", "name", "scopes", "created_at"])
 }
@@ -47,7 +56,8 @@ pub(in super::super) fn list_keys() -> Operation {
 
 pub(in super::super) fn create_key() -> Operation {
     Operation::new("Makes a key; its secret is shown once")
-        .body(new_identity(&[("name", text())]))
+        .about("Its rates are those of the settings unless it has its own, of which 0 is as much as it likes.")
+        .body(new_key())
         .answers("The key", named("Key"))
 }
 
@@ -56,6 +66,14 @@ pub(in super::super) fn delete_key() -> Operation {
         .path("id", text(), "The key's public part")
         .answers("It is revoked", object(&[("deleted", json!({"const": 1}))]))
         .refuses(&[404])
+}
+
+fn new_key() -> Value {
+    let mut schema = new_identity(&[("name", text())]);
+    if let Some(Value::Object(members)) = schema.get_mut("properties") {
+        members.extend(rates().map(|(name, rate)| (name.to_owned(), rate)));
+    }
+    schema
 }
 
 pub(super) fn user_schema() -> Value {
@@ -92,6 +110,21 @@ pub(in super::super) fn store() -> Operation {
 
 pub(in super::super) fn verify() -> Operation {
     Operation::new("Reads the whole store and reports damage").answers("The report", any_object()).refuses(&[409])
+}
+
+pub(in super::super) fn compact() -> Operation {
+    let answer = object(&[
+        ("rewritten", count()),
+        ("segments_before", count()),
+        ("segments_after", count()),
+        ("bytes_before", count()),
+        ("bytes_after", count()),
+        ("seconds", json!({"type": "number", "minimum": 0})),
+    ]);
+    Operation::new("Seals the logs, merges the segments, and takes deleted events off the disk, now")
+        .about("Takes as long as it takes to read and write what is rewritten; everything else goes on meanwhile.")
+        .answers("It is done", answer)
+        .refuses(&[400, 409])
 }
 
 pub(in super::super) fn backup() -> Operation {

@@ -11,6 +11,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 
 use super::Tally;
+use crate::append::Bounds;
 use crate::auth::{Principal, tenancy};
 use crate::body::{Coding, Pieces, damaged, zstd_reader};
 use crate::error::{Answer, Failure};
@@ -77,7 +78,9 @@ fn store(
         Coding::Zstd => Box::new(zstd_reader(arriving)?),
     };
     let foreign = tenancy::Guard::new(state, caller);
+    let bounds = Bounds::of(&state.limits());
     let hook = |event: &mut IncomingEvent<'_>, line: Line<'_>| {
+        bounds.check(event, line.bytes)?;
         event.check_not_after(state.engine().latest_created_at_us())?;
         foreign.admit(event, line.number)
     };

@@ -1,62 +1,19 @@
 //! Power cuts and full disks in the middle of a backup and of a restore, at every call: the store is unharmed, what is
 //! said to be done is durable, and what was not finished is taken for nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test: what goes wrong here is meant to panic")]
-
 use std::path::Path;
-use std::sync::Arc;
 
 use annals_engine::{
-    AppendOptions, BackupFiles, BackupOptions, Batch, CheckDepth, Delete, Durability, Engine, ErrorKind, Event, Filter,
-    ManualClock, Mark, Options, RestoreOptions, Storage, check_backup, restore,
+    BackupFiles, BackupOptions, CheckDepth, ErrorKind, RestoreOptions, Storage, check_backup, restore,
 };
-use annals_sim::{Fault, SimStorage, World};
-use parking_lot::Mutex;
+use annals_sim::Fault;
 
-const STORE: &str = "/s/store";
+use crate::store::{Machine, STORE, append, everything};
+
 const BACKUP: &str = "/s/backups/one";
 const RESTORED: &str = "/s/restored";
-const NOW_US: i64 = 1_800_000_000_000_000;
-const CAPACITY: u64 = 64 << 20;
-
-struct Machine(Arc<Mutex<World>>);
 
 impl Machine {
-    fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(World::new(seed, Path::new("/s"), CAPACITY))))
-    }
-
-    fn storage(&self) -> Arc<dyn Storage> {
-        Arc::new(SimStorage::new(&self.0))
-    }
-
-    fn open(&self, directory: &str) -> Result<Engine, annals_engine::Error> {
-        let mut options = Options::new(directory);
-        options.log_size_bytes = 1 << 20;
-        options.durability = Durability::Sync;
-        options.background = false;
-        options.storage = self.storage();
-        options.clock = Arc::new(ManualClock::at(NOW_US));
-        Engine::open(options)
-    }
-
-    /// A store of two segments with overlays, a value, and a log with events, deletes and marks.
-    fn filled(&self) -> Engine {
-        let engine = self.open(STORE).unwrap();
-        for _ in 0..2 {
-            append(&engine, 40);
-            engine.seal_now().unwrap();
-        }
-        engine.delete(&Delete::Sequences(vec![3, 50])).unwrap();
-        append(&engine, 5);
-        engine.seal_now().unwrap();
-        engine.put_blob("name", b"value").unwrap();
-        append(&engine, 20);
-        engine.delete(&Delete::Sequences(vec![4, 60, 90])).unwrap();
-        engine.mark(&[Mark { sequence: 7, acknowledged: true }, Mark { sequence: 91, acknowledged: true }]).unwrap();
-        engine
-    }
-
     fn check(&self) -> Result<(), annals_engine::Error> {
         let found = check_backup(&self.storage(), Path::new(BACKUP), CheckDepth::Everything, &mut |_, _| ())?;
         assert_eq!(found.damages, Vec::<String>::new(), "what says that it is whole is whole");
@@ -67,30 +24,6 @@ impl Machine {
         let (backup, into) = (Path::new(BACKUP), Path::new(RESTORED));
         restore(&self.storage(), backup, into, &RestoreOptions::default(), &mut |_, _| ()).map(|_| ())
     }
-}
-
-fn append(engine: &Engine, count: usize) {
-    let mut batch = Batch::new();
-    let text = "m".repeat(200);
-    for _ in 0..count {
-        let mut event = Event::new("a");
-        event.message = Some(&text);
-        batch.push(&event).unwrap();
-    }
-    engine.append(batch, &AppendOptions::default()).unwrap();
-}
-
-/// Sequence and mark of every event.
-fn everything(engine: &Engine) -> Vec<(u64, bool)> {
-    let mut found = Vec::new();
-    for part in engine.snapshot().parts() {
-        for row in part.select(&Filter::All).unwrap().iter() {
-            let event = part.event(row).unwrap();
-            found.push((event.sequence, event.marks.acknowledged));
-        }
-    }
-    found.sort_unstable();
-    found
 }
 
 fn how(files: BackupFiles) -> BackupOptions {
