@@ -92,7 +92,7 @@ test('403, 429 and 503 are said in words, and pass', async (t) => {
 });
 
 test('a real server that limits the key says so, and the page goes on by itself', async (t) => {
-  const own = await startServer({ ANNALS_LIMITS_KEY_REQUESTS_PER_SECOND: '2', ANNALS_LIMITS_KEY_BURST: '1s' });
+  const own = await startServer({ ANNALS_LIMITS_KEY_REQUESTS_PER_SECOND: '4', ANNALS_LIMITS_KEY_BURST: '1s' });
   t.after(() => own.stop());
   await own.store([{ event_type: 'a', message: 'the only one' }]);
   const { key } = await own.key(['events:read']);

@@ -20,7 +20,7 @@ fn texts() -> Value {
 
 /// What may change after a notification was published; what it always has cannot be taken away.
 fn changeable() -> Vec<(&'static str, Value)> {
-    let moment = json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}]});
+    let moment = json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]});
     vec![
         ("type", one_of(&TYPES)),
         ("severity", json!({"type": "string", "minLength": 1, "maxLength": 1024})),
