@@ -43,7 +43,8 @@ trap 'exit 143' TERM
 
 echo "--- $("$ANNALS_BIN" --version), $(${CHROMIUM:-chromium} --version 2>/dev/null), node $(node --version)"
 "$ANNALS_BIN" generate --count "$UI_EVENTS" | "$ANNALS_BIN" import --data "$work/store" - 2>&1 | tail -1
-"$ANNALS_BIN" serve --data "$work/store" --listen 127.0.0.1:0 >"$work/server.log" 2>&1 &
+: >"$work/server.log"
+"$ANNALS_BIN" serve --data "$work/store" --listen 127.0.0.1:0 >>"$work/server.log" 2>&1 &
 server_pid=$!
 for ((round = 0; round < 600; round++)); do
     UI_URL="$(sed -n 's|^annals listens on \(http://[0-9.:]*\),.*|\1|p' "$work/server.log")"

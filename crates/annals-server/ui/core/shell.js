@@ -133,14 +133,31 @@ function account() {
   );
 }
 
+/** How long after the first failure to load a part it is tried again; twice as long after each, up to the second. */
+const AGAIN_MS = 500;
+const AGAIN_MS_MAX = 30_000;
+
+/**
+ * The module of a part; tried again while it is wanted, since the server may be away just then.
+ * @param {import('./views.js').HeaderPart} part @param {() => boolean} isWanted
+ */
+async function loadedWhile(part, isWanted) {
+  for (let wait = AGAIN_MS; ; wait = Math.min(2 * wait, AGAIN_MS_MAX)) {
+    const loaded = await part.load().catch(() => undefined);
+    if (!isWanted()) return undefined;
+    if (loaded) return loaded;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
 /** @param {import('./views.js').HeaderPart} part */
 async function mountPart(part) {
   const slot = h('div');
   bellSlot.append(slot);
   const session = me();
-  const { mount } = await part.load();
-  if (me() !== session) return;
-  const take = mount(slot);
+  const loaded = await loadedWhile(part, () => me() === session);
+  if (!loaded) return;
+  const take = loaded.mount(slot);
   takeAway.push(() => {
     take();
     slot.remove();
