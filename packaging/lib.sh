@@ -1,8 +1,7 @@
 # What the packaging scripts share; sourced, not run.
 #
-# Builds go below target/packages/build, apart from those of everyday work, since other flags build them. The same commit
-# and the same toolchain give the same bytes wherever the tree lies: no path of this machine gets into a binary, and
-# no time but that of the commit into a package.
+# Builds go below target/packages/build, apart from those of everyday work, since other flags build them. No path
+# of this machine gets into a binary, and no time but that of the commit into a package.
 #
 # ANNALS_COMMIT       the commit, for a tree without git (git's own; with `-modified` behind it if the tree is changed)
 # SOURCE_DATE_EPOCH   the time of what is packed, seconds since 1970 (that of the commit)
