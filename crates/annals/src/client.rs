@@ -137,6 +137,16 @@ impl Client {
         self.agent.run(request).and_then(read).map_err(|error| self.unreachable(&error))
     }
 
+    /// Deletes what a list of the server calls `name`; `what` it is, and the `command` that shows the list, are for
+    /// the sentence if there is none.
+    pub(crate) fn delete_named(&self, list: &str, name: &str, (what, command): (&str, &str)) -> Result<()> {
+        let answer = self.send_once(Method::Delete, &item_path(list, name), JSON, b"")?;
+        if answer.status == 404 {
+            return Err(Failure::new(format_args!("there is no {what} {name:?}\n`{command}` shows those there are.")));
+        }
+        self.value(&answer).map(drop)
+    }
+
     /// Asks for something that takes as long as it takes.
     pub(crate) fn post_patiently(&self, path: &str) -> Result<Answer> {
         let mut request = self.agent.post(format!("{}{path}", self.base)).config().timeout_global(None).build();
@@ -226,6 +236,11 @@ fn is_of_tls(error: &ureq::Error) -> bool {
 /// Whether trying again can help.
 fn is_passing(error: &ureq::Error) -> bool {
     !is_of_tls(error) && matches!(error, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed)
+}
+
+/// The path of one member of a list.
+pub(crate) fn item_path(list: &str, name: &str) -> String {
+    format!("{list}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
 /// Appends `name=value` to a query, escaped.

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use annals_server::StoreHolds;
 use clap::{Args, Subcommand};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::client::{Client, JSON, Method};
+use crate::client::{Client, JSON, Method, item_path};
 use crate::failure::{Failure, Result, while_doing};
 use crate::filters::Filters;
 use crate::store::{OR_A_SERVER, Target, offline};
@@ -154,7 +153,7 @@ impl Asked {
     fn place(self, name: &str, query: &str) -> Result<Value> {
         match self {
             Asked::Server(client) => {
-                let path = format!("{}?{query}", path(name));
+                let path = format!("{}?{query}", item_path(PATH, name));
                 let answer = client.send_once(Method::Put, &path, JSON, b"")?;
                 client.value(&answer)
             }
@@ -168,15 +167,7 @@ impl Asked {
 
     fn release(self, name: &str) -> Result<()> {
         match self {
-            Asked::Server(client) => {
-                let answer = client.send_once(Method::Delete, &path(name), JSON, b"")?;
-                if answer.status == 404 {
-                    return Err(Failure::new(format_args!(
-                        "there is no hold {name:?}\n`annals holds list` shows those there are."
-                    )));
-                }
-                client.value(&answer).map(drop)
-            }
+            Asked::Server(client) => client.delete_named(PATH, name, ("hold", "annals holds list")),
             Asked::Store(holds) => {
                 let released = holds.release(name).map_err(Failure::new);
                 holds.close().map_err(Failure::new)?;
@@ -184,10 +175,6 @@ impl Asked {
             }
         }
     }
-}
-
-fn path(name: &str) -> String {
-    format!("{PATH}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
 fn write_list(out: &mut impl Write, found: &Value) -> Result<()> {

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use annals_server::StoreKeys;
 use clap::{Args, Subcommand};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, JSON, Method};
@@ -192,16 +191,7 @@ impl Asked {
 
     fn revoke(self, id: &str) -> Result<()> {
         match self {
-            Asked::Server(client) => {
-                let path = format!("{PATH}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC));
-                let answer = client.send_once(Method::Delete, &path, JSON, b"")?;
-                if answer.status == 404 {
-                    return Err(Failure::new(format_args!(
-                        "there is no key {id:?}\n`annals keys list` shows those there are."
-                    )));
-                }
-                client.value(&answer).map(drop)
-            }
+            Asked::Server(client) => client.delete_named(PATH, id, ("key", "annals keys list")),
             Asked::Store(keys) => {
                 let revoked = keys.revoke(id).map_err(Failure::new);
                 keys.close().map_err(Failure::new)?;
